@@ -1,0 +1,66 @@
+// A lower bound on the bottleneck of every partition, with what makes it checkable (design §5). File: `sluice.certificate/1` JSON.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "sluice/base/diagnostic.hpp"
+#include "sluice/base/ids.hpp"
+#include "sluice/base/json.hpp"
+#include "sluice/base/units.hpp"
+
+namespace sluice::bound {
+
+inline constexpr std::string_view kCertificateFormat = "sluice.certificate/1";
+
+/// One operator cannot be split: bound = its least work over the classes (plus the spill of its own weights on every class).
+struct LargestOperatorWitness {
+    NodeId node;
+    friend bool operator==(const LargestOperatorWitness&, const LargestOperatorWitness&) = default;
+};
+/// All work, and what cannot fit in all fast memories together, shared by at most k devices.
+struct TotalWorkWitness {
+    friend bool operator==(const TotalWorkWitness&, const TotalWorkWitness&) = default;
+};
+
+/// Anchored minimum cut (notes/inference 7.1): the stage that holds `anchor` costs at least the value of this flow.
+/// Weights of the objective's parts as rationals over `scale`: serial uses scale for work, in and out alike; overlap splits it (λ, design §3.1);
+/// `theta` of the spill is charged per parameter byte (design §3.1, θ-relaxation).
+struct CutWitness {
+    NodeId anchor;
+    std::int64_t scale = 1;               // capacities are integer multiples of 1/scale picoseconds
+    std::int64_t work = 1, in = 1, out = 1;  // λ·scale of each part
+    std::int64_t theta = 0;               // of the spill, in 1/scale, 0..scale
+    struct ArcFlow {                      // a positive flow; arcs are numbered as docs/formats.md lays the network out
+        std::uint32_t arc = 0;
+        std::int64_t flow = 0;
+        friend bool operator==(const ArcFlow&, const ArcFlow&) = default;
+    };
+    std::vector<ArcFlow> flows;           // ascending arcs
+    friend bool operator==(const CutWitness&, const CutWitness&) = default;
+};
+
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness>;
+
+struct Certificate {
+    std::string problem;        // StageProblem::fingerprint
+    std::string model;          // Graph::fingerprint
+    std::int64_t stages = 0;    // k
+    std::int64_t max_replicas = 1;
+    Duration value{0};
+    Witness witness;
+    friend bool operator==(const Certificate&, const Certificate&) = default;
+
+    /// "combinatorial" or "cut".
+    [[nodiscard]] std::string_view kind() const;
+};
+
+[[nodiscard]] std::string to_json_text(const Certificate& certificate, bool certified);
+[[nodiscard]] Result<Certificate> read_certificate(const json::Node& document);
+[[nodiscard]] Result<Certificate> read_certificate_file(const std::filesystem::path& path);
+
+}  // namespace sluice::bound

@@ -1,0 +1,15 @@
+// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It runs no flow algorithm,
+// includes no search/ and no planner (tests/layers enforces it). Linear in problem and certificate.
+#pragma once
+
+#include <vector>
+
+#include "sluice/bound/certificate.hpp"
+#include "sluice/cost/stage_problem.hpp"
+
+namespace sluice::bound {
+
+/// Empty: every partition of `problem` into at most certificate.stages stages has a bottleneck of at least certificate.value.
+[[nodiscard]] std::vector<Diagnostic> check_certificate(const cost::StageProblem& problem, const Certificate& certificate);
+
+}  // namespace sluice::bound

@@ -1,0 +1,37 @@
+// Every bound by name: what `bound --method` offers.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "sluice/base/observer.hpp"
+#include "sluice/base/stop.hpp"
+#include "sluice/bound/certificate.hpp"
+#include "sluice/cost/stage_problem.hpp"
+
+namespace sluice::bound {
+
+struct BoundOptions {
+    std::int64_t stages = 1;
+    int threads = 1;
+    std::optional<Duration> enough;  // the best known bottleneck: nothing above it can be proven
+};
+
+struct BoundResult {
+    Certificate certificate;
+    Termination termination;
+};
+
+using BoundFunction = Result<BoundResult> (*)(const cost::StageProblem&, const BoundOptions&, Observer&, const Limits&);
+
+struct Bound {
+    std::string_view name;
+    std::string_view description;
+    std::string_view source;
+    BoundFunction prove = nullptr;
+};
+
+[[nodiscard]] std::span<const Bound> bounds();
+[[nodiscard]] Result<const Bound*> find_bound(std::string_view name);
+
+}  // namespace sluice::bound

@@ -1,0 +1,39 @@
+// The model zoo: generators of ONNX models by name and size (`zoo:mmt:branches=2,layers=8`).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/base/diagnostic.hpp"
+
+namespace sluice::onnx {
+
+struct ZooParameter {
+    std::string_view name;
+    std::int64_t value;          // default
+    std::string_view meaning;
+};
+
+struct ZooEntry {
+    std::string_view name;
+    std::string_view description;  // one line
+    std::vector<ZooParameter> parameters;
+};
+
+enum class ZooWeights { none, random };
+
+[[nodiscard]] std::span<const ZooEntry> zoo_entries();
+
+/// A serialised ModelProto for `specification` = NAME[:key=value,…] (with or without "zoo:"). With no weights, initializers over 1 KiB are
+/// external and absent; with random weights they are seeded normal values (embedded; models over 1.5 GB need zoo_write).
+/// Diagnostics: unknown name or key (nearest match), a size that makes no model, a result beyond 2 GiB.
+[[nodiscard]] Result<std::string> zoo_bytes(std::string_view specification, ZooWeights weights = ZooWeights::none, std::uint64_t seed = 0);
+
+/// Writes the model to `path`; random weights go to `path`.weights as external data when they exceed 64 MiB.
+[[nodiscard]] Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed, const std::filesystem::path& path);
+
+}  // namespace sluice::onnx

@@ -1,0 +1,85 @@
+// Waist 1: the plan (design §1, §4). Planners write it, everything else reads it; one written by hand is as good.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sluice/base/stop.hpp"
+#include "sluice/base/units.hpp"
+#include "sluice/cost/partition.hpp"
+#include "sluice/graph/graph.hpp"
+#include "sluice/platform/platform.hpp"
+
+namespace sluice::plan {
+
+inline constexpr std::string_view kPlanFormat = "sluice.plan/1";
+
+/// What the plan is a plan for, and how the model must be imported to be that again.
+struct ModelReference {
+    std::string name;
+    std::string fingerprint;                                      // graph::Graph::fingerprint
+    std::vector<std::pair<std::string, std::int64_t>> dimensions; // --dim
+    std::optional<std::int64_t> assume_size;                      // --assume-size
+    std::vector<std::string> assumptions;
+    friend bool operator==(const ModelReference&, const ModelReference&) = default;
+};
+
+/// Names an operator in a file: index in the graph and first output's name, since names repeat.
+struct OperatorReference {
+    OperatorId id;
+    std::string output;
+    friend bool operator==(const OperatorReference&, const OperatorReference&) = default;
+};
+
+struct PlannedStage {
+    std::vector<OperatorReference> operators;  // in execution order
+    std::string device_class;
+    std::int64_t replicas = 1;
+    cost::StageTerms predicted;
+    friend bool operator==(const PlannedStage&, const PlannedStage&) = default;
+};
+
+struct Predicted {
+    Duration bottleneck{0};
+    Duration latency{0};
+    Bytes peak_memory;
+    friend bool operator==(const Predicted&, const Predicted&) = default;
+};
+
+struct BoundClaim {
+    Duration value{0};
+    std::string kind;
+    bool certified = false;  // the independent checker agreed
+    friend bool operator==(const BoundClaim&, const BoundClaim&) = default;
+};
+
+struct Plan {
+    std::string job = "inference";
+    ModelReference model;
+    platform::Platform platform;
+    std::int64_t stage_limit = 0;  // -k
+    std::string cost_source;       // "analytic", "given"
+    std::vector<PlannedStage> stages;
+    std::vector<OperatorReference> replicated;
+    Predicted predicted;
+    std::optional<BoundClaim> bound;
+    std::string method;
+    std::vector<std::pair<std::string, std::string>> options;  // of the method
+    std::uint64_t seed = 0;
+    Termination termination;
+    std::string limit;             // which limit ended it, in words ("--time 10 s"); empty: none
+    friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+/// The stages of a partition as the plan names them, with predicted costs.
+[[nodiscard]] Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
+                             const cost::Partition& partition, std::int64_t stage_limit);
+
+/// Back to nodes of the problem. Fails when an operator does not exist, is named by another output, is missing, is there twice, or
+/// a node is split between stages.
+[[nodiscard]] Result<cost::Partition> partition_of(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem);
+
+}  // namespace sluice::plan
