@@ -139,7 +139,8 @@ public:
         const json::Node& member = node(key);
         if (*failure_) return;
         if (!is) {
-            if (!member.is_null()) refuse(claim_error(std::format("'{}' must be null: it has no value by {}", key, because)).at(where(key)));
+            if (!member.is_null())
+                refuse(claim_error(std::format("'{}' must be null: it has no value by {}", key, because)).at(where(key)));
             return;
         }
         const double said = take(member.as_number());
@@ -190,7 +191,8 @@ PlannedStage read_stage(const json::Node& node, std::optional<Diagnostic>& failu
 
 ModelReference read_model(const json::Node& node, std::optional<Diagnostic>& failure) {
     const Members members(node, {"name", "fingerprint", "dimensions", "assume_size", "assumptions"}, failure);
-    ModelReference model{.name = members.text("name"), .fingerprint = members.text("fingerprint"), .dimensions = {}, .assume_size = {}, .assumptions = {}};
+    ModelReference model{
+        .name = members.text("name"), .fingerprint = members.text("fingerprint"), .dimensions = {}, .assume_size = {}, .assumptions = {}};
     for (const auto& [name, value] : members.object("dimensions")) model.dimensions.emplace_back(name, members.take(value.as_int()));
     if (!members.is_null("assume_size")) model.assume_size = members.take(members.node("assume_size").as_int());
     for (const json::Node& text : members.array("assumptions")) model.assumptions.push_back(members.take(text.as_string()));

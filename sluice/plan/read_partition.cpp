@@ -15,8 +15,12 @@ constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 class PartitionReader {
 public:
     PartitionReader(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem)
-        : plan_(plan), graph_(graph), problem_(problem), stage_of_(graph.operator_count(), kNowhere),
-          stage_of_node_(problem.node_count(), kNowhere), free_(graph.operator_count(), 0) {}
+        : plan_(plan),
+          graph_(graph),
+          problem_(problem),
+          stage_of_(graph.operator_count(), kNowhere),
+          stage_of_node_(problem.node_count(), kNowhere),
+          free_(graph.operator_count(), 0) {}
 
     PartitionReading read() && {
         for (std::size_t s = 0; s < plan_.stages.size(); ++s) read_stage(s);
@@ -95,8 +99,8 @@ private:
         if (problem_.operators[node.index()].size() == 1) return;
         for (const OperatorId previous : graph_.predecessors(id))
             if (problem_.node_of[previous.index()] == node && stage_of_[previous.index()] == kNowhere)
-                complain(std::format("stage {} lists {} before {}, whose output it reads", s, name_of(graph_, id),
-                                     name_of(graph_, previous)));
+                complain(
+                    std::format("stage {} lists {} before {}, whose output it reads", s, name_of(graph_, id), name_of(graph_, previous)));
     }
 
     ClassId device_of(const PlannedStage& planned, std::size_t s) {
@@ -144,8 +148,6 @@ std::string written_name(const graph::Graph& graph, OperatorId id) {
     return nlohmann::json::parse(text).get<std::string>();
 }
 
-std::string name_of(const graph::Graph& graph, OperatorId id) {
-    return std::format("operator {} '{}'", id.index(), graph.label(id));
-}
+std::string name_of(const graph::Graph& graph, OperatorId id) { return std::format("operator {} '{}'", id.index(), graph.label(id)); }
 
 }  // namespace sluice::plan

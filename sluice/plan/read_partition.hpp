@@ -9,8 +9,8 @@
 namespace sluice::plan {
 
 struct PartitionReading {
-    cost::Partition partition;          // what could be read; whole when there are no failures
-    std::vector<Diagnostic> failures;   // each names its stage and operator
+    cost::Partition partition;         // what could be read; whole when there are no failures
+    std::vector<Diagnostic> failures;  // each names its stage and operator
 };
 
 [[nodiscard]] PartitionReading read_partition(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem);
@@ -22,8 +22,6 @@ struct PartitionReading {
 [[nodiscard]] std::string written_name(const graph::Graph& graph, OperatorId id);
 
 /// A failure of a plan to be what it says.
-[[nodiscard]] inline Diagnostic claim_error(std::string message) {
-    return {DiagnosticKind::verification, std::move(message), {}, {}, {}};
-}
+[[nodiscard]] inline Diagnostic claim_error(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
 
 }  // namespace sluice::plan

@@ -16,8 +16,8 @@ public:
 
     std::vector<Diagnostic> run() && {
         if (!is_for_this_model()) return std::move(failures_);  // nothing below would mean anything
-        check_settings();
         if (!check_ranges()) return std::move(failures_);
+        check_settings();
 
         PartitionReading reading = read_partition(plan_, graph_, problem_);
         const bool readable = reading.failures.empty();
@@ -42,7 +42,8 @@ private:
         if (plan_.model.fingerprint == graph_.fingerprint()) return true;
         Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
                                                    plan_.model.name, plan_.model.fingerprint, graph_.name(), graph_.fingerprint()));
-        for (const auto& [name, value] : plan_.model.dimensions) other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
+        for (const auto& [name, value] : plan_.model.dimensions)
+            other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
         if (plan_.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan_.model.assume_size));
         failures_.push_back(std::move(other).fix("give the model it was made for, or plan again"));
         return false;
