@@ -156,7 +156,13 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         // Stopped before the first slicing was found: any valid answer is better than none.
         const Order order = order_of(0);
         if (!slicers[0]) slicers[0].emplace(problem);
-        if (auto rough = slicers[0]->longest_segments(order, options.stages)) take(*std::move(rough), "longest segments");
+        auto rough = slicers[0]->longest_segments(order, options.stages);
+        if (!rough) {
+            // Hard memory or several classes: one sweep at any price, which only Ctrl-C may cut short.
+            const Limits patient{.deadline = {}, .evaluations = {}, .stop = limits.stop};
+            rough = slicers[0]->slice(order, {.stages = options.stages, .at_least = kLargestTotal * 4, .limits = &patient});
+        }
+        if (rough) take(*std::move(rough), "any slicing");
     }
     if (!best) {
         if (limits.interrupted()) return fail({DiagnosticKind::stopped, "interrupted before a feasible plan was found", {}, {}, {}});

@@ -15,7 +15,7 @@ struct PlannerOptions {
     std::int64_t stages = 1;
     std::uint64_t seed = 0;
     int threads = 1;
-    std::optional<Duration> good_enough;  // a proven bound: stop when reached
+    std::optional<Duration> good_enough = {};  // a proven bound: stop when reached
 };
 
 struct PlannerResult {

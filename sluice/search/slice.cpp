@@ -158,7 +158,7 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
         const auto at = static_cast<std::int32_t>(j);
         for (EdgeId edge : problem.inputs[v]) {
             const std::size_t e = edge.index();
-            const std::int64_t transfer = problem.transfer[e].count(), bytes = problem.bytes[e].count();
+            const std::int64_t transfer = problem.transfer[e].count(), bytes = problem.bytes[e].count;
             const NodeId producer = problem.producer[e];
             const std::int32_t from = producer.valid() ? position[producer.index()] : -1;
             assert(from < at && "order is topological");
@@ -171,13 +171,13 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
         for (EdgeId edge : problem.outputs[v]) {
             const std::size_t e = edge.index();
             if (!problem.consumers[e].empty() || problem.to_host[e]) made[j] += problem.transfer[e].count();
-            else if (memory) dead_bytes[j] += problem.bytes[e].count();
-            if (memory) made_bytes[j] += problem.bytes[e].count();
+            else if (memory) dead_bytes[j] += problem.bytes[e].count;
+            if (memory) made_bytes[j] += problem.bytes[e].count;
         }
         if (memory) {
-            scratch[j] = problem.scratch[v].count();
+            scratch[j] = problem.scratch[v].count;
             for (WeightId weight : problem.weights[v]) {
-                weights.push_back({latest_user[weight.index()], problem.weight_bytes[weight.index()].count(), 0});
+                weights.push_back({latest_user[weight.index()], problem.weight_bytes[weight.index()].count, 0});
                 latest_user[weight.index()] = at;
             }
         }
@@ -240,7 +240,7 @@ bool Slicer::Scratch::scan(std::size_t left, std::int64_t threshold, OnSegment&&
             sums[c] += own;
             if constexpr (kMemory) {
                 const auto& device = problem.classes[c];
-                if (device.overflow == Overflow::hard && parameters + held + highest > device.fast_memory.count()) continue;
+                if (device.overflow == Overflow::hard && parameters + held + highest > device.fast_memory.count) continue;
                 if (grown) spills[c] = cost::spill_time(device, Bytes{parameters}).count();
             }
             const std::int64_t busy = kMemory ? sums[c] + spills[c] : sums[c];
@@ -352,7 +352,7 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
     s.table.resize(s.states.count * (s.problem.node_count() + 1));
 
     // Invariant: no slicing costs less than `low`; `best` costs `high`.
-    std::int64_t low = std::max({s.floor, ceil_divide(s.rest[0], s.states.total), options.at_least.count()});
+    std::int64_t low = std::max({s.floor, ceil_divide(s.rest[0], s.states.total), std::min(options.at_least.count(), kNoLimit)});
     std::int64_t high = options.below ? options.below->count() : kNone;
     std::optional<cost::Partition> best;
     std::int64_t step = std::max<std::int64_t>(low / 4, 1);

@@ -17,7 +17,7 @@ namespace sluice::search {
 
 struct SliceOptions {
     std::int64_t stages = 1;                 // k >= 1
-    std::optional<Duration> below;           // only partitions with a bottleneck strictly below this matter
+    std::optional<Duration> below = {};           // only partitions with a bottleneck strictly below this matter
     Duration at_least{0};                    // proven for every partition: the first slicing that reaches it is the answer
     const Limits* limits = nullptr;          // Polled every ~0.1 ms: when it says stop, the best slicing so far is the answer.
 };
@@ -37,8 +37,8 @@ public:
     /// Needs `sliceable`. Of equal bottlenecks the one with the fewest devices.
     [[nodiscard]] std::optional<cost::Partition> slice(std::span<const NodeId> order, const SliceOptions& options);
 
-    /// A feasible slicing at any price in O(n · degree): segments as long as memory and device support allow. Misses none that exists when
-    /// there is one class; with several it may.
+    /// A feasible slicing at any price in O(n · degree): segments as long as memory and device support allow. Finds one when there is one
+    /// class without a hard memory limit; else it may miss those that exist (a shorter segment may hold more inputs for longer).
     [[nodiscard]] std::optional<cost::Partition> longest_segments(std::span<const NodeId> order, std::int64_t stages);
 
 private:
