@@ -22,8 +22,8 @@ void attend(Work& work, const Heads& heads) {
     work.kept_elements_f32 += rows;
 }
 
-void keep_operands(const Node& node, std::size_t count, Work& work) {
-    for (std::size_t i = 0; i < count; ++i) work.keep_input(i);
+void keep_operands(Work& work) {
+    for (const std::size_t i : {0U, 1U, 2U}) work.keep_input(i);
     work.keep_output();
 }
 
@@ -75,7 +75,7 @@ void multi_head(const Node& node, const Rule&, Work& work) {
     }
     heads.keys += past_of(node, 6);
     attend(work, heads);
-    keep_operands(node, 3, work);
+    keep_operands(work);
 }
 
 /// com.microsoft.GroupQueryAttention: query [B, S, W], or queries, keys and values packed in it; the present key says the length attended.
@@ -83,8 +83,13 @@ void group_query(const Node& node, const Rule&, Work& work) {
     const auto count = static_cast<double>(node.integer("num_heads", 1)), groups = static_cast<double>(node.integer("kv_num_heads", 1));
     const double width = node.input(1) ? node.dimension(0, 2) : node.dimension(0, 2) * count / (count + 2 * groups);
     const double present = node.output(1) ? node.output_dimension(1, -2) : node.dimension(0, 1) + past_of(node, 3);
-    attend(work, {.batch = node.dimension(0, 0), .queries = node.dimension(0, 1), .keys = present, .width = width, .value_width = width, .count = count});
-    keep_operands(node, 3, work);
+    attend(work, {.batch = node.dimension(0, 0),
+                  .queries = node.dimension(0, 1),
+                  .keys = present,
+                  .width = width,
+                  .value_width = width,
+                  .count = count});
+    keep_operands(work);
 }
 
 /// ai.onnx Attention (opset 23): query, key, value as [B, S, W] with head counts as attributes, or [B, N, S, H].
@@ -97,7 +102,7 @@ void standard_attention(const Node& node, const Rule&, Work& work) {
                   .width = width_of(node, 0),
                   .value_width = groups > 0 ? width_of(node, 2) * count / groups : 0,
                   .count = count});
-    keep_operands(node, 3, work);
+    keep_operands(work);
 }
 
 /// One query a sequence against a cache that the key's past and the new key make.
@@ -110,7 +115,7 @@ void decoder_attention(const Node& node, const Rule&, Work& work) {
                   .width = width,
                   .value_width = width,
                   .count = static_cast<double>(node.integer("num_heads", 1))});
-    keep_operands(node, 3, work);
+    keep_operands(work);
 }
 
 /// Pairs turned by an angle that a table gives: two multiplications and an addition for each element.

@@ -1,6 +1,6 @@
-// If, Loop, Scan, SequenceMap: opaque to planning, costed by the bytes that go in and out, and by the FLOPs of their bodies where the shapes
-// in the body are known. If: the branch with more FLOPs. Loop: once for each iteration when the count is a constant, else once (data decides).
-// Scan: once for each element of the sequence. Nodes of a body whose shapes are unknown count nothing.
+// If, Loop, Scan, SequenceMap: opaque to planning, costed by the bytes that go in and out, and by the FLOPs of their bodies where the
+// shapes in the body are known. If: the branch with more FLOPs. Loop: once for each iteration when the count is a constant, else once (data
+// decides). Scan: once for each element of the sequence. Nodes of a body whose shapes are unknown count nothing.
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
@@ -128,7 +128,8 @@ Totals total_of_loop(const Node& node, const ::onnx::GraphProto& body, const Sco
 
 /// Inputs: states, then sequences, of which the body sees one slice a step.
 Totals total_of_scan(const Node& node, const ::onnx::GraphProto& body, const Scope& outer) {
-    const auto sequences = static_cast<std::size_t>(std::clamp<std::int64_t>(node.integer("num_scan_inputs", 0), 0, static_cast<std::int64_t>(node.input_count())));
+    const auto sequences = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(node.integer("num_scan_inputs", 0), 0, static_cast<std::int64_t>(node.input_count())));
     const auto axes = node.integers("scan_input_axes");
     auto actual = node.facts().inputs;
     double steps = sequences > 0 ? 0 : 1;

@@ -1,4 +1,5 @@
-// Convolutions. The weights [out, in / group, kernel…] (transposed: [in, out / group, kernel…]) say how many multiply-adds one element takes.
+// Convolutions. The weights [out, in / group, kernel…] (transposed: [in, out / group, kernel…]) say how many multiply-adds one element
+// takes.
 #include "sluice/onnx/features/rule.hpp"
 
 namespace sluice::onnx::features {
@@ -74,9 +75,8 @@ void quantised_conv(const Node& node, const Rule&, Work& work) {
 void deformable(const Node& node, const Rule&, Work& work) {
     convolve(node, work, 1);
     add_bias(node, 3, work);
-    const double kernel = node.dimension(1, 0) > 0 && node.dimension(1, 1) > 0
-                              ? node.elements(1) / (node.dimension(1, 0) * node.dimension(1, 1))
-                              : 0;
+    const double kernel =
+        node.dimension(1, 0) > 0 && node.dimension(1, 1) > 0 ? node.elements(1) / (node.dimension(1, 0) * node.dimension(1, 1)) : 0;
     const double taps = positions(node.output_shape(0), false) * node.dimension(0, 1) * kernel;
     const double each = node.input(4) ? 9 : 8;
     work.features.flops += each * taps;

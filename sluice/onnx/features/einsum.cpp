@@ -15,8 +15,8 @@ constexpr Label kEllipsis = 1000;
 using Labels = std::set<Label>;
 
 struct Term {
-    std::string letters;        // without the ellipsis
-    std::size_t before = 0;     // letters before the ellipsis
+    std::string letters;     // without the ellipsis
+    std::size_t before = 0;  // letters before the ellipsis
     bool ellipsis = false;
 };
 
@@ -117,7 +117,8 @@ std::optional<std::vector<EinsumStep>> einsum_steps(std::string_view equation, s
         std::ranges::set_intersection(all, needed[i], std::inserter(kept, kept.end()));
         Labels left;
         std::ranges::set_intersection(held, kept, std::inserter(left, left.end()));
-        steps.push_back({.volume = volume_of(all, sizes), .rows = volume_of(left, sizes), .binary = i > 0, .contracts = kept.size() < all.size()});
+        steps.push_back(
+            {.volume = volume_of(all, sizes), .rows = volume_of(left, sizes), .binary = i > 0, .contracts = kept.size() < all.size()});
         held = std::move(kept);
     }
     return steps;

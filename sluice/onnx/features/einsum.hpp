@@ -18,6 +18,7 @@ struct EinsumStep {
 };
 
 /// nullopt when the equation does not parse or does not fit the shapes.
-[[nodiscard]] std::optional<std::vector<EinsumStep>> einsum_steps(std::string_view equation, std::span<const std::span<const std::int64_t>> shapes);
+[[nodiscard]] std::optional<std::vector<EinsumStep>> einsum_steps(std::string_view equation,
+                                                                  std::span<const std::span<const std::int64_t>> shapes);
 
 }  // namespace sluice::onnx::features

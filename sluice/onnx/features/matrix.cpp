@@ -119,7 +119,13 @@ std::span<const Rule> matrix_rules() {
         {.type = "QGemm", .operator_class = matrix, .apply = quantised_gemm, .domain = kMicrosoft},
         {.type = "MatMulNBits", .operator_class = matrix, .apply = packed_matmul, .domain = kMicrosoft},
         {.type = "MatMulBnb4", .operator_class = matrix, .apply = packed_matmul, .domain = kMicrosoft},
-        {.type = "Inverse", .operator_class = matrix, .apply = square_matrix, .flops = 2, .gradient = 4, .kept = Kept::output, .domain = kMicrosoft},
+        {.type = "Inverse",
+         .operator_class = matrix,
+         .apply = square_matrix,
+         .flops = 2,
+         .gradient = 4,
+         .kept = Kept::output,
+         .domain = kMicrosoft},
     };
     return kRules;
 }

@@ -1,6 +1,6 @@
-// A node as the rules read it: shapes and attributes by index and name, absent ones as neutral values, so that a rule states only arithmetic.
-// A malformed node (an input or axis that its type demands is missing) reads as size 0: it costs its bytes and no FLOPs; shape inference
-// and the ONNX checker are what complains about it.
+// A node as the rules read it: shapes and attributes by index and name, absent ones as neutral values, so that a rule states only
+// arithmetic. A malformed node (an input or axis that its type demands is missing) reads as size 0: it costs its bytes and no FLOPs; shape
+// inference and the ONNX checker are what complains about it.
 #pragma once
 
 #include <cstddef>
@@ -34,13 +34,17 @@ public:
     [[nodiscard]] const OperatorFacts& facts() const { return facts_; }
     [[nodiscard]] std::size_t input_count() const { return facts_.inputs.size(); }
     [[nodiscard]] std::size_t output_count() const { return facts_.outputs.size(); }
-    [[nodiscard]] const TensorFacts* input(std::size_t i) const { return i < input_count() && facts_.inputs[i] ? &*facts_.inputs[i] : nullptr; }
+    [[nodiscard]] const TensorFacts* input(std::size_t i) const {
+        return i < input_count() && facts_.inputs[i] ? &*facts_.inputs[i] : nullptr;
+    }
     [[nodiscard]] const TensorFacts* output(std::size_t i) const {
         return i < output_count() && facts_.outputs[i] ? &*facts_.outputs[i] : nullptr;
     }
     [[nodiscard]] std::string_view input_name(std::size_t i) const;
 
-    [[nodiscard]] std::span<const std::int64_t> shape(std::size_t i) const { return input(i) ? std::span(input(i)->shape) : std::span<const std::int64_t>{}; }
+    [[nodiscard]] std::span<const std::int64_t> shape(std::size_t i) const {
+        return input(i) ? std::span(input(i)->shape) : std::span<const std::int64_t>{};
+    }
     [[nodiscard]] std::span<const std::int64_t> output_shape(std::size_t i) const {
         return output(i) ? std::span(output(i)->shape) : std::span<const std::int64_t>{};
     }

@@ -47,7 +47,7 @@ void global_norm(const Node& node, const Rule&, Work& work) {
     keep(node, Kept::inputs_and_output, work);
 }
 
-void unpool(const Node& node, const Rule&, Work& work) { work.keep_input(1); }
+void unpool(const Node&, const Rule&, Work& work) { work.keep_input(1); }
 
 /// Each region of interest reads only its own part of the map: at most all of it.
 void read_samples(const Node& node, double samples, Work& work) {

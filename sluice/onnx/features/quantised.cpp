@@ -25,7 +25,11 @@ std::span<const Rule> quantised_rules() {
         {.type = "QLinearAdd", .operator_class = elementwise, .apply = requantised, .flops = 8, .domain = kMicrosoft},
         {.type = "QLinearMul", .operator_class = elementwise, .apply = requantised, .flops = 8, .domain = kMicrosoft},
         {.type = "QLinearWhere", .operator_class = elementwise, .apply = requantised, .flops = 7, .domain = kMicrosoft},
-        {.type = "QLinearSigmoid", .operator_class = elementwise, .apply = requantised, .flops = 1, .domain = kMicrosoft},  // a table of 256
+        {.type = "QLinearSigmoid",
+         .operator_class = elementwise,
+         .apply = requantised,
+         .flops = 1,
+         .domain = kMicrosoft},  // a table of 256
         {.type = "QLinearLeakyRelu", .operator_class = elementwise, .apply = requantised, .flops = 1, .domain = kMicrosoft},
     };
     return kRules;

@@ -144,11 +144,18 @@ std::int64_t Work::rows() const {
 
 void keep(const Node& node, Kept kept, Work& work) {
     switch (kept) {
-        case Kept::nothing: return;
-        case Kept::condition: return work.keep_input(0);
-        case Kept::output: return work.keep_output();
-        case Kept::mask: work.kept_bytes += node.output_elements(); return;
-        case Kept::inputs_and_output: work.keep_output(); [[fallthrough]];
+        case Kept::nothing:
+            return;
+        case Kept::condition:
+            return work.keep_input(0);
+        case Kept::output:
+            return work.keep_output();
+        case Kept::mask:
+            work.kept_bytes += node.output_elements();
+            return;
+        case Kept::inputs_and_output:
+            work.keep_output();
+            [[fallthrough]];
         case Kept::inputs:
             for (std::size_t i = 0; i < node.input_count(); ++i) work.keep_input(i);
             return;
@@ -204,7 +211,8 @@ graph::Features features_of(const OperatorFacts& facts) {
     nothing.compute_type = features::compute_type_of(node);
     if (nothing.operator_class == graph::OperatorClass::view) return nothing;
 
-    features::Work work{.features = nothing};
+    features::Work work;
+    work.features = nothing;
     if (!features::fill_bytes(node, work.features)) return nothing;
     if (rule && rule->apply) rule->apply(node, *rule, work);
     work.features.rows = work.rows();

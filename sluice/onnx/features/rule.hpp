@@ -41,14 +41,15 @@ struct Work {
     void keep_output(std::size_t i = 0) { kept_outputs.push_back(i); }
     /// FLOPs of the gradient with respect to operand `i`, if it needs one.
     void gradient(const Node& node, std::size_t i, double flops);
-    /// A (batched) matrix product of operands a and b: forward FLOPs, the same again for each operand's gradient, each kept for the other's.
+    /// A (batched) matrix product of operands a and b: forward FLOPs, the same again for each operand's gradient, each kept for the
+    /// other's.
     void product(const Node& node, double flops, double rows, std::size_t a, std::size_t b);
     /// The forward FLOPs of a matrix product alone; the caller says what its gradients take.
     void forward_product(double flops, double rows);
     /// A product whose operands are made inside the operator (attention scores): counts twice as input gradient.
     void inner_product(double flops, double rows);
-    /// Rows that price all products of the operator together: efficiency is rows / (rows + half) (design §3.3), so time per FLOP is linear in
-    /// 1 / rows, and the mean that keeps the time is the harmonic one, weighted by FLOPs.
+    /// Rows that price all products of the operator together: efficiency is rows / (rows + half) (design §3.3), so time per FLOP is linear
+    /// in 1 / rows, and the mean that keeps the time is the harmonic one, weighted by FLOPs.
     [[nodiscard]] std::int64_t rows() const;
 };
 
