@@ -77,8 +77,13 @@ std::vector<CutWeights> neighbours(const CutWeights& centre, StageModel model, b
 class AnchoredCuts {
 public:
     AnchoredCuts(const StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits, Duration floor)
-        : problem_(problem), options_(options), observer_(observer), limits_(limits),
-          relaxation_(relax(problem, options.stages, options.max_replicas)), best_{floor, {}, {}}, arena_(std::max(options.threads, 1)) {}
+        : problem_(problem),
+          options_(options),
+          observer_(observer),
+          limits_(limits),
+          relaxation_(relax(problem, options.stages, options.max_replicas)),
+          best_{floor, {}, {}},
+          arena_(std::max(options.threads, 1)) {}
 
     /// The best certificate above the floor, if any.
     std::optional<Certificate> run();
@@ -124,17 +129,23 @@ private:
 };
 
 bool AnchoredCuts::ended() {
-    if (reached()) reason_ = StopReason::optimal;
-    else if (limits_.interrupted()) reason_ = StopReason::interrupted;
-    else if (search::must_stop(limits_)) reason_ = StopReason::time;
-    else return false;
+    if (reached())
+        reason_ = StopReason::optimal;
+    else if (limits_.interrupted())
+        reason_ = StopReason::interrupted;
+    else if (search::must_stop(limits_))
+        reason_ = StopReason::time;
+    else
+        return false;
     return true;
 }
 
 void AnchoredCuts::note(const Found& found) {
     const auto same = std::ranges::find(leaders_, found.anchor, &Found::anchor);
-    if (same == leaders_.end()) leaders_.push_back(found);
-    else if (same->value < found.value) *same = found;
+    if (same == leaders_.end())
+        leaders_.push_back(found);
+    else if (same->value < found.value)
+        *same = found;
     std::ranges::stable_sort(leaders_, std::ranges::greater{}, &Found::value);
     if (leaders_.size() > kRefined) leaders_.pop_back();
     if (found.value > best_.value) {
@@ -180,8 +191,10 @@ void AnchoredCuts::sweep(const CutWeights& weights) {
     for (std::size_t size = 1; !ended(); size = std::min(2 * size, kLargestBatch)) {
         std::vector<NodeId> batch;
         for (; next < anchors.size() && batch.size() < size; ++next) {
-            if (built->at_most(anchors[next]) <= best_.value) next = anchors.size() - 1;  // and so for all after it
-            else if (!settled[anchors[next].index()]) batch.push_back(anchors[next]);
+            if (built->at_most(anchors[next]) <= best_.value)
+                next = anchors.size() - 1;  // and so for all after it
+            else if (!settled[anchors[next].index()])
+                batch.push_back(anchors[next]);
         }
         if (batch.empty()) return;
         std::array<Solved, kLargestBatch> solved;
@@ -199,7 +212,9 @@ void AnchoredCuts::sweep(const CutWeights& weights) {
             arena_.execute([&] {
                 tbb::parallel_for(
                     std::size_t{0}, batch.size(),
-                    [&](std::size_t slot) { solve(slot, networks[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]); },
+                    [&](std::size_t slot) {
+                        solve(slot, networks[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]);
+                    },
                     tbb::simple_partitioner{});
             });
         }
@@ -216,8 +231,10 @@ void AnchoredCuts::sweep(const CutWeights& weights) {
 /// for rounding.
 void AnchoredCuts::refine(Found from) {
     const std::int64_t factor = kRefinedScale / from.weights.scale;
-    for (auto part : {&CutWeights::scale, &CutWeights::work, &CutWeights::in, &CutWeights::out, &CutWeights::theta}) from.weights.*part *= factor;
-    std::int64_t budget = std::clamp<std::int64_t>(2'000'000 / static_cast<std::int64_t>(problem_.node_count() + problem_.edge_count()), 32, 256);
+    for (auto part : {&CutWeights::scale, &CutWeights::work, &CutWeights::in, &CutWeights::out, &CutWeights::theta})
+        from.weights.*part *= factor;
+    std::int64_t budget =
+        std::clamp<std::int64_t>(2'000'000 / static_cast<std::int64_t>(problem_.node_count() + problem_.edge_count()), 32, 256);
     for (std::int64_t step = kRefinedScale / 4; step > 0; step /= 2) {
         for (bool improved = true; improved;) {
             improved = false;

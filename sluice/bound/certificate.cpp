@@ -26,8 +26,11 @@ ordered_json to_json(const CutWitness& witness) {
         arcs.push_back(arc);
         flows.push_back(flow);
     }
-    return {{"type", kAnchoredCut},   {"anchor", witness.anchor.index()}, {"scale", witness.scale}, {"work", witness.work}, {"in", witness.in},
-            {"out", witness.out},     {"theta", witness.theta},           {"arcs", std::move(arcs)}, {"flows", std::move(flows)}};
+    return {{"type", kAnchoredCut},     {"anchor", witness.anchor.index()},
+            {"scale", witness.scale},   {"work", witness.work},
+            {"in", witness.in},         {"out", witness.out},
+            {"theta", witness.theta},   {"arcs", std::move(arcs)},
+            {"flows", std::move(flows)}};
 }
 
 std::unexpected<Diagnostic> wrong(const Node& node, std::string message) { return fail(input_error(std::move(message)).at(node.where())); }
@@ -37,8 +40,7 @@ Result<std::int64_t> read_integer(const Node& object, std::string_view key, std:
     if (!member) return fail(member.error());
     const auto value = (*member)->as_int();
     if (!value) return fail(value.error());
-    if (*value < least || *value > most)
-        return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
+    if (*value < least || *value > most) return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
     return *value;
 }
 
@@ -85,7 +87,8 @@ Result<CutWitness> read_cut(const Node& node) {
         if (!arc) return fail(arc.error());
         if (!flow) return fail(flow.error());
         if (*arc <= before || *arc > kLargestIndex)
-            return wrong((**arcs)[i], std::format("arc {} after arc {}: arcs are distinct, ascending and at most {}", *arc, before, kLargestIndex));
+            return wrong((**arcs)[i],
+                         std::format("arc {} after arc {}: arcs are distinct, ascending and at most {}", *arc, before, kLargestIndex));
         if (*flow < 1) return wrong((**flows)[i], std::format("the flow of arc {} is {}, expected at least 1", *arc, *flow));
         witness.flows.push_back({static_cast<std::uint32_t>(*arc), *flow});
         before = *arc;
@@ -107,7 +110,8 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork, kAnchoredCut));
+    return wrong(node,
+                 std::format("unknown witness type '{}': expected '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork, kAnchoredCut));
 }
 
 }  // namespace

@@ -113,7 +113,8 @@ public:
         if (next_ == witness_.flows.size() || witness_.flows[next_].arc != number) return;
         const std::int64_t flow = witness_.flows[next_++].flow;
         if (fault_) return;
-        if (flow < 0) fault_ = std::format("arc {} has a negative flow of {}", number, flow);
+        if (flow < 0)
+            fault_ = std::format("arc {} has a negative flow of {}", number, flow);
         else if (capacity && flow > *capacity)
             fault_ = std::format("arc {} has a flow of {}, its capacity is {}", number, flow, static_cast<std::int64_t>(*capacity));
         excess_[from] -= flow;
@@ -190,7 +191,8 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
         objections.push_back(objection("the certificate is for another problem")
                                  .note(std::format("it names problem '{}', this one is '{}'", certificate.problem, problem.fingerprint)));
     if (certificate.stages < 1) objections.push_back(objection(std::format("{} stages: at least 1 is needed", certificate.stages)));
-    if (certificate.max_replicas < 1) objections.push_back(objection(std::format("{} replicas: at least 1 is needed", certificate.max_replicas)));
+    if (certificate.max_replicas < 1)
+        objections.push_back(objection(std::format("{} replicas: at least 1 is needed", certificate.max_replicas)));
     if (certificate.value < Duration{0}) objections.push_back(objection("the bound is negative"));
     const std::int64_t devices = devices_of(problem, certificate.stages);
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));

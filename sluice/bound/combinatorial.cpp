@@ -47,12 +47,13 @@ Result<BoundResult> prove_combinatorial(const cost::StageProblem& problem, const
     const Wide of_total = ceil_divide(total(problem, relaxation), relaxation.devices);
 
     BoundResult result;
-    result.certificate = {.problem = problem.fingerprint,
-                          .model = {},
-                          .stages = options.stages,
-                          .max_replicas = options.max_replicas,
-                          .value = Duration{static_cast<std::int64_t>(std::max(of_largest, of_total))},
-                          .witness = of_largest > of_total ? Witness{LargestOperatorWitness{NodeId(largest)}} : Witness{TotalWorkWitness{}}};
+    result.certificate = {
+        .problem = problem.fingerprint,
+        .model = {},
+        .stages = options.stages,
+        .max_replicas = options.max_replicas,
+        .value = Duration{static_cast<std::int64_t>(std::max(of_largest, of_total))},
+        .witness = of_largest > of_total ? Witness{LargestOperatorWitness{NodeId(largest)}} : Witness{TotalWorkWitness{}}};
     result.termination.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     result.termination.evaluations = 1;
     if (options.enough && result.certificate.value >= *options.enough) result.termination.reason = StopReason::optimal;

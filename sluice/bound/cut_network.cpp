@@ -117,8 +117,13 @@ Duration CutNetwork::solve(NodeId anchor, std::optional<Duration> enough) {
 }
 
 CutWitness CutNetwork::witness(NodeId anchor) const {
-    CutWitness witness{.anchor = anchor, .scale = weights_.scale, .work = weights_.work, .in = weights_.in, .out = weights_.out,
-                       .theta = weights_.theta, .flows = {}};
+    CutWitness witness{.anchor = anchor,
+                       .scale = weights_.scale,
+                       .work = weights_.work,
+                       .in = weights_.in,
+                       .out = weights_.out,
+                       .theta = weights_.theta,
+                       .flows = {}};
     for (std::uint32_t arc = 0; arc < numbers_.size(); ++arc) {
         const std::int64_t flow = network_.flow(arc);
         if (flow == 0) continue;

@@ -35,7 +35,9 @@ public:
 
 private:
     static constexpr std::uint32_t kNoArc = std::numeric_limits<std::uint32_t>::max();
-    struct Numbers { std::uint32_t first, second; };  // of the certificate's arcs; second kNoArc: only one
+    struct Numbers {
+        std::uint32_t first, second;
+    };  // of the certificate's arcs; second kNoArc: only one
 
     void add(std::uint32_t from, std::uint32_t to, Wide capacity, std::uint32_t first, std::uint32_t second);
     [[nodiscard]] Duration bound_of(std::int64_t cut) const;

@@ -14,8 +14,7 @@ Relaxation relax(const cost::StageProblem& problem, std::int64_t stages, std::in
     for (const auto& device : problem.classes) {
         if (device.count < 1) continue;
         devices += device.count;
-        device.supported.for_each(
-            [&](std::size_t v) { relaxation.work[v] = std::min(relaxation.work[v], device.work[v].count()); });
+        device.supported.for_each([&](std::size_t v) { relaxation.work[v] = std::min(relaxation.work[v], device.work[v].count()); });
         unlimited = unlimited || device.overflow == cost::Overflow::unlimited;
         relaxation.memory = std::max(relaxation.memory, device.fast_memory);
         if (device.overflow != cost::Overflow::spill) continue;  // a hard class never holds more than its memory: it has no say in the rate

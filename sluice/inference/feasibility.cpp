@@ -29,8 +29,11 @@ std::optional<Diagnostic> node_that_fits_nowhere(const cost::StageProblem& probl
         }
         if (placed) continue;
         if (!supported)
-            return Diagnostic{DiagnosticKind::infeasible, std::format("no device can run node {}", v), {},
-                              {"every device class that supports it has a count of 0"}, "raise the count of a class that supports it"};
+            return Diagnostic{DiagnosticKind::infeasible,
+                              std::format("no device can run node {}", v),
+                              {},
+                              {"every device class that supports it has a count of 0"},
+                              "raise the count of a class that supports it"};
         return Diagnostic{DiagnosticKind::infeasible,
                           std::format("node {} alone needs {}, the largest device that supports it has {}", v,
                                       to_text(terms.parameters + terms.peak), to_text(largest)),

@@ -130,7 +130,7 @@ std::vector<Duration> cone_work(const StageProblem& problem, ConeDirection direc
     const bool up = direction == ConeDirection::from_sinks;
     const auto& before = up ? problem.predecessors : problem.successors;
     std::vector<std::int64_t> cone(n, 0);
-    std::vector<std::uint64_t> reached(n);  // of the 64 nodes of a block: those in the cone
+    std::vector<std::uint64_t> reached(n);              // of the 64 nodes of a block: those in the cone
     std::array<std::array<std::int64_t, 256>, 8> sums;  // work of every subset of 8 nodes, so that 64 are added by 8 look-ups
     for (std::size_t block = 0; block < n; block += 64) {
         for (std::size_t byte = 0; byte < 8; ++byte) {
@@ -179,7 +179,10 @@ Order heavy_cone_order(const StageProblem& problem, ConeDirection direction, std
     std::ranges::sort(roots, [&](NodeId a, NodeId b) { return heavier(b, a); });
 
     std::vector<NodeId> sorted;  // the neighbours of every node on the path, heaviest first
-    struct Frame { NodeId node; std::size_t begin, next; };
+    struct Frame {
+        NodeId node;
+        std::size_t begin, next;
+    };
     std::vector<Frame> path;
     std::vector<char> seen(n);
     const auto enter = [&](NodeId node) {

@@ -19,7 +19,8 @@ using Order = std::vector<NodeId>;
 /// Kahn's algorithm with a uniform choice among the ready nodes. O(n + m).
 [[nodiscard]] Order random_order(const cost::StageProblem& problem, RandomStream& random);
 
-/// Kahn's algorithm with a stack: goes on with what just became ready. With a stream: nodes that become ready together are shuffled. O(n + m).
+/// Kahn's algorithm with a stack: goes on with what just became ready. With a stream: nodes that become ready together are shuffled. O(n +
+/// m).
 [[nodiscard]] Order depth_first_order(const cost::StageProblem& problem, RandomStream* random = nullptr);
 
 /// Kahn's algorithm, next the ready node that leaves the least transfer time alive (made minus freed; ties: lowest number). With a

@@ -25,12 +25,18 @@ constexpr double kSecondsBetweenSigns = 0.1;
 
 std::string_view name_of(OrderKind kind) {
     switch (kind) {
-        case OrderKind::heavy_cone: return "heavy-cone";
-        case OrderKind::heavy_cone_mirrored: return "heavy-cone mirrored";
-        case OrderKind::depth_first: return "depth-first";
-        case OrderKind::greedy_frontier: return "greedy-frontier";
-        case OrderKind::random: return "random";
-        case OrderKind::model: return "model-order";
+        case OrderKind::heavy_cone:
+            return "heavy-cone";
+        case OrderKind::heavy_cone_mirrored:
+            return "heavy-cone mirrored";
+        case OrderKind::depth_first:
+            return "depth-first";
+        case OrderKind::greedy_frontier:
+            return "greedy-frontier";
+        case OrderKind::random:
+            return "random";
+        case OrderKind::model:
+            return "model-order";
     }
     return "";
 }
@@ -42,12 +48,19 @@ public:
     /// Safe to call from several threads.
     Order make(OrderKind kind, RandomStream* random) {
         switch (kind) {
-            case OrderKind::heavy_cone: return heavy_cone(ConeDirection::from_sinks, random);
-            case OrderKind::heavy_cone_mirrored: return heavy_cone(ConeDirection::from_sources, random);
-            case OrderKind::depth_first: return depth_first_order(*problem_, random);
-            case OrderKind::greedy_frontier: return greedy_frontier_order(*problem_, random);
-            case OrderKind::random: assert(random); return random_order(*problem_, *random);
-            case OrderKind::model: break;
+            case OrderKind::heavy_cone:
+                return heavy_cone(ConeDirection::from_sinks, random);
+            case OrderKind::heavy_cone_mirrored:
+                return heavy_cone(ConeDirection::from_sources, random);
+            case OrderKind::depth_first:
+                return depth_first_order(*problem_, random);
+            case OrderKind::greedy_frontier:
+                return greedy_frontier_order(*problem_, random);
+            case OrderKind::random:
+                assert(random);
+                return random_order(*problem_, *random);
+            case OrderKind::model:
+                break;
         }
         return model_order(*problem_);
     }
@@ -73,15 +86,17 @@ Diagnostic nothing_found(const cost::StageProblem& problem, std::int64_t stages,
                                 .fix("use more stages or devices with more memory, or raise --evals or --time");
     for (const auto& device : problem.classes)
         if (device.overflow == cost::Overflow::hard)
-            diagnostic.notes.push_back(std::format("class '{}': {} devices with a hard limit of {}", device.name, device.count, to_text(device.fast_memory)));
+            diagnostic.notes.push_back(
+                std::format("class '{}': {} devices with a hard limit of {}", device.name, device.count, to_text(device.fast_memory)));
     diagnostic.notes.emplace_back("this is no proof that none exists");
     return diagnostic;
 }
 
 }  // namespace
 
-Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::span<const OrderKind> first, std::span<const OrderKind> perturbed,
-                                     const PlannerOptions& options, Observer& observer, const Limits& limits) {
+Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::span<const OrderKind> first,
+                                     std::span<const OrderKind> perturbed, const PlannerOptions& options, Observer& observer,
+                                     const Limits& limits) {
     if (options.stages < 1) return fail(usage_error(std::format("{} stages: at least 1 is needed", options.stages)));
     if (problem.node_count() == 0) return fail(input_error("nothing to plan: the model has no operators"));
     if (auto proof = prove_infeasible(problem, options.stages)) return fail(*std::move(proof));
@@ -90,7 +105,8 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
     const auto began = std::chrono::steady_clock::now();
     const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
     const std::int64_t fixed = static_cast<std::int64_t>(first.size());
-    std::int64_t wanted = limits.evaluations.value_or(perturbed.empty() ? fixed : std::max(fixed, default_evaluations(problem.node_count())));
+    std::int64_t wanted =
+        limits.evaluations.value_or(perturbed.empty() ? fixed : std::max(fixed, default_evaluations(problem.node_count())));
     if (perturbed.empty()) wanted = std::min(wanted, fixed);
 
     OrderMaker maker(problem);
@@ -135,15 +151,17 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         // The first order alone, so that the others have an incumbent to be cut off by.
         const auto batch = static_cast<std::size_t>(std::min<std::int64_t>(done == 0 ? 1 : kBatch, wanted - done));
         std::array<std::optional<cost::Partition>, kBatch> found;
-        const search::SliceOptions slicing{.stages = options.stages, .below = best,
-                                           .at_least = options.good_enough.value_or(Duration{0}), .limits = &limits};
+        const search::SliceOptions slicing{
+            .stages = options.stages, .below = best, .at_least = options.good_enough.value_or(Duration{0}), .limits = &limits};
         const auto evaluate = [&](std::size_t slot) {
             if (search::must_stop(limits)) return;
             if (!slicers[slot]) slicers[slot].emplace(problem);
             found[slot] = slicers[slot]->slice(order_of(done + static_cast<std::int64_t>(slot)), slicing);
         };
-        if (options.threads <= 1) for (std::size_t slot = 0; slot < batch; ++slot) evaluate(slot);
-        else arena.execute([&] { tbb::parallel_for(std::size_t{0}, batch, evaluate, tbb::simple_partitioner{}); });
+        if (options.threads <= 1)
+            for (std::size_t slot = 0; slot < batch; ++slot) evaluate(slot);
+        else
+            arena.execute([&] { tbb::parallel_for(std::size_t{0}, batch, evaluate, tbb::simple_partitioner{}); });
         for (std::size_t slot = 0; slot < batch; ++slot) {
             if (!found[slot] || (best && price(problem, *found[slot]).bottleneck >= *best)) continue;
             const std::int64_t i = done + static_cast<std::int64_t>(slot);

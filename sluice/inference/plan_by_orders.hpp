@@ -1,6 +1,7 @@
-// Planners that slice orders: make an order, slice it optimally, keep the best (Archer et al., ICML 2024, SliceGraph; orders of notes/bounds 3).
-// Orders are made and sliced in batches of fixed size, each against the best of the batches before, and compared in index order: the
-// result depends on seed and evaluations, never on threads. Anytime: a limit stops inside a slicing and what was found is returned.
+// Planners that slice orders: make an order, slice it optimally, keep the best (Archer et al., ICML 2024, SliceGraph; orders of
+// notes/bounds 3). Orders are made and sliced in batches of fixed size, each against the best of the batches before, and compared in index
+// order: the result depends on seed and evaluations, never on threads. Anytime: a limit stops inside a slicing and what was found is
+// returned.
 #pragma once
 
 #include <span>

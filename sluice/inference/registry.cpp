@@ -21,12 +21,14 @@ constexpr std::array kRandom{random};
 constexpr std::array kModelOrder{model};
 
 template <const auto& kFirst>
-Result<PlannerResult> slice_fixed(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+Result<PlannerResult> slice_fixed(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer,
+                                  const Limits& limits) {
     return plan_by_orders(problem, kFirst, {}, options, observer, limits);
 }
 
 template <const auto& kFirst, const auto& kThen>
-Result<PlannerResult> slice_many(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+Result<PlannerResult> slice_many(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer,
+                                 const Limits& limits) {
     return plan_by_orders(problem, kFirst, kThen, options, observer, limits);
 }
 

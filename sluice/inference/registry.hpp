@@ -21,7 +21,7 @@ struct PlannerOptions {
 struct PlannerResult {
     cost::Partition partition;
     Termination termination;
-    std::string winner;                   // which order or move found it
+    std::string winner;  // which order or move found it
 };
 
 using PlannerFunction = Result<PlannerResult> (*)(const cost::StageProblem&, const PlannerOptions&, Observer&, const Limits&);

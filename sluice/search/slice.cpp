@@ -16,8 +16,9 @@ using cost::Overflow;
 using cost::StageModel;
 
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kNoLimit = 4 * kLargestTotal.count() - 1;  // above every cost: works, transfers and spill each stay below kLargestTotal
-constexpr std::size_t kLargestTable = std::size_t{1} << 22;       // states times positions
+constexpr std::int64_t kNoLimit =
+    4 * kLargestTotal.count() - 1;                           // above every cost: works, transfers and spill each stay below kLargestTotal
+constexpr std::size_t kLargestTable = std::size_t{1} << 22;  // states times positions
 constexpr std::size_t kStepsBetweenPolls = std::size_t{1} << 14;
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
@@ -27,9 +28,9 @@ struct DeviceStates {
     std::vector<std::int64_t> capacity;
     std::vector<std::size_t> stride;
     std::size_t last = 0;
-    std::int64_t total = 0;   // devices usable together, at most k
-    bool total_binds = false; // k is less than the devices there are
-    std::size_t count = 1;    // of states; 0: too many
+    std::int64_t total = 0;    // devices usable together, at most k
+    bool total_binds = false;  // k is less than the devices there are
+    std::size_t count = 1;     // of states; 0: too many
 };
 
 DeviceStates device_states(const cost::StageProblem& problem, std::int64_t stages) {
@@ -77,12 +78,15 @@ struct Slicer::Scratch {
     struct State {
         std::int64_t worst = kNone;
         std::int32_t used = std::numeric_limits<std::int32_t>::max();
-        std::uint32_t from = 0;        // position where the last segment began
+        std::uint32_t from = 0;  // position where the last segment began
         std::uint32_t from_state = 0;
         std::uint32_t device = 0;
         [[nodiscard]] bool reached() const { return worst != kNone; }
     };
-    struct Start { std::size_t state; std::int64_t used, worst; };
+    struct Start {
+        std::size_t state;
+        std::int64_t used, worst;
+    };
     enum class Sweep { found, none, stopped };
 
     explicit Scratch(const cost::StageProblem& stage_problem) : problem(stage_problem), classes(problem.classes.size()) {
@@ -127,7 +131,7 @@ struct Slicer::Scratch {
     std::vector<std::int64_t> used_elsewhere;  // per state: devices of all classes but the largest
     std::vector<State> table;                  // state-major, so that a scan walks memory in order
     std::vector<Start> starts;
-    std::int64_t next = kNone;                 // no threshold below this changes what the last sweep could reach
+    std::int64_t next = kNone;  // no threshold below this changes what the last sweep could reach
     const Limits* limits = nullptr;
     std::size_t steps = 0;
     std::vector<std::int64_t> sums, spills;
@@ -170,8 +174,10 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
         }
         for (EdgeId edge : problem.outputs[v]) {
             const std::size_t e = edge.index();
-            if (!problem.consumers[e].empty() || problem.to_host[e]) made[j] += problem.transfer[e].count();
-            else if (memory) dead_bytes[j] += problem.bytes[e].count;
+            if (!problem.consumers[e].empty() || problem.to_host[e])
+                made[j] += problem.transfer[e].count();
+            else if (memory)
+                dead_bytes[j] += problem.bytes[e].count;
             if (memory) made_bytes[j] += problem.bytes[e].count;
         }
         if (memory) {
@@ -252,8 +258,10 @@ bool Slicer::Scratch::scan(std::size_t left, std::int64_t threshold, OnSegment&&
             active[c] = 1;
             any = true;
             const std::int64_t cost = serial ? least + out : std::max(least, out);
-            if (cost > threshold) next = std::min(next, cost);
-            else on_segment(j + 1, c, cost);
+            if (cost > threshold)
+                next = std::min(next, cost);
+            else
+                on_segment(j + 1, c, cost);
         }
         if (!any) break;
     }
@@ -275,8 +283,10 @@ Slicer::Scratch::Sweep Slicer::Scratch::sweep(std::int64_t threshold) {
             const std::int64_t devices = states.total - used_elsewhere[s] - state.used;
             if (devices <= 0) continue;
             const std::int64_t share = ceil_divide(rest[left], devices);
-            if (share > threshold) next = std::min(next, share);
-            else starts.push_back({s, state.used, state.worst});
+            if (share > threshold)
+                next = std::min(next, share);
+            else
+                starts.push_back({s, state.used, state.worst});
         }
         if (starts.empty()) continue;
         const bool went_on = scan<kMemory>(left, threshold, [&](std::size_t right, std::size_t device, std::int64_t cost) {
@@ -297,8 +307,10 @@ Slicer::Scratch::Sweep Slicer::Scratch::sweep(std::int64_t threshold) {
                 state = {worst, static_cast<std::int32_t>(used), static_cast<std::uint32_t>(left), static_cast<std::uint32_t>(start.state),
                          static_cast<std::uint32_t>(device)};
             };
-            if constexpr (kSingle) relax(starts.front());
-            else for (const Start& start : starts) relax(start);
+            if constexpr (kSingle)
+                relax(starts.front());
+            else
+                for (const Start& start : starts) relax(start);
         });
         if (!went_on) return Sweep::stopped;
     }
@@ -348,7 +360,8 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
     for (std::size_t state = 0; state < s.states.count; ++state)
         for (std::size_t c = 0; c < s.classes; ++c)
             if (c != s.states.last)
-                s.used_elsewhere[state] += static_cast<std::int64_t>(state / s.states.stride[c] % static_cast<std::size_t>(s.states.capacity[c] + 1));
+                s.used_elsewhere[state] +=
+                    static_cast<std::int64_t>(state / s.states.stride[c] % static_cast<std::size_t>(s.states.capacity[c] + 1));
     s.table.resize(s.states.count * (s.problem.node_count() + 1));
 
     // Invariant: no slicing costs less than `low`; `best` costs `high`.
@@ -389,8 +402,10 @@ std::optional<cost::Partition> Slicer::longest_segments(std::span<const NodeId> 
         const auto longest = [&](std::size_t end, std::size_t c, std::int64_t) {
             if (free[c] > 0 && end > right) right = end, device = c;
         };
-        if (s.memory) s.scan<true>(left, kNoLimit, longest);
-        else s.scan<false>(left, kNoLimit, longest);
+        if (s.memory)
+            s.scan<true>(left, kNoLimit, longest);
+        else
+            s.scan<false>(left, kNoLimit, longest);
         if (right == left) return std::nullopt;
         --free[device];
         const auto segment = order.subspan(left, right - left);

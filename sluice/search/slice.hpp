@@ -1,9 +1,9 @@
 // Slice DP: the best cut of a given order into at most k consecutive stages, each on one device of some class (no replicas).
-// Source: Archer et al., ICML 2024, Algorithm 1 (SliceGraph); pruning: work + in + spill of a growing segment never falls (notes/inference 3.1),
-// nor do its parameters and its peak.
-// Exact for the order: bisection over the segment costs that occur, each step one "fewest devices below T" sweep of O(n · window · degree)
-// where window is the longest segment below T; an order that cannot beat `below` costs one sweep. Several classes multiply by the states
-// (devices used of all classes but the largest). O(n · states + m) memory. Deterministic.
+// Source: Archer et al., ICML 2024, Algorithm 1 (SliceGraph); pruning: work + in + spill of a growing segment never falls
+// (notes/inference 3.1), nor do its parameters and its peak. Exact for the order: bisection over the segment costs that occur, each step
+// one "fewest devices below T" sweep of O(n · window · degree) where window is the longest segment below T; an order that cannot beat
+// `below` costs one sweep. Several classes multiply by the states (devices used of all classes but the largest). O(n · states + m) memory.
+// Deterministic.
 #pragma once
 
 #include <memory>
@@ -16,10 +16,10 @@
 namespace sluice::search {
 
 struct SliceOptions {
-    std::int64_t stages = 1;                 // k >= 1
-    std::optional<Duration> below = {};           // only partitions with a bottleneck strictly below this matter
-    Duration at_least{0};                    // proven for every partition: the first slicing that reaches it is the answer
-    const Limits* limits = nullptr;          // Polled every ~0.1 ms: when it says stop, the best slicing so far is the answer.
+    std::int64_t stages = 1;             // k >= 1
+    std::optional<Duration> below = {};  // only partitions with a bottleneck strictly below this matter
+    Duration at_least{0};                // proven for every partition: the first slicing that reaches it is the answer
+    const Limits* limits = nullptr;      // Polled every ~0.1 ms: when it says stop, the best slicing so far is the answer.
 };
 
 /// Fails when the device counts of several classes make the DP's table too large: (count + 1) multiplied over all classes but the largest.

@@ -38,8 +38,9 @@ inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& probl
     return best;
 }
 
-/// The least bottleneck over all acyclic partitions of a problem of at most 12 nodes and 2 classes, replicas allowed. A hard memory limit is
-/// applied to parameters only (activations depend on the order inside a stage), so the result may be below the true optimum, never above.
+/// The least bottleneck over all acyclic partitions of a problem of at most 12 nodes and 2 classes, replicas allowed. A hard memory limit
+/// is applied to parameters only (activations depend on the order inside a stage), so the result may be below the true optimum, never
+/// above.
 class PartitionOptimum {
 public:
     explicit PartitionOptimum(const cost::StageProblem& problem) : problem_(problem), nodes_(problem.node_count()) {

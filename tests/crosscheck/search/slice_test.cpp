@@ -32,7 +32,8 @@ void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>
 
     // The same scratch, other questions.
     EXPECT_FALSE(slicer.slice(order, {.stages = stages, .below = *expected})) << "nothing is below the optimum";
-    const auto below = slicer.slice(order, {.stages = stages, .below = *expected + Duration{1 + static_cast<std::int64_t>(random.below(20))}});
+    const auto below =
+        slicer.slice(order, {.stages = stages, .below = *expected + Duration{1 + static_cast<std::int64_t>(random.below(20))}});
     ASSERT_TRUE(below);
     EXPECT_EQ(cost::price(problem, *below).bottleneck, *expected);
     const auto enough = slicer.slice(order, {.stages = stages, .at_least = *expected});

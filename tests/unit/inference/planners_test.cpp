@@ -150,21 +150,21 @@ TEST(Planners, UnknownNamesGetTheNearest) {
 TEST(Planners, AutoIsNeverWorseThanTheDeterministicOrders) {
     for (std::uint64_t i = 0; i < 10; ++i) {
         const auto problem = large_problem(20 + i, 200);
-        const auto best = price(problem, plan("auto", problem, {.stages = 8}, {.deadline = {}, .evaluations = 20, .stop = {}})->partition).bottleneck;
+        const auto best =
+            price(problem, plan("auto", problem, {.stages = 8}, {.deadline = {}, .evaluations = 20, .stop = {}})->partition).bottleneck;
         for (const auto name : {"heavy-cone", "depth-first", "greedy-frontier", "model-order"})
             EXPECT_LE(best, price(problem, plan(name, problem, {.stages = 8})->partition).bottleneck) << name;
     }
 }
 
 TEST(Planners, SameSeedSamePlanAtAnyThreadCount) {
-    RandomProblemOptions options;
-    options.classes = 1;
     for (std::uint64_t i = 0; i < 4; ++i) {
-        const auto problem = large_problem(30 + i, 300, options);
+        const auto problem = large_problem(30 + i, 300);
         const auto one = plan("auto", problem, {.stages = 8, .seed = i, .threads = 1}, {.deadline = {}, .evaluations = 60, .stop = {}});
         ASSERT_TRUE(one) << one.error().message;
         for (int threads : {2, 5}) {
-            const auto many = plan("auto", problem, {.stages = 8, .seed = i, .threads = threads}, {.deadline = {}, .evaluations = 60, .stop = {}});
+            const auto many =
+                plan("auto", problem, {.stages = 8, .seed = i, .threads = threads}, {.deadline = {}, .evaluations = 60, .stop = {}});
             ASSERT_TRUE(many);
             EXPECT_EQ(one->partition, many->partition);
             EXPECT_EQ(one->winner, many->winner);
