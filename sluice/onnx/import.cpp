@@ -8,6 +8,7 @@
 #include "sluice/base/files.hpp"
 #include "sluice/onnx/import/build.hpp"
 #include "sluice/onnx/import/clean.hpp"
+#include "sluice/onnx/import/owned.hpp"
 #include "sluice/onnx/import/parse.hpp"
 #include "sluice/onnx/import/scope.hpp"
 #include "sluice/onnx/import/shapes.hpp"
@@ -38,33 +39,37 @@ Result<ImportedModel> import_model(::onnx::ModelProto& model, const std::string&
     return build_graph(**scope, clean(**scope), *shapes, opsets, options, std::move(report), file);
 }
 
+/// libonnx and protobuf throw; nothing of ours does.
+template <typename Parse>
+Result<ImportedModel> guarded(const std::string& file, Parse parse, const ImportOptions& options) {
+    try {
+        auto model = parse();
+        if (!model) return fail(std::move(model.error()));
+        return import_model(**model, file, options);
+    } catch (const std::exception& error) {
+        return fail({DiagnosticKind::internal, std::format("import of '{}' failed: {}", file, error.what()), {file, 0, 0}, {}, {}});
+    }
+}
+
 }  // namespace
 
 Result<ImportedModel> import_bytes(std::string_view bytes, const std::string& name, const ImportOptions& options) {
-    try {
-        auto model = parse_model(bytes, name);
-        if (!model) return fail(std::move(model.error()));
-        return import_model(**model, name, options);
-    } catch (const std::exception& error) {  // libonnx and protobuf throw
-        return fail({DiagnosticKind::internal, std::format("import of '{}' failed: {}", name, error.what()), {name, 0, 0}, {}, {}});
-    }
+    return guarded(name, [&] { return parse_model(bytes, name); }, options);
+}
+
+Result<ImportedModel> import_owned(std::string bytes, const std::string& file, const ImportOptions& options) {
+    const auto parse = [&] {
+        auto model = parse_model(bytes, file);
+        std::string().swap(bytes);
+        return model;
+    };
+    return guarded(file, parse, options);
 }
 
 Result<ImportedModel> import_file(const std::filesystem::path& path, const ImportOptions& options) {
     auto bytes = read_file(path, kLargestModelFile);
     if (!bytes) return fail(std::move(bytes.error()));
-    try {
-        auto model = parse_model(*bytes, path.string());
-        if (!model) return fail(std::move(model.error()));
-        std::string().swap(*bytes);  // embedded weights need not lie in memory twice
-        return import_model(**model, path.string(), options);
-    } catch (const std::exception& error) {
-        return fail({DiagnosticKind::internal,
-                     std::format("import of '{}' failed: {}", path.string(), error.what()),
-                     {path.string(), 0, 0},
-                     {},
-                     {}});
-    }
+    return import_owned(std::move(*bytes), path.string(), options);
 }
 
 }  // namespace sluice::onnx
