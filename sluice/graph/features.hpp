@@ -13,16 +13,16 @@ namespace sluice::graph {
 
 /// What limits an operator: cost models give an efficiency per class.
 enum class OperatorClass : std::uint8_t {
-    matrix,         // Gemm, MatMul, Einsum, attention, LSTM: rows of a matrix through a matrix unit
-    convolution,    // Conv, ConvTranspose (dense or grouped)
-    depthwise,      // Conv with one channel a group: bound by memory on most devices
-    reduction,      // softmax, normalisation, Reduce*, pooling, ArgMax, TopK
-    elementwise,    // arithmetic, activation, comparison, Cast, quantise
-    embedding,      // Gather and friends: reads only the rows it needs
-    movement,       // Transpose, Concat, Split, Slice, Pad, Resize(nearest): bytes without arithmetic
-    view,           // Reshape, Identity, Squeeze: no data moves inside a stage
-    control,        // If, Loop, Scan: opaque
-    unknown         // custom or unmodelled: costed by bytes, counted in a warning
+    matrix,       // Gemm, MatMul, Einsum, attention, LSTM: rows of a matrix through a matrix unit
+    convolution,  // Conv, ConvTranspose (dense or grouped)
+    depthwise,    // Conv with one channel a group: bound by memory on most devices
+    reduction,    // softmax, normalisation, Reduce*, pooling, ArgMax, TopK
+    elementwise,  // arithmetic, activation, comparison, Cast, quantise
+    embedding,    // Gather and friends: reads only the rows it needs
+    movement,     // Transpose, Concat, Split, Slice, Pad, Resize(nearest): bytes without arithmetic
+    view,         // Reshape, Identity, Squeeze: no data moves inside a stage
+    control,      // If, Loop, Scan: opaque
+    unknown       // custom or unmodelled: costed by bytes, counted in a warning
 };
 inline constexpr std::size_t kOperatorClasses = 10;
 [[nodiscard]] std::string_view to_text(OperatorClass operator_class);
@@ -39,14 +39,14 @@ inline constexpr std::size_t kDataTypes = 13;
 struct Features {
     OperatorClass operator_class = OperatorClass::unknown;
     DataType compute_type = DataType::f32;
-    double flops = 0;              // forward
-    std::int64_t rows = 0;         // rows of the (batched) matrix product, the M of M×K·K×N; 0: not a matrix operator
-    Bytes read;                    // activations read from memory (an embedding reads only its rows)
-    Bytes written;                 // activations written
-    Bytes parameters_read;         // parameter bytes this operator streams (an embedding: only the rows it looks up)
+    double flops = 0;       // forward
+    std::int64_t rows = 0;  // rows of the (batched) matrix product, the M of M×K·K×N; 0: not a matrix operator
+    Bytes read;             // activations read from memory (an embedding reads only its rows)
+    Bytes written;          // activations written
+    Bytes parameters_read;  // parameter bytes this operator streams (an embedding: only the rows it looks up)
     double input_gradient_flops = 0;
     double weight_gradient_flops = 0;
-    Bytes kept_for_backward;       // activations that the backward pass of this operator needs
+    Bytes kept_for_backward;  // activations that the backward pass of this operator needs
     friend bool operator==(const Features&, const Features&) = default;
 };
 

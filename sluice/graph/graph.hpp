@@ -18,12 +18,12 @@
 namespace sluice::graph {
 
 struct Operator {
-    std::string name;              // may be empty or repeated: operators are identified by index and first output
-    std::string type;              // "Conv", "com.microsoft.Attention"; "" for profiled layers
+    std::string name;  // may be empty or repeated: operators are identified by index and first output
+    std::string type;  // "Conv", "com.microsoft.Attention"; "" for profiled layers
     Features features;
     /// A shape chain or a small constant: computed again in every stage that needs it, free, and no part of the stage problem.
     bool replicated = false;
-    std::int64_t source = -1;      // index of the node in the file it came from (after function inlining); -1: none
+    std::int64_t source = -1;             // index of the node in the file it came from (after function inlining); -1: none
     std::optional<std::uint32_t> colour;  // operators of one colour must share a stage (msr `colorClass`)
     friend bool operator==(const Operator&, const Operator&) = default;
 };
@@ -33,8 +33,8 @@ struct Tensor {
     DataType type = DataType::f32;
     std::vector<std::int64_t> shape;  // empty with shape_known: a scalar
     bool shape_known = false;
-    bool shape_assumed = false;       // some dimension came from --dim or --assume-size
-    Bytes bytes;                      // what crosses a stage border
+    bool shape_assumed = false;  // some dimension came from --dim or --assume-size
+    Bytes bytes;                 // what crosses a stage border
     bool model_output = false;
     friend bool operator==(const Tensor&, const Tensor&) = default;
 };
@@ -50,15 +50,15 @@ struct Parameter {
 /// Devices, times and transfers that came with a profile (design §4: "a workload file that carries its own devices…").
 struct GivenCosts {
     struct DeviceClass {
-        std::string name;                          // "fpga", "cpu"
+        std::string name;  // "fpga", "cpu"
         std::int64_t count = 0;
-        std::optional<Bytes> memory;               // hard limit; none: unlimited
-        std::vector<std::optional<Duration>> time; // per operator; nullopt: not supported on this class
+        std::optional<Bytes> memory;                // hard limit; none: unlimited
+        std::vector<std::optional<Duration>> time;  // per operator; nullopt: not supported on this class
         friend bool operator==(const DeviceClass&, const DeviceClass&) = default;
     };
-    std::vector<DeviceClass> classes;              // the first is what -k counts
-    std::vector<Duration> transfer;                // per tensor; empty: from `link`
-    std::optional<ByteRate> link;                  // the file's own bandwidth
+    std::vector<DeviceClass> classes;  // the first is what -k counts
+    std::vector<Duration> transfer;    // per tensor; empty: from `link`
+    std::optional<ByteRate> link;      // the file's own bandwidth
     friend bool operator==(const GivenCosts&, const GivenCosts&) = default;
 };
 
@@ -76,18 +76,21 @@ public:
     [[nodiscard]] std::span<const Tensor> tensors() const { return tensors_; }
     [[nodiscard]] std::span<const Parameter> parameters() const { return parameters_; }
 
-    [[nodiscard]] std::span<const TensorId> inputs(OperatorId id) const { return inputs_[id.index()]; }    // distinct
+    [[nodiscard]] std::span<const TensorId> inputs(OperatorId id) const { return inputs_[id.index()]; }  // distinct
     [[nodiscard]] std::span<const TensorId> outputs(OperatorId id) const { return outputs_[id.index()]; }
     [[nodiscard]] std::span<const ParameterId> parameters(OperatorId id) const { return operator_parameters_[id.index()]; }  // distinct
     /// The operator that makes the tensor; invalid for a model input.
     [[nodiscard]] OperatorId producer(TensorId id) const { return producers_[id.index()]; }
     [[nodiscard]] std::span<const OperatorId> consumers(TensorId id) const { return consumers_[id.index()]; }  // distinct, ascending
     [[nodiscard]] std::span<const OperatorId> users(ParameterId id) const { return users_[id.index()]; }       // distinct, ascending
-    [[nodiscard]] std::span<const OperatorId> predecessors(OperatorId id) const { return predecessors_[id.index()]; }  // distinct, ascending
-    [[nodiscard]] std::span<const OperatorId> successors(OperatorId id) const { return successors_[id.index()]; }      // distinct, ascending
+    [[nodiscard]] std::span<const OperatorId> predecessors(OperatorId id) const {
+        return predecessors_[id.index()];
+    }                                                                                                              // distinct, ascending
+    [[nodiscard]] std::span<const OperatorId> successors(OperatorId id) const { return successors_[id.index()]; }  // distinct, ascending
 
     [[nodiscard]] const std::optional<GivenCosts>& given_costs() const { return given_costs_; }
-    /// What had to be assumed to make this graph, in words, for the plan file and `inspect` ("dimension 'batch' = 1", "link 16 GB/s: the file has none").
+    /// What had to be assumed to make this graph, in words, for the plan file and `inspect` ("dimension 'batch' = 1", "link 16 GB/s: the
+    /// file has none").
     [[nodiscard]] std::span<const std::string> assumptions() const { return assumptions_; }
     /// Identity of structure, shapes, bytes and given costs (not of features, which we derive): what a plan is a plan for.
     [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
@@ -125,11 +128,17 @@ public:
     void set_given_costs(GivenCosts costs) { given_costs_ = std::move(costs); }  // in insertion numbers; build renumbers
     void add_assumption(std::string text) { assumptions_.push_back(std::move(text)); }
 
-    /// Diagnostics: no operators; a cycle (an operator on it and the tensors along it named); a tensor with two producers;
-    /// negative bytes; sums of bytes beyond int64; given costs of the wrong length.
+    /// Tensors and parameters without a name get one ("t17", "p3").
+    /// Diagnostics: no operators; a cycle (the operators on it and the tensors along it named); a tensor with two producers;
+    /// two tensors, or two parameters, of one name; negative bytes or dimensions; sums of bytes beyond int64; given costs of the
+    /// wrong length or below zero.
     [[nodiscard]] Result<Graph> build() &&;
 
 private:
+    [[nodiscard]] Result<std::vector<OperatorId>> sort(const std::vector<OperatorId>& producers) const;
+    [[nodiscard]] Diagnostic describe_cycle(const std::vector<OperatorId>& producers, const std::vector<std::uint32_t>& waiting) const;
+    [[nodiscard]] Graph freeze(const std::vector<OperatorId>& order);
+
     std::string name_;
     std::vector<Operator> operators_;
     std::vector<Tensor> tensors_;

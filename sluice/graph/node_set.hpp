@@ -32,8 +32,7 @@ public:
     template <typename F>
     void for_each(F&& f) const {
         for (std::size_t w = 0; w < words_.size(); ++w)
-            for (std::uint64_t bits = words_[w]; bits != 0; bits &= bits - 1)
-                f(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+            for (std::uint64_t bits = words_[w]; bits != 0; bits &= bits - 1) f(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
     }
     [[nodiscard]] std::size_t hash() const;
 

@@ -9,17 +9,17 @@
 namespace sluice::graph {
 
 struct Summary {
-    std::size_t operators = 0;            // without the replicated ones
+    std::size_t operators = 0;  // without the replicated ones
     std::size_t replicated = 0;
     std::size_t edges = 0;                // distinct producer-consumer pairs
     std::size_t inputs = 0, outputs = 0;  // model inputs and outputs
     std::size_t sources = 0, sinks = 0;   // operators without predecessors, without successors
     std::size_t stray_sinks = 0;          // sinks that make no model output: a converter that lost edges leaves many
     double flops = 0;
-    Bytes parameters;                     // each once
-    Bytes activations;                    // each tensor once
-    std::size_t longest_path = 0;         // operators
-    std::size_t widest_level = 0;         // most operators on one as-soon-as-possible level
+    Bytes parameters;              // each once
+    Bytes activations;             // each tensor once
+    std::size_t longest_path = 0;  // operators
+    std::size_t widest_level = 0;  // most operators on one as-soon-as-possible level
     std::array<std::size_t, kOperatorClasses> per_class{};
     std::array<double, kOperatorClasses> flops_per_class{};
     std::size_t unshaped = 0, assumed = 0;  // tensors

@@ -1,0 +1,20 @@
+# `./dev test`, sourced by ./dev inside the environment. With arguments: one ctest call in the release build. Without: everything
+# that CI checks, in this order: release tests, the same core under ASan and UBSan, every fuzz target for a moment.
+build release
+if [ $# -gt 0 ]; then
+    (cd "$here/build/release" && exec ctest --output-on-failure "$@")
+    exit $?
+fi
+# shellcheck source=tools/fuzz_targets.sh
+. "$here/tools/fuzz_targets.sh"
+
+say "release tests"
+(cd "$here/build/release" && ctest --output-on-failure --parallel "$(nproc)")
+say "core tests under AddressSanitizer and UndefinedBehaviorSanitizer"
+[ -f "$here/build/asan/build.ninja" ] || (cd "$here" && cmake --preset asan >&2)
+(cd "$here" && cmake --build --preset asan --target sanitized_tests ${SLUICE_JOBS:+-j "$SLUICE_JOBS"} -- --quiet >&2)
+(cd "$here/build/asan" && ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
+say "fuzz targets, ${SLUICE_FUZZ_SECONDS:-10} s each"
+build fuzz
+fuzz_all "${SLUICE_FUZZ_SECONDS:-10}"
+say "all tests passed"
