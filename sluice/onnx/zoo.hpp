@@ -14,7 +14,7 @@ namespace sluice::onnx {
 
 struct ZooParameter {
     std::string_view name;
-    std::int64_t value;          // default
+    std::int64_t value;  // default
     std::string_view meaning;
 };
 
@@ -29,11 +29,14 @@ enum class ZooWeights { none, random };
 [[nodiscard]] std::span<const ZooEntry> zoo_entries();
 
 /// A serialised ModelProto for `specification` = NAME[:key=value,…] (with or without "zoo:"). With no weights, initializers over 1 KiB are
-/// external and absent; with random weights they are seeded normal values (embedded; models over 1.5 GB need zoo_write).
-/// Diagnostics: unknown name or key (nearest match), a size that makes no model, a result beyond 2 GiB.
+/// external and absent ("weights.bin", page-aligned); with random weights they are seeded, near-normal, of a scale that keeps activations
+/// finite, and embedded. Smaller ones always have their values. The same specification and seed give the same bytes on every machine.
+/// Diagnostics: unknown name or key (nearest match), a size that makes no model, a result beyond 2 GiB (zoo_write has no such limit).
 [[nodiscard]] Result<std::string> zoo_bytes(std::string_view specification, ZooWeights weights = ZooWeights::none, std::uint64_t seed = 0);
 
-/// Writes the model to `path`; random weights go to `path`.weights as external data when they exceed 64 MiB.
-[[nodiscard]] Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed, const std::filesystem::path& path);
+/// Writes the model to `path`; random weights go to `path`.weights as external data when they exceed 64 MiB, through a buffer of 1 MiB.
+/// Both files appear whole, the weights first.
+[[nodiscard]] Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed,
+                                     const std::filesystem::path& path);
 
 }  // namespace sluice::onnx

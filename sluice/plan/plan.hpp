@@ -1,9 +1,11 @@
 // Waist 1: the plan (design §1, §4). Planners write it, everything else reads it; one written by hand is as good.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,12 +19,20 @@ namespace sluice::plan {
 
 inline constexpr std::string_view kPlanFormat = "sluice.plan/1";
 
+/// Most devices and stages a plan may name: keeps every sum over them far inside int64.
+inline constexpr std::int64_t kMostDevices = std::int64_t{1} << 30;
+
+/// What a bound may rest on (design §5); the last is never certified.
+inline constexpr std::string_view kSolverClaimed = "solver-claimed";
+inline constexpr std::array<std::string_view, 9> kBoundKinds{"combinatorial", "cut",      "contraction", "chain",       "counting",
+                                                             "exact-dp",      "exact-lp", "exact-tree",  kSolverClaimed};
+
 /// What the plan is a plan for, and how the model must be imported to be that again.
 struct ModelReference {
     std::string name;
-    std::string fingerprint;                                      // graph::Graph::fingerprint
-    std::vector<std::pair<std::string, std::int64_t>> dimensions; // --dim
-    std::optional<std::int64_t> assume_size;                      // --assume-size
+    std::string fingerprint;                                       // graph::Graph::fingerprint
+    std::vector<std::pair<std::string, std::int64_t>> dimensions;  // --dim; names distinct
+    std::optional<std::int64_t> assume_size;                       // --assume-size
     std::vector<std::string> assumptions;
     friend bool operator==(const ModelReference&, const ModelReference&) = default;
 };
@@ -67,10 +77,10 @@ struct Plan {
     Predicted predicted;
     std::optional<BoundClaim> bound;
     std::string method;
-    std::vector<std::pair<std::string, std::string>> options;  // of the method
-    std::uint64_t seed = 0;
+    std::vector<std::pair<std::string, std::string>> options;  // of the method; names distinct
+    std::uint64_t seed = 0;                                    // below 2^63: JSON integers end there
     Termination termination;
-    std::string limit;             // which limit ended it, in words ("--time 10 s"); empty: none
+    std::string limit;  // which limit ended it, in words ("--time 10 s"); empty: none
     friend bool operator==(const Plan&, const Plan&) = default;
 };
 

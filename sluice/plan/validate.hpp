@@ -7,7 +7,8 @@
 
 namespace sluice::plan {
 
-/// Every failure found, empty when the plan holds. `problem` must be frozen from `graph` and the plan's own platform and stage limit.
+/// Every failure found, each with its stage or operator (costs are compared only for a plan whose structure holds); empty when the plan
+/// holds. `problem` must be frozen from `graph` and the plan's own platform and stage limit.
 [[nodiscard]] std::vector<Diagnostic> validate(const Plan& plan, const graph::Graph& graph, const cost::FrozenProblem& frozen);
 
 }  // namespace sluice::plan

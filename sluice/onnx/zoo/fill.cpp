@@ -1,0 +1,58 @@
+#include "sluice/onnx/zoo/fill.hpp"
+
+#include <bit>
+#include <cassert>
+#include <cstring>
+
+namespace sluice::onnx::zoo {
+
+namespace {
+static_assert(std::endian::native == std::endian::little, "ONNX raw data is little-endian");
+
+constexpr std::int64_t kMean = 2 * 65535;                      // of four uniform 16-bit numbers
+constexpr double kInverseDeviation = 1.0 / 37837.22731286154;  // sqrt(4 (65536^2 - 1) / 12)
+
+template <typename T, typename Make>
+void fill(std::span<char> piece, Make make) {
+    assert(piece.size() % sizeof(T) == 0);
+    for (std::size_t at = 0; at < piece.size(); at += sizeof(T)) {
+        const T value = make();
+        std::memcpy(piece.data() + at, &value, sizeof(T));
+    }
+}
+}  // namespace
+
+DataSource::DataSource(const Initializer& initializer, std::uint64_t seed, std::size_t index)
+    : initializer_(&initializer), random_(seed, index), left_(bytes_of(initializer.value)) {}
+
+void DataSource::next(std::span<char> piece) {
+    const auto bytes = static_cast<std::int64_t>(piece.size());
+    assert(bytes <= left_ && (bytes % 8 == 0 || bytes == left_));
+    const Recipe& recipe = initializer_->recipe;
+    if (const auto* normal = std::get_if<Normal>(&recipe)) {
+        const double mean = normal->mean, scale = normal->deviation * kInverseDeviation;
+        fill<float>(piece, [&] {
+            const std::uint64_t draw = random_();
+            const std::int64_t sum =
+                static_cast<std::int64_t>((draw & 0xffff) + ((draw >> 16) & 0xffff) + ((draw >> 32) & 0xffff) + (draw >> 48));
+            return static_cast<float>(mean + scale * static_cast<double>(sum - kMean));
+        });
+    } else if (std::holds_alternative<Range>(recipe)) {
+        fill<std::int64_t>(piece, [&, next = position_]() mutable { return next++; });
+    } else if (std::holds_alternative<LowerTriangle>(recipe)) {
+        const std::int64_t side = initializer_->value.shape.back();
+        fill<char>(piece, [&, at = position_]() mutable {
+            const bool visible = at % side <= at / side % side;
+            ++at;
+            return static_cast<char>(visible);
+        });
+    } else if (const auto* values = std::get_if<std::vector<std::int64_t>>(&recipe)) {
+        fill<std::int64_t>(piece, [&, at = position_]() mutable { return (*values)[static_cast<std::size_t>(at++)]; });
+    } else {
+        fill<float>(piece, [&] { return std::get<float>(recipe); });
+    }
+    left_ -= bytes;
+    position_ += bytes / size_of(initializer_->value.element);
+}
+
+}  // namespace sluice::onnx::zoo

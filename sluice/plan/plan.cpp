@@ -1,0 +1,47 @@
+#include "sluice/plan/plan.hpp"
+
+#include <cassert>
+
+#include "sluice/plan/read_partition.hpp"
+
+namespace sluice::plan {
+
+Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
+               const cost::Partition& partition, std::int64_t stage_limit) {
+    const cost::StageProblem& problem = frozen.problem;
+    assert(problem.node_of.size() == graph.operator_count());
+    const auto reference = [&](OperatorId id) { return OperatorReference{id, written_name(graph, id)}; };
+
+    Plan plan;
+    plan.model.name = graph.name();
+    plan.model.fingerprint = graph.fingerprint();
+    plan.model.assumptions.assign(graph.assumptions().begin(), graph.assumptions().end());
+    plan.platform = platform;
+    plan.stage_limit = stage_limit;
+    plan.cost_source = frozen.report.cost_source;
+
+    const cost::PartitionCost cost = cost::price(problem, partition);
+    plan.predicted = {.bottleneck = cost.bottleneck, .latency = cost.latency, .peak_memory = cost.peak_memory};
+    plan.stages.reserve(partition.stages.size());
+    for (std::size_t s = 0; s < partition.stages.size(); ++s) {
+        const cost::Stage& stage = partition.stages[s];
+        PlannedStage planned;
+        for (const NodeId node : stage.nodes)
+            for (const OperatorId id : problem.operators[node.index()]) planned.operators.push_back(reference(id));
+        planned.device_class = problem.classes[stage.device.index()].name;
+        planned.replicas = stage.replicas;
+        planned.predicted = cost.stages[s];
+        plan.stages.push_back(std::move(planned));
+    }
+    for (std::size_t v = 0; v < graph.operator_count(); ++v)
+        if (!problem.node_of[v].valid()) plan.replicated.push_back(reference(OperatorId(v)));
+    return plan;
+}
+
+Result<cost::Partition> partition_of(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem) {
+    PartitionReading reading = read_partition(plan, graph, problem);
+    if (!reading.failures.empty()) return fail(std::move(reading.failures.front()));
+    return std::move(reading.partition);
+}
+
+}  // namespace sluice::plan

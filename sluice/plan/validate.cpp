@@ -1,0 +1,117 @@
+#include "sluice/plan/validate.hpp"
+
+#include <algorithm>
+#include <format>
+
+#include "sluice/plan/read_partition.hpp"
+
+namespace sluice::plan {
+
+namespace {
+
+class Validator {
+public:
+    Validator(const Plan& plan, const graph::Graph& graph, const cost::FrozenProblem& frozen)
+        : plan_(plan), graph_(graph), problem_(frozen.problem), source_(frozen.report.cost_source) {}
+
+    std::vector<Diagnostic> run() && {
+        if (!is_for_this_model()) return std::move(failures_);  // nothing below would mean anything
+        if (!check_ranges()) return std::move(failures_);
+        check_settings();
+
+        PartitionReading reading = read_partition(plan_, graph_, problem_);
+        const bool readable = reading.failures.empty();
+        std::ranges::move(reading.failures, std::back_inserter(failures_));
+        if (readable) {
+            auto faults = cost::faults_of(problem_, reading.partition, plan_.stage_limit);
+            const bool sound = faults.empty();
+            for (Diagnostic& fault : faults) {
+                fault.kind = DiagnosticKind::verification;
+                failures_.push_back(std::move(fault));
+            }
+            if (sound) check_costs(cost::price(problem_, reading.partition));
+        }
+        check_bound();
+        return std::move(failures_);
+    }
+
+private:
+    void complain(std::string message) { failures_.push_back(claim_error(std::move(message))); }
+
+    bool is_for_this_model() {
+        if (plan_.model.fingerprint == graph_.fingerprint()) return true;
+        Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
+                                                   plan_.model.name, plan_.model.fingerprint, graph_.name(), graph_.fingerprint()));
+        for (const auto& [name, value] : plan_.model.dimensions)
+            other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
+        if (plan_.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan_.model.assume_size));
+        failures_.push_back(std::move(other).fix("give the model it was made for, or plan again"));
+        return false;
+    }
+
+    void check_settings() {
+        if (plan_.job != "inference") complain(std::format("the plan is for job '{}', this version verifies 'inference'", plan_.job));
+        if (plan_.cost_source != source_)
+            complain(std::format("the plan's costs are '{}', model and platform give '{}'", plan_.cost_source, source_));
+    }
+
+    /// Numbers that the sums below rely on.
+    bool check_ranges() {
+        const std::size_t before = failures_.size();
+        if (plan_.stage_limit < 1 || plan_.stage_limit > kMostDevices)
+            complain(std::format("the plan is for {} stages; 1 to {} are possible", plan_.stage_limit, kMostDevices));
+        for (std::size_t s = 0; s < plan_.stages.size(); ++s)
+            if (const std::int64_t replicas = plan_.stages[s].replicas; replicas < 1 || replicas > kMostDevices)
+                complain(std::format("stage {} has {} replicas; 1 to {} are possible", s, replicas, kMostDevices));
+        return failures_.size() == before;
+    }
+
+    void compare(const std::string& what, Duration said, Duration is) {
+        if (said != is) complain(std::format("{} is {} ps in the plan, {} ps by model and platform", what, said.count(), is.count()));
+    }
+    void compare(const std::string& what, Bytes said, Bytes is) {
+        if (said != is) complain(std::format("{} is {} B in the plan, {} B by model and platform", what, said.count, is.count));
+    }
+
+    void check_costs(const cost::PartitionCost& cost) {
+        for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
+            const cost::StageTerms& said = plan_.stages[s].predicted;
+            const cost::StageTerms& is = cost.stages[s];
+            compare(std::format("stage {}: work", s), said.work, is.work);
+            compare(std::format("stage {}: transfer in", s), said.in, is.in);
+            compare(std::format("stage {}: transfer out", s), said.out, is.out);
+            compare(std::format("stage {}: spill", s), said.spill, is.spill);
+            compare(std::format("stage {}: parameters", s), said.parameters, is.parameters);
+            compare(std::format("stage {}: peak of activations", s), said.peak, is.peak);
+        }
+        compare("the bottleneck", plan_.predicted.bottleneck, cost.bottleneck);
+        compare("the latency", plan_.predicted.latency, cost.latency);
+        compare("the peak memory", plan_.predicted.peak_memory, cost.peak_memory);
+    }
+
+    void check_bound() {
+        if (!plan_.bound) return;
+        const BoundClaim& bound = *plan_.bound;
+        if (!std::ranges::contains(kBoundKinds, std::string_view(bound.kind)))
+            complain(std::format("no bound is of kind '{}'", bound.kind));
+        if (bound.certified && bound.kind == kSolverClaimed) complain("a bound that only a solver claims is never certified");
+        if (bound.value < Duration(0)) complain(std::format("the bound is {} ps, below zero", bound.value.count()));
+        if (bound.value > plan_.predicted.bottleneck)
+            complain(std::format("the bound, {} ps, exceeds the plan's own bottleneck, {} ps", bound.value.count(),
+                                 plan_.predicted.bottleneck.count()));
+    }
+
+    const Plan& plan_;
+    const graph::Graph& graph_;
+    const cost::StageProblem& problem_;
+    const std::string& source_;
+    std::vector<Diagnostic> failures_;
+};
+
+}  // namespace
+
+std::vector<Diagnostic> validate(const Plan& plan, const graph::Graph& graph, const cost::FrozenProblem& frozen) {
+    return Validator(plan, graph, frozen).run();
+}
+
+}  // namespace sluice::plan

@@ -1,0 +1,292 @@
+#include "sluice/solve/solve.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <format>
+#include <limits>
+#include <system_error>
+#include <thread>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
+#include "sluice/inference/registry.hpp"
+#include "sluice/solve/meeting.hpp"
+
+namespace sluice::solve {
+
+namespace {
+
+using bound::Bound;
+using bound::BoundResult;
+using bound::Certificate;
+using inference::Planner;
+using inference::PlannerResult;
+
+constexpr std::string_view kOpeningBound = "combinatorial";  // linear time: known before anything else starts
+
+Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
+
+Result<void> check_options(const SolveOptions& options) {
+    if (options.stages < 1 || options.stages > plan::kMostDevices)
+        return fail(usage_error(std::format("{} stages asked for; 1 to {} are possible", options.stages, plan::kMostDevices)));
+    if (!(options.gap >= 0 && options.gap < 1))
+        return fail(usage_error(std::format("a gap of {} asked for; it is at least 0 and below 1", options.gap)));
+    if (options.seed > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+        return fail(usage_error(std::format("seed {} is beyond 2^63 - 1, the largest a plan file can hold", options.seed)));
+    return {};
+}
+
+/// Both sides of one call, with what each has brought home so far.
+class Solver {
+public:
+    Solver(const cost::StageProblem& problem, const SolveOptions& options, Meeting& meeting)
+        : problem_(problem), options_(options), meeting_(meeting), threads_(std::max(1, options.threads)) {}
+
+    // --- the bound's side
+
+    /// A bound in linear time, so that the planner knows when it is done and an interrupted call has something to show.
+    void open(const Bound* wanted) {
+        const auto opening = bound::find_bound(kOpeningBound);
+        if (!opening || *opening == wanted) return;
+        Limits limits;  // not the caller's: it is quick, and a call interrupted at once still gets a bound
+        auto result = (*opening)->prove(problem_, {.stages = options_.stages, .threads = 1, .enough = {}}, meeting_, limits);
+        take_bound((*opening)->name, std::move(result));
+    }
+
+    void prove(const Bound& bound, std::optional<Duration> enough, int threads) {
+        try {
+            take_bound(bound.name, bound.prove(problem_, {.stages = options_.stages, .threads = threads, .enough = enough}, meeting_,
+                                               meeting_.limits()));
+        } catch (const std::exception& error) {
+            warnings_.push_back(internal_error(std::format("bound '{}' failed: {}", bound.name, error.what())));
+        }
+    }
+
+    // --- the planner's side
+
+    /// One run of the planner; the better of it and what is known is kept. The first failure ends the call.
+    Result<StopReason> plan(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
+        const inference::PlannerOptions asked{.stages = options_.stages, .seed = seed, .threads = threads, .good_enough = good_enough()};
+        auto result = planner.plan(problem_, asked, meeting_, limits);
+        if (!result) return fail(std::move(result.error()));
+        if (auto faults = cost::faults_of(problem_, result->partition, options_.stages); !faults.empty())
+            return fail(
+                internal_error(std::format("planner '{}' made a plan that does not hold: {}", planner.name, faults.front().message)));
+        evaluations_ += result->termination.evaluations;
+        cost::PartitionCost cost = cost::price(problem_, result->partition);
+        if (best_.stages.empty() || cost.bottleneck < cost_.bottleneck) {
+            best_ = std::move(result->partition);
+            cost_ = std::move(cost);
+            winner_ = std::move(result->winner);
+            meeting_.announce("plan", cost_.bottleneck, std::nullopt, planner.name);
+        }
+        return result->termination.reason;
+    }
+
+    // --- both
+
+    /// One after the other: the planner with half of the time, the bound, the planner again with what is left.
+    Result<void> alternate(const Planner& planner, const Bound& bound) {
+        const bool counted = meeting_.limits().evaluations.has_value();
+        Limits first = meeting_.limits();
+        if (first.deadline && !counted) first.deadline = Limits::Clock::now() + (*first.deadline - Limits::Clock::now()) / 2;
+        auto planned = plan(planner, options_.seed, threads_, first);
+        if (!planned) return fail(std::move(planned.error()));
+        planner_reason_ = *planned;
+        if (met()) return {};
+        prove(bound, bound_needed_for(cost_.bottleneck, options_.gap), threads_);
+        if (met() || counted || planner_reason_ != StopReason::time || meeting_.limits().out_of_time() || meeting_.limits().interrupted())
+            return {};
+        auto again = plan(planner, options_.seed + 1, threads_, meeting_.limits());  // another stream: the first one's numbers are spent
+        if (!again && again.error().kind != DiagnosticKind::stopped) return fail(std::move(again.error()));
+        if (again) planner_reason_ = *again;
+        return {};
+    }
+
+    /// Side by side, half of the threads each. The bound starts when the first plan is known: beyond that nothing can be proven.
+    Result<void> together(const Planner& planner, const Bound& bound) {
+        const int for_bound = threads_ / 2;
+        std::jthread prover;
+        try {
+            prover = std::jthread([&, this] {
+                const auto objective = meeting_.wait_for_objective();
+                if (objective) prove(bound, bound_needed_for(*objective, options_.gap), for_bound);
+            });
+        } catch (const std::system_error&) {
+            return alternate(planner, bound);  // no thread to be had
+        }
+        auto planned = [&]() -> Result<StopReason> {
+            try {
+                return plan(planner, options_.seed, threads_ - for_bound, meeting_.limits());
+            } catch (const std::exception& error) {
+                return fail(internal_error(std::format("planner '{}' failed: {}", planner.name, error.what())));
+            }
+        }();
+        if (!planned) meeting_.stop();
+        meeting_.planning_ended();
+        prover.join();
+        if (!planned) return fail(std::move(planned.error()));
+        planner_reason_ = *planned;
+        return {};
+    }
+
+    /// The best certificate that the independent checker accepts; its objections to better ones become warnings.
+    void settle_bound() {
+        std::ranges::stable_sort(certificates_, std::ranges::greater{}, &Certificate::value);
+        for (Certificate& certificate : certificates_) {
+            certificate.model = options_.model;
+            auto objections = bound::check_certificate(problem_, certificate);
+            if (objections.empty() && !best_.stages.empty() && certificate.value > cost_.bottleneck)
+                objections.push_back(internal_error(
+                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), cost_.bottleneck.count())));
+            if (objections.empty()) {
+                certificate_ = std::move(certificate);
+                certified_ = true;
+                return;
+            }
+            Diagnostic refused = internal_error(std::format("a {} bound of {} was not accepted by the checker and is not used: {}",
+                                                            certificate.kind(), to_text(certificate.value), objections.front().message));
+            warnings_.push_back(std::move(refused).fix("this is a defect of sluice: please report it with the model"));
+        }
+        // Nothing is known: zero is a bound on any plan.
+        certificate_ = {.problem = problem_.fingerprint,
+                        .model = options_.model,
+                        .stages = options_.stages,
+                        .max_replicas = 1,
+                        .value = Duration(0),
+                        .witness = bound::TotalWorkWitness{}};
+        certified_ = bound::check_certificate(problem_, certificate_).empty();
+    }
+
+    [[nodiscard]] Termination termination(bool have_plan) const {
+        Termination termination{.reason = StopReason::finished, .seconds = meeting_.seconds(), .evaluations = evaluations_};
+        const auto either = [&](StopReason reason) { return (have_plan && planner_reason_ == reason) || bound_reason_ == reason; };
+        if (have_plan && certified_ && certificate_.value == cost_.bottleneck)
+            termination.reason = StopReason::optimal;
+        else if (have_plan && certified_ && options_.gap > 0 && gap_of(cost_.bottleneck, certificate_.value) <= options_.gap)
+            termination.reason = StopReason::gap;
+        else if (meeting_.interrupted())
+            termination.reason = StopReason::interrupted;
+        else if (either(StopReason::time))
+            termination.reason = StopReason::time;
+        else if (either(StopReason::evaluations))
+            termination.reason = StopReason::evaluations;
+        return termination;
+    }
+
+    SolveResult plan_result(const Planner& planner) && {
+        settle_bound();
+        meeting_.announce("done", cost_.bottleneck, certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
+        const Termination termination = this->termination(true);
+        return {.partition = std::move(best_),
+                .cost = std::move(cost_),
+                .certificate = std::move(certificate_),
+                .certified = certified_,
+                .termination = termination,
+                .method = std::string(planner.name),
+                .winner = std::move(winner_),
+                .warnings = std::move(warnings_)};
+    }
+
+    ProveResult bound_result() && {
+        settle_bound();
+        Termination termination = this->termination(false);
+        termination.evaluations = bound_evaluations_;
+        return {
+            .certificate = std::move(certificate_), .certified = certified_, .termination = termination, .warnings = std::move(warnings_)};
+    }
+
+private:
+    void take_bound(std::string_view name, Result<BoundResult> result) {
+        if (!result) {
+            bound_reason_ = result.error().kind == DiagnosticKind::stopped ? StopReason::interrupted : StopReason::finished;
+            if (result.error().kind == DiagnosticKind::stopped) return;  // nothing came of it in time: what was known stays
+            Diagnostic warning = std::move(result.error());
+            warning.message = std::format("bound '{}': {}", name, warning.message);
+            warnings_.push_back(std::move(warning));
+            return;
+        }
+        bound_reason_ = result->termination.reason;
+        bound_evaluations_ = result->termination.evaluations;
+        meeting_.announce("bound", std::nullopt, result->certificate.value, result->certificate.kind());
+        certificates_.push_back(std::move(result->certificate));
+    }
+
+    [[nodiscard]] std::optional<Duration> best_bound() const {
+        if (certificates_.empty()) return std::nullopt;
+        return std::ranges::max(certificates_, {}, &Certificate::value).value;
+    }
+    [[nodiscard]] std::optional<Duration> good_enough() const {
+        return best_bound().transform([&](Duration bound) { return good_enough_for(bound, options_.gap); });
+    }
+    [[nodiscard]] bool met() const {
+        const auto bound = best_bound();
+        return bound && gap_of(cost_.bottleneck, *bound) <= options_.gap;
+    }
+
+    const cost::StageProblem& problem_;
+    const SolveOptions& options_;
+    Meeting& meeting_;
+    const int threads_;
+
+    // The bound's side writes these, and only while it runs.
+    std::vector<Certificate> certificates_;
+    std::vector<Diagnostic> warnings_;
+    StopReason bound_reason_ = StopReason::finished;
+    std::int64_t bound_evaluations_ = 0;
+
+    // The planner's side writes these.
+    cost::Partition best_;
+    cost::PartitionCost cost_;
+    std::string winner_;
+    std::int64_t evaluations_ = 0;
+    StopReason planner_reason_ = StopReason::finished;
+
+    Certificate certificate_;
+    bool certified_ = false;
+};
+
+}  // namespace
+
+Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer, const Limits& limits) {
+    if (auto checked = check_options(options); !checked) return fail(std::move(checked.error()));
+    const auto planner = inference::find_planner(options.method);
+    if (!planner) return fail(planner.error());
+    const auto bound = bound::find_bound(options.bound);
+    if (!bound) return fail(bound.error());
+
+    const bool counted = limits.evaluations.has_value();
+    Meeting meeting(observer, limits, options.gap, !counted);
+    Solver solver(problem, options, meeting);
+    solver.open(*bound);
+    const bool side_by_side = !counted && options.threads >= 2;
+    if (auto done = side_by_side ? solver.together(**planner, **bound) : solver.alternate(**planner, **bound); !done)
+        return fail(std::move(done.error()));
+    return std::move(solver).plan_result(**planner);
+}
+
+Result<ProveResult> prove(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer, const Limits& limits) {
+    if (auto checked = check_options(options); !checked) return fail(std::move(checked.error()));
+    const auto bound = bound::find_bound(options.bound);
+    if (!bound) return fail(bound.error());
+
+    Meeting meeting(observer, limits, 0, false);
+    Solver solver(problem, options, meeting);
+    solver.open(*bound);
+    solver.prove(**bound, std::nullopt, std::max(1, options.threads));
+    return std::move(solver).bound_result();
+}
+
+plan::Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
+                     const SolveOptions& options, const SolveResult& result) {
+    plan::Plan plan = plan::make_plan(graph, platform, frozen, result.partition, options.stages);
+    plan.bound =
+        plan::BoundClaim{.value = result.certificate.value, .kind = std::string(result.certificate.kind()), .certified = result.certified};
+    plan.method = result.method;
+    if (!result.winner.empty()) plan.options.emplace_back("winner", result.winner);
+    plan.seed = options.seed;
+    plan.termination = result.termination;
+    return plan;
+}
+
+}  // namespace sluice::solve

@@ -1,0 +1,76 @@
+#include "sluice/solve/verify.hpp"
+
+#include <algorithm>
+#include <format>
+#include <iterator>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/cost/stage_problem.hpp"
+#include "sluice/plan/validate.hpp"
+
+namespace sluice::solve {
+
+namespace {
+
+Diagnostic claim_error(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
+
+/// Is this certificate about this plan's problem, and does the plan claim what it proves?
+std::vector<Diagnostic> compare(const plan::Plan& plan, const cost::StageProblem& problem, const bound::Certificate& certificate) {
+    std::vector<Diagnostic> failures;
+    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    if (certificate.model != plan.model.fingerprint)
+        complain(std::format("the certificate is for another model: fingerprint {}, the plan's is {}", certificate.model,
+                             plan.model.fingerprint));
+    if (certificate.problem != problem.fingerprint)
+        complain(std::format("the certificate is for another problem (platform or costs): fingerprint {}, the plan's is {}",
+                             certificate.problem, problem.fingerprint));
+    if (certificate.stages != plan.stage_limit)
+        complain(std::format("the certificate is for {} stages, the plan for {}", certificate.stages, plan.stage_limit));
+    for (std::size_t s = 0; s < plan.stages.size(); ++s)
+        if (plan.stages[s].replicas > certificate.max_replicas)
+            complain(std::format("stage {} has {} replicas, the certificate holds for at most {}", s, plan.stages[s].replicas,
+                                 certificate.max_replicas));
+    if (certificate.value > plan.predicted.bottleneck)
+        complain(std::format("the certificate's bound, {} ps, exceeds the plan's bottleneck, {} ps", certificate.value.count(),
+                             plan.predicted.bottleneck.count()));
+    if (!plan.bound) return failures;
+    if (certificate.value != plan.bound->value)
+        complain(std::format("the plan claims a bound of {} ps, the certificate proves {} ps", plan.bound->value.count(),
+                             certificate.value.count()));
+    if (certificate.kind() != plan.bound->kind)
+        complain(
+            std::format("the plan claims a bound of kind '{}', the certificate is of kind '{}'", plan.bound->kind, certificate.kind()));
+    return failures;
+}
+
+}  // namespace
+
+VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate) {
+    VerifyReport report;
+    const auto add = [&](std::vector<Diagnostic> failures) { std::ranges::move(failures, std::back_inserter(report.failures)); };
+
+    if (plan.model.fingerprint != graph.fingerprint() || plan.stage_limit < 1 || plan.stage_limit > plan::kMostDevices) {
+        // Freezing another model could fail for reasons of its own; validate says what is wrong without a problem.
+        add(plan::validate(plan, graph, {}));
+        return report;
+    }
+    auto frozen = cost::freeze(graph, plan.platform, plan.stage_limit);
+    if (!frozen) {
+        Diagnostic failure = std::move(frozen.error());
+        failure.kind = DiagnosticKind::verification;
+        report.failures.push_back(std::move(failure).note("while freezing the plan's own platform with this model"));
+        return report;
+    }
+    add(plan::validate(plan, graph, *frozen));
+    if (certificate) {
+        auto failures = compare(plan, frozen->problem, *certificate);
+        std::ranges::move(bound::check_certificate(frozen->problem, *certificate), std::back_inserter(failures));
+        report.certified = failures.empty();
+        add(std::move(failures));
+    }
+    report.valid = report.failures.empty();
+    report.certified = report.certified && report.valid;
+    return report;
+}
+
+}  // namespace sluice::solve

@@ -1,0 +1,21 @@
+// `verify`: a plan, and a certificate when there is one, against the model alone. Nothing that the files say is believed:
+// the problem is frozen anew from the model and the plan's own platform, and every number is recomputed (design §5).
+#pragma once
+
+#include <vector>
+
+#include "sluice/bound/certificate.hpp"
+#include "sluice/plan/plan.hpp"
+
+namespace sluice::solve {
+
+struct VerifyReport {
+    bool valid = false;      // no failure at all: everything that was given is what it says
+    bool certified = false;  // a certificate was given, and the plan's bound rests on it
+    std::vector<Diagnostic> failures;
+};
+
+/// Linear in model, plan and certificate, beside freezing. Deterministic.
+[[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
+
+}  // namespace sluice::solve
