@@ -98,7 +98,7 @@ Table tensor_table(const ModelView& view) {
 }
 
 std::string section(std::string_view title, const Table& table) {
-    return table.rows.empty() ? std::string() : std::format("\n{}\n", title) + to_text(table, 2);
+    return table.rows.empty() ? std::string() : std::format("\n{}\n", title) + table_text(table, 2);
 }
 
 }  // namespace

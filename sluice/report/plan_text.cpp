@@ -81,7 +81,7 @@ std::string facts_text(const std::vector<std::pair<std::string, std::string>>& f
     Table table{{{"", Align::left}, {"", Align::left}}, {}};
     for (const auto& [name, value] : facts)
         if (!value.empty()) table.rows.push_back({name, value});
-    const std::string text = to_text(table);
+    const std::string text = table_text(table);
     return text.substr(text.find('\n') + 1);  // without the empty title line
 }
 
@@ -103,7 +103,7 @@ std::string plan_text(const plan::Plan& plan, const graph::Graph& graph) {
     const std::string_view model = plan.platform.model == platform::StageModel::serial ? "serial" : "overlap";
     return std::format("{} on {}: {} of at most {}, {}, {} cost, times {}\n\n", printable(plan.model.name), printable(plan.platform.name),
                        counted(plan.stages.size(), "stage"), plan.stage_limit, plan.job, model, plan.cost_source) +
-           to_text(stage_table(plan, graph)) + "\n" + facts_text(facts);
+           table_text(stage_table(plan, graph)) + "\n" + facts_text(facts);
 }
 
 }  // namespace sluice::report

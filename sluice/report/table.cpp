@@ -29,7 +29,7 @@ void append_line(std::string& out, const Table& table, const std::vector<std::st
 
 }  // namespace
 
-std::string to_text(const Table& table, std::size_t indent) {
+std::string table_text(const Table& table, std::size_t indent) {
     const std::size_t columns = table.columns.size();
     std::vector<std::vector<std::string>> lines(1);
     for (const Column& column : table.columns) lines[0].push_back(column.title);

@@ -21,6 +21,6 @@ struct Table {
 };
 
 /// Title line and rows, two spaces between columns, `indent` before each line, no trailing spaces. A column with only empty cells is left out.
-[[nodiscard]] std::string to_text(const Table& table, std::size_t indent = 0);
+[[nodiscard]] std::string table_text(const Table& table, std::size_t indent = 0);
 
 }  // namespace sluice::report
