@@ -9,9 +9,9 @@
 namespace sluice::cost {
 
 struct Stage {
-    std::vector<NodeId> nodes;   // in execution order
+    std::vector<NodeId> nodes;  // in execution order
     ClassId device{0};
-    std::int64_t replicas = 1;   // devices that serve it; each holds all its parameters
+    std::int64_t replicas = 1;  // devices that serve it; each holds all its parameters
     friend bool operator==(const Stage&, const Stage&) = default;
 };
 

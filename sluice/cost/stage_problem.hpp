@@ -24,8 +24,8 @@ using platform::StageModel;
 struct DeviceCosts {
     std::string name;
     std::int64_t count = 0;
-    std::vector<Duration> work;   // per node; 0 where not supported
-    graph::NodeSet supported;     // nodes that can run on this class
+    std::vector<Duration> work;  // per node; 0 where not supported
+    graph::NodeSet supported;    // nodes that can run on this class
     Overflow overflow = Overflow::unlimited;
     Bytes fast_memory;
     ByteRate spill_rate{1};
@@ -33,25 +33,25 @@ struct DeviceCosts {
 
 struct StageProblem {
     StageModel model = StageModel::serial;
-    std::vector<DeviceCosts> classes;        // at least one
+    std::vector<DeviceCosts> classes;  // at least one
     // Nodes
-    Rows<EdgeId> inputs, outputs;            // per node, distinct, ascending
-    Rows<WeightId> weights;                  // per node, distinct, ascending
-    Rows<NodeId> predecessors, successors;   // per node, distinct, ascending
-    std::vector<Bytes> scratch;              // per node: tensors that live only inside it
+    Rows<EdgeId> inputs, outputs;           // per node, distinct, ascending
+    Rows<WeightId> weights;                 // per node, distinct, ascending
+    Rows<NodeId> predecessors, successors;  // per node, distinct, ascending
+    std::vector<Bytes> scratch;             // per node: tensors that live only inside it
     // Edges: one per tensor that can cross a stage border
-    std::vector<NodeId> producer;            // invalid: a model input
-    Rows<NodeId> consumers;                  // distinct, ascending, without the producer itself
-    std::vector<Duration> transfer;          // once per stage border crossed; 0 for a model input without host link
+    std::vector<NodeId> producer;    // invalid: a model input
+    Rows<NodeId> consumers;          // distinct, ascending, without the producer itself
+    std::vector<Duration> transfer;  // once per stage border crossed; 0 for a model input without host link
     std::vector<Bytes> bytes;
-    std::vector<char> to_host;               // 1: leaves its stage in any case (a model output on a platform with a host link)
+    std::vector<char> to_host;  // 1: leaves its stage in any case (a model output on a platform with a host link)
     // Weights: parameters, each stored once per stage that uses it
     std::vector<Bytes> weight_bytes;
-    Rows<NodeId> weight_users;               // distinct, ascending
+    Rows<NodeId> weight_users;  // distinct, ascending
     // Where it came from
-    Rows<OperatorId> operators;              // per node, in topological order
-    std::vector<NodeId> node_of;             // per operator of the graph; invalid: replicated for free
-    std::string fingerprint;                 // of everything above that the objective depends on
+    Rows<OperatorId> operators;   // per node, in topological order
+    std::vector<NodeId> node_of;  // per operator of the graph; invalid: replicated for free
+    std::string fingerprint;      // of everything above that the objective depends on
 
     [[nodiscard]] std::size_t node_count() const { return predecessors.size(); }
     [[nodiscard]] std::size_t edge_count() const { return producer.size(); }
@@ -61,7 +61,7 @@ struct StageProblem {
 /// What freezing noticed, for the user: "12 operators of unknown type costed by bytes: com.acme.Foo (12)".
 struct ProblemReport {
     std::vector<std::string> warnings;
-    std::string cost_source;                 // "analytic", "given"
+    std::string cost_source;  // "analytic", "given"
 };
 
 struct FrozenProblem {

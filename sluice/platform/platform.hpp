@@ -25,6 +25,12 @@ enum class StageModel : std::uint8_t { serial, overlap };
 enum class Overflow : std::uint8_t { unlimited, spill, hard };
 enum class Topology : std::uint8_t { uniform, chain, ring, hierarchy };
 
+[[nodiscard]] constexpr std::array<double, graph::kOperatorClasses> full_efficiency() {
+    std::array<double, graph::kOperatorClasses> shares{};
+    shares.fill(1);
+    return shares;
+}
+
 struct DeviceClass {
     std::string name;
     std::int64_t count = 1;
@@ -33,12 +39,12 @@ struct DeviceClass {
     /// Elements a second of the vector unit for reduction, elementwise classes; 0: they run at flops_per_second.
     double vector_elements_per_second = 0;
     /// Share of the effective rate an operator class reaches, in (0, 1].
-    std::array<double, graph::kOperatorClasses> efficiency{};
-    double half_rows = 0;             // rows of the matrix at which half the rate is reached; 0: no curve
-    Duration launch{0};               // per operator that is no view
+    std::array<double, graph::kOperatorClasses> efficiency = full_efficiency();
+    double half_rows = 0;  // rows of the matrix at which half the rate is reached; 0: no curve
+    Duration launch{0};    // per operator that is no view
     Overflow overflow = Overflow::unlimited;
-    Bytes fast_memory;                // no meaning when unlimited
-    ByteRate memory_rate;             // roofline
+    Bytes fast_memory;                   // no meaning when unlimited
+    ByteRate memory_rate;                // roofline
     std::optional<ByteRate> spill_rate;  // none: the stage link's
     friend bool operator==(const DeviceClass&, const DeviceClass&) = default;
 };
@@ -50,20 +56,20 @@ struct Link {
 };
 
 struct Platform {
-    std::string name;                      // preset or file stem
-    std::vector<DeviceClass> classes;      // the first is what -k counts
+    std::string name;                  // preset or file stem
+    std::vector<DeviceClass> classes;  // the first is what -k counts
     Topology topology = Topology::uniform;
-    std::int64_t devices_per_node = 0;     // hierarchy only
-    std::optional<Link> node_link;         // hierarchy only: between nodes
-    Link stage_link;                       // one number for planning (design §3.1)
-    std::optional<Link> host_link;         // none: model inputs and outputs are free
+    std::int64_t devices_per_node = 0;  // hierarchy only
+    std::optional<Link> node_link;      // hierarchy only: between nodes
+    Link stage_link;                    // one number for planning (design §3.1)
+    std::optional<Link> host_link;      // none: model inputs and outputs are free
     StageModel model = StageModel::serial;
     /// Count every floating-point tensor and parameter as this type ("tensors counted as int8"); none: as in the model.
     std::optional<graph::DataType> tensor_type;
-    bool chip_rules = false;               // legality of §3.2
+    bool chip_rules = false;  // legality of §3.2
     /// Transfers are those that came with the workload file (GivenCosts::transfer), the link is for nothing else.
     bool given_transfers = false;
-    std::string assumptions;               // the preset's own words
+    std::string assumptions;  // the preset's own words
     friend bool operator==(const Platform&, const Platform&) = default;
 };
 

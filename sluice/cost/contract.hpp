@@ -1,0 +1,24 @@
+// Which operators form one node of the StageProblem: those of one colour, and whatever lies on a path between two of them (a stage that
+// holds both must hold it too, or the stage graph has a cycle). These are the strongly connected components of the graph in which each
+// colour class is one vertex. Operators that are replicated for free take no part.
+// O(operators + edges + nodes log nodes). Deterministic.
+#pragma once
+
+#include <vector>
+
+#include "sluice/base/csr.hpp"
+#include "sluice/base/ids.hpp"
+#include "sluice/graph/graph.hpp"
+
+namespace sluice::cost {
+
+struct Contraction {
+    Rows<OperatorId> operators;   // per node, ascending: the graph numbers its operators topologically
+    std::vector<NodeId> node_of;  // per operator; invalid: replicated
+};
+
+/// Nodes are numbered topologically, the one with the smallest operator first among the ready; without colours that is the graph's own
+/// order.
+[[nodiscard]] Contraction contract(const graph::Graph& graph);
+
+}  // namespace sluice::cost
