@@ -3,6 +3,7 @@
 #include <format>
 
 #include "cli/flags.hpp"
+#include "cli/shell.hpp"
 
 namespace sluice::cli {
 
@@ -25,13 +26,6 @@ std::string flag_words(VerbSet verb) {
 }
 
 bool takes_file(const Flag& flag) { return flag.value == "FILE" || flag.value == "FOLDER" || flag.name == "platform"; }
-
-/// Text inside single quotes of a POSIX shell.
-std::string quoted(std::string_view text) {
-    std::string out = "'";
-    for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
 
 /// zsh's _arguments reads ':', '[' and ']' as syntax.
 std::string zsh_text(std::string_view text) {
@@ -89,14 +83,14 @@ std::string bash_completion() {
 std::string zsh_completion() {
     std::string out = "#compdef sluice\n# zsh completion for sluice: made by `sluice completions zsh`\n_sluice() {\n    if (( CURRENT == 2 )); then\n"
                       "        local -a verbs=(\n";
-    for (const Verb& verb : verbs()) out += std::format("            {}\n", quoted(std::format("{}:{}", verb.name, zsh_text(verb.summary))));
+    for (const Verb& verb : verbs()) out += std::format("            {}\n", shell_word(std::format("{}:{}", verb.name, zsh_text(verb.summary))));
     out += "        )\n        _describe verb verbs\n        _arguments";
     const auto specs = [&](VerbSet verb) {
         for (const Flag* flag : flags_of(verb)) {
             const std::string value = flag->value.empty() ? "" : std::format(":{}:{}", zsh_text(flag->value), zsh_action(flag->choices, takes_file(*flag)));
             const std::string help = std::format("[{}]", zsh_text(flag->help));
-            if (flag->letter != 0) out += " \\\n            " + quoted(std::format("-{}{}{}", flag->letter, help, value));
-            out += " \\\n            " + quoted(std::format("--{}{}{}{}", flag->name, flag->value.empty() ? "" : "=", help, value));
+            if (flag->letter != 0) out += " \\\n            " + shell_word(std::format("-{}{}{}", flag->letter, help, value));
+            out += " \\\n            " + shell_word(std::format("--{}{}{}{}", flag->name, flag->value.empty() ? "" : "=", help, value));
         }
     };
     specs(kTop);
@@ -105,7 +99,7 @@ std::string zsh_completion() {
         out += std::format("        {}) _arguments", verb.name);
         specs(in(verb.id));
         for (const Positional& positional : verb.positionals)
-            out += " \\\n            " + quoted(std::format("{}{}:{}", positional.required ? ":" : "::", positional.name, zsh_action(positional.choices, positional.is_file)));
+            out += " \\\n            " + shell_word(std::format("{}{}:{}", positional.required ? ":" : "::", positional.name, zsh_action(positional.choices, positional.is_file)));
         out += " ;;\n";
     }
     return out + "    esac\n}\n_sluice \"$@\"\n";
@@ -113,15 +107,15 @@ std::string zsh_completion() {
 
 std::string fish_completion() {
     std::string out = "# fish completion for sluice: made by `sluice completions fish`\n";
-    const auto add = [&](std::string_view condition, std::string_view rest) { out += std::format("complete -c sluice -n {} {}\n", quoted(condition), rest); };
+    const auto add = [&](std::string_view condition, std::string_view rest) { out += std::format("complete -c sluice -n {} {}\n", shell_word(condition), rest); };
     for (const Verb& verb : verbs())
-        add("__fish_use_subcommand", std::format("-f -a {} -d {}", verb.name, quoted(verb.summary)));
+        add("__fish_use_subcommand", std::format("-f -a {} -d {}", verb.name, shell_word(verb.summary)));
     const auto specs = [&](VerbSet verb, std::string_view condition) {
         for (const Flag* flag : flags_of(verb)) {
             std::string rest = flag->letter != 0 ? std::format("-s {} ", flag->letter) : "";
-            rest += std::format("-l {} -d {}", flag->name, quoted(flag->help));
+            rest += std::format("-l {} -d {}", flag->name, shell_word(flag->help));
             if (!flag->value.empty()) rest += takes_file(*flag) ? " -r" : " -x";
-            if (flag->choices != nullptr) rest += std::format(" -a {}", quoted(joined(flag->choices())));
+            if (flag->choices != nullptr) rest += std::format(" -a {}", shell_word(joined(flag->choices())));
             add(condition, rest);
         }
     };
@@ -130,7 +124,7 @@ std::string fish_completion() {
         const std::string condition = std::format("__fish_seen_subcommand_from {}", verb.name);
         specs(in(verb.id), condition);
         for (const Positional& positional : verb.positionals)
-            if (positional.choices != nullptr) add(condition, std::format("{}-a {}", positional.is_file ? "" : "-f ", quoted(joined(positional.choices()))));
+            if (positional.choices != nullptr) add(condition, std::format("{}-a {}", positional.is_file ? "" : "-f ", shell_word(joined(positional.choices()))));
     }
     return out;
 }

@@ -129,7 +129,7 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
         else app.add_option(names, values[i])->type_name(std::string(flag.value))->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
     try {
-        app.parse({words.rbegin(), words.rend()});  // CLI11 takes them last first
+        app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
     } catch (const CLI::ParseError& error) {
         return fail(usage_error(std::format("{}: {}", call, error.what())).fix(std::format("`{} --help` shows what it takes", call)));
     }

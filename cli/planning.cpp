@@ -4,6 +4,7 @@
 #include <format>
 
 #include "cli/machine.hpp"
+#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "sluice/base/files.hpp"
 #include "sluice/plan/plan_file.hpp"
@@ -160,14 +161,6 @@ Result<void> check_output(const std::optional<std::string>& path) {
         return fail(input_error(std::format("cannot write '{}': there is no folder '{}'", *path, folder.string()))
                         .fix(std::format("mkdir -p {}", shell_word(folder.string()))));
     return {};
-}
-
-std::string shell_word(std::string_view text) {
-    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
-    if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) return std::string(text);
-    std::string out = "'";
-    for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
 }
 
 }  // namespace sluice::cli

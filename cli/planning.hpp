@@ -63,7 +63,5 @@ struct Verdict {
 
 /// Refuses, before any work, an output path that cannot be written: "-", a directory, a folder that is not there.
 [[nodiscard]] Result<void> check_output(const std::optional<std::string>& path);
-/// A word as a POSIX shell takes it.
-[[nodiscard]] std::string shell_word(std::string_view text);
 
 }  // namespace sluice::cli

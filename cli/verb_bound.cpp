@@ -3,6 +3,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
+#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/files.hpp"

@@ -4,6 +4,7 @@
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/run_folder.hpp"
+#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/files.hpp"

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/planning.hpp"
+#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/files.hpp"

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/planning.hpp"
+#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/json.hpp"
