@@ -89,7 +89,7 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
 
 std::string limit_text(const Arguments& arguments, const Termination& termination) {
     switch (termination.reason) {
-        case StopReason::time: return std::format("--time {}", to_text(time_limit(arguments)));
+        case StopReason::time: return std::format("--time {:g} s", std::chrono::duration<double>(time_limit(arguments)).count());
         case StopReason::evaluations: return std::format("--evals {}", arguments.evaluations.value_or(0));
         case StopReason::gap: return std::format("--gap {}", report::percent(arguments.gap.value_or(0)));
         case StopReason::finished:

@@ -66,7 +66,7 @@ Result<Outcome> run_bound(Session& session) {
                     report::printable(prepared->platform.name), report::counted(static_cast<std::size_t>(certificate.stages), "stage"),
                     to_text(certificate.value)) +
         report::facts_text({{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
-                            {"throughput", seconds > 0 ? std::format("{:.4g} inferences/s at most", 1 / seconds) : ""},
+                            {"throughput", seconds > 0 ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
                             {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
                             {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
                                                     session.seconds())}})};

@@ -89,7 +89,7 @@ std::string plan_text(const plan::Plan& plan, const graph::Graph& graph) {
     const double seconds = std::chrono::duration<double>(plan.predicted.bottleneck).count();
     std::vector<std::pair<std::string, std::string>> facts{
         {"bottleneck", plan.stages.empty() ? "" : std::format("{}, stage {}", to_text(plan.predicted.bottleneck), slowest_stage(plan))},
-        {"throughput", seconds > 0 ? std::format("{:.4g} inferences/s", 1 / seconds) : ""},
+        {"throughput", seconds > 0 ? rate_text(1 / seconds) + " inferences/s" : ""},
         {"latency", to_text(plan.predicted.latency)},
         {"memory", std::format("{} at most on one device", to_text(plan.predicted.peak_memory))}};
     if (plan.bound) {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <format>
 
+#include "sluice/base/units.hpp"
+
 namespace sluice::report {
 
 namespace {
@@ -69,6 +71,7 @@ std::string clip_middle(std::string_view text, std::size_t width) {
 std::string percent(double share) {
     const double value = share * 100;
     if (value == 0) return "0%";
+    if (value < 0) return "-" + percent(-share);
     if (value < 0.01) return "< 0.01%";
     if (value < 9.995) return std::format("{:.2f}%", value);
     if (value < 99.95) return std::format("{:.1f}%", value);
@@ -84,6 +87,8 @@ std::string bar(double share, std::size_t width) {
     out.append(width - (eighths + 7) / 8, ' ');
     return out;
 }
+
+std::string rate_text(double per_second) { return per_second < 1e4 ? std::format("{:.4g}", per_second) : count_to_text(per_second); }
 
 std::string grouped(std::size_t count) {
     std::string digits = std::to_string(count);

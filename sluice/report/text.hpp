@@ -24,6 +24,9 @@ namespace sluice::report {
 /// `share` of `width` columns filled, in eighths of a column: "████▌   ". Out of [0, 1] is clamped.
 [[nodiscard]] std::string bar(double share, std::size_t width);
 
+/// 278.24 -> "278.2", 333333 -> "333 k"
+[[nodiscard]] std::string rate_text(double per_second);
+
 /// 12830 -> "12,830"
 [[nodiscard]] std::string grouped(std::size_t count);
 

@@ -38,6 +38,7 @@ TEST(Percent, NeverRoundsAGapAwayOrToAll) {
     EXPECT_EQ(percent(0.1234), "12.3%");
     EXPECT_EQ(percent(0.99999), "> 99.9%");
     EXPECT_EQ(percent(1), "100%");
+    EXPECT_EQ(percent(-0.35), "-35.0%");
 }
 
 TEST(Bar, FillsInEighthsAndKeepsItsWidth) {
