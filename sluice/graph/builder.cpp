@@ -1,6 +1,7 @@
 // GraphBuilder: checks, sorts, renumbers and freezes.
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <format>
 #include <functional>
 #include <queue>
@@ -51,13 +52,39 @@ Result<void> settle_names(std::vector<Item>& items, std::string_view what, char 
     return {};
 }
 
+/// RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto first = static_cast<unsigned char>(text[i++]);
+        if (first < 0x80) continue;
+        const int more = first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : 0;
+        if (more == 0) return false;
+        unsigned char low = 0x80, high = 0xbf;  // of the byte after the first
+        if (first == 0xe0) low = 0xa0;
+        if (first == 0xed) high = 0x9f;
+        if (first == 0xf0) low = 0x90;
+        if (first == 0xf4) high = 0x8f;
+        for (int k = 0; k < more; ++k, ++i) {
+            if (i == text.size()) return false;
+            const auto byte = static_cast<unsigned char>(text[i]);
+            if (byte < low || byte > high) return false;
+            low = 0x80;
+            high = 0xbf;
+        }
+    }
+    return true;
+}
+
 template <typename Item>
 Result<void> check_sizes(const std::vector<Item>& items, std::string_view what) {
     std::int64_t total = 0;
     for (const Item& item : items) {
+        if (!is_utf8(item.name)) return fail(input_error(std::format("the name of a {} is not UTF-8 text", what)));
         if (item.bytes.count < 0)
             return fail(input_error(std::format("{} '{}' has {} bytes: sizes are not negative", what, item.name, item.bytes.count)));
-        if (std::ranges::any_of(item.shape, [](std::int64_t extent) { return extent < 0; }))
+        bool known = true;
+        if constexpr (requires { item.shape_known; }) known = item.shape_known;
+        if (known && std::ranges::any_of(item.shape, [](std::int64_t extent) { return extent < 0; }))
             return fail(input_error(std::format("{} '{}' has a negative dimension", what, item.name)));
         if (__builtin_add_overflow(total, item.bytes.count, &total))
             return fail(input_error(std::format("the {}s together have 2^63 bytes or more", what))
@@ -67,7 +94,10 @@ Result<void> check_sizes(const std::vector<Item>& items, std::string_view what) 
 }
 
 Result<void> check_costs(const GivenCosts& costs, std::size_t operators, std::size_t tensors) {
+    std::unordered_set<std::string_view> names;
     for (const auto& device : costs.classes) {
+        if (!names.insert(device.name).second) return fail(input_error(std::format("two device classes are named '{}'", device.name)));
+        if (!is_utf8(device.name)) return fail(input_error("the name of a device class is not UTF-8 text"));
         if (device.time.size() != operators)
             return fail(input_error(
                 std::format("device class '{}' gives {} times, the graph has {} operators", device.name, device.time.size(), operators)));
@@ -108,14 +138,18 @@ OperatorId GraphBuilder::add_operator(Operator op, std::span<const TensorId> inp
     return OperatorId(operators_.size() - 1);
 }
 
+void GraphBuilder::set_location(OperatorId id, Location where) {
+    if (locations_.size() <= id.index()) locations_.resize(id.index() + 1);
+    locations_[id.index()] = std::move(where);
+}
+
+Location GraphBuilder::location(OperatorId id) const { return id.index() < locations_.size() ? locations_[id.index()] : Location{}; }
+
 Result<Graph> GraphBuilder::build() && {
     if (operators_.empty()) return fail(input_error(std::format("'{}' has no operators: there is nothing to plan", name_)));
     if (auto done = settle_names(tensors_, "tensor", 't'); !done) return fail(std::move(done.error()));
     if (auto done = settle_names(parameters_, "parameter", 'p'); !done) return fail(std::move(done.error()));
-    if (auto done = check_sizes(tensors_, "tensor"); !done) return fail(std::move(done.error()));
-    if (auto done = check_sizes(parameters_, "parameter"); !done) return fail(std::move(done.error()));
-    if (given_costs_)
-        if (auto done = check_costs(*given_costs_, operators_.size(), tensors_.size()); !done) return fail(std::move(done.error()));
+    if (auto done = check(); !done) return fail(std::move(done.error()));
 
     std::vector<OperatorId> producers(tensors_.size());
     for (std::size_t v = 0; v < operators_.size(); ++v)
@@ -124,6 +158,7 @@ Result<Graph> GraphBuilder::build() && {
             if (const OperatorId other = producers[t.index()]; other.valid())
                 return fail(
                     input_error(std::format("tensor '{}' has two producers", tensors_[t.index()].name))
+                        .at(location(OperatorId(v)))
                         .note(std::format("{} and {}", label_of(operators_[other.index()], other.index()), label_of(operators_[v], v))));
             producers[t.index()] = OperatorId(v);
         }
@@ -131,6 +166,23 @@ Result<Graph> GraphBuilder::build() && {
     auto order = sort(producers);
     if (!order) return fail(std::move(order.error()));
     return freeze(*order);
+}
+
+Result<void> GraphBuilder::check() const {
+    if (auto done = check_sizes(tensors_, "tensor"); !done) return done;
+    if (auto done = check_sizes(parameters_, "parameter"); !done) return done;
+    if (!is_utf8(name_)) return fail(input_error("the name of the graph is not UTF-8 text"));
+    for (std::size_t v = 0; v < operators_.size(); ++v) {
+        const Operator& op = operators_[v];
+        const Location where = location(OperatorId(v));
+        if (!is_utf8(op.name) || !is_utf8(op.type))
+            return fail(input_error(std::format("name or type of operator #{} is not UTF-8 text", v)).at(where));
+        for (double flops : {op.features.flops, op.features.input_gradient_flops, op.features.weight_gradient_flops})
+            if (!(flops >= 0 && std::isfinite(flops)))
+                return fail(input_error(std::format("{} has {} FLOPs", label_of(op, v), flops)).at(where));
+    }
+    if (given_costs_) return check_costs(*given_costs_, operators_.size(), tensors_.size());
+    return {};
 }
 
 // Kahn's algorithm; a heap keeps the ready operators by insertion number, so that an order that is already topological stays.
@@ -187,6 +239,7 @@ Diagnostic GraphBuilder::describe_cycle(const std::vector<OperatorId>& producers
     Diagnostic diagnostic =
         input_error(cycle.size() == 1 ? std::format("{} reads its own output '{}'", name(v), tensors_[cycle.front().second.index()].name)
                                       : std::format("the graph has a cycle of {} operators through {}", cycle.size(), name(v)));
+    diagnostic.where = location(v);
     constexpr std::size_t kShown = 12;
     for (std::size_t i = 0; i < std::min(cycle.size(), kShown); ++i)
         diagnostic.notes.push_back(std::format("{} makes '{}', which {} reads", name(cycle[i].first),

@@ -85,7 +85,7 @@ public:
     [[nodiscard]] std::span<const OperatorId> users(ParameterId id) const { return users_[id.index()]; }       // distinct, ascending
     [[nodiscard]] std::span<const OperatorId> predecessors(OperatorId id) const {
         return predecessors_[id.index()];
-    }                                                                                                              // distinct, ascending
+    }  // distinct, ascending
     [[nodiscard]] std::span<const OperatorId> successors(OperatorId id) const { return successors_[id.index()]; }  // distinct, ascending
 
     [[nodiscard]] const std::optional<GivenCosts>& given_costs() const { return given_costs_; }
@@ -125,18 +125,22 @@ public:
     /// Duplicated inputs and parameters are kept once. A tensor may be listed before its producer is added.
     OperatorId add_operator(Operator op, std::span<const TensorId> inputs, std::span<const TensorId> outputs,
                             std::span<const ParameterId> parameters = {});
+    /// Where the file describes the operator: diagnostics about it say so.
+    void set_location(OperatorId id, Location where);
     void set_given_costs(GivenCosts costs) { given_costs_ = std::move(costs); }  // in insertion numbers; build renumbers
     void add_assumption(std::string text) { assumptions_.push_back(std::move(text)); }
 
     /// Tensors and parameters without a name get one ("t17", "p3").
     /// Diagnostics: no operators; a cycle (the operators on it and the tensors along it named); a tensor with two producers;
-    /// two tensors, or two parameters, of one name; negative bytes or dimensions; sums of bytes beyond int64; given costs of the
-    /// wrong length or below zero.
+    /// two tensors, or two parameters, of one name; names that are not UTF-8; negative bytes or known dimensions; sums of bytes
+    /// beyond int64; FLOPs that are no number >= 0; given costs of the wrong length, below zero, or of two classes of one name.
     [[nodiscard]] Result<Graph> build() &&;
 
 private:
     [[nodiscard]] Result<std::vector<OperatorId>> sort(const std::vector<OperatorId>& producers) const;
     [[nodiscard]] Diagnostic describe_cycle(const std::vector<OperatorId>& producers, const std::vector<std::uint32_t>& waiting) const;
+    [[nodiscard]] Result<void> check() const;
+    [[nodiscard]] Location location(OperatorId id) const;
     [[nodiscard]] Graph freeze(const std::vector<OperatorId>& order);
 
     std::string name_;
@@ -145,6 +149,7 @@ private:
     std::vector<Parameter> parameters_;
     std::vector<std::vector<TensorId>> inputs_, outputs_;
     std::vector<std::vector<ParameterId>> operator_parameters_;
+    std::vector<Location> locations_;  // of the first operators; may be shorter
     std::optional<GivenCosts> given_costs_;
     std::vector<std::string> assumptions_;
 };

@@ -11,10 +11,11 @@ namespace sluice::graph {
 struct Summary {
     std::size_t operators = 0;  // without the replicated ones
     std::size_t replicated = 0;
-    std::size_t edges = 0;                // distinct producer-consumer pairs
+    std::size_t edges = 0;                // distinct producer-consumer pairs, replicated operators left out
     std::size_t inputs = 0, outputs = 0;  // model inputs and outputs
     std::size_t sources = 0, sinks = 0;   // operators without predecessors, without successors
-    std::size_t stray_sinks = 0;          // sinks that make no model output: a converter that lost edges leaves many
+    /// Sinks that make no model output: a converter that lost edges leaves many. 0 when the graph names no outputs at all (profiles).
+    std::size_t stray_sinks = 0;
     double flops = 0;
     Bytes parameters;              // each once
     Bytes activations;             // each tensor once
