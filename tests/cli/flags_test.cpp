@@ -82,7 +82,7 @@ TEST(FlagTable, IsConsistent) {
         std::set<char> letters;
         for (const Flag* flag : flags_of(in(verb.id))) {
             EXPECT_TRUE(names.emplace(flag->name).second) << verb.name << " has --" << flag->name << " twice";
-            if (flag->letter != 0) EXPECT_TRUE(letters.insert(flag->letter).second) << verb.name << " has -" << flag->letter << " twice";
+            EXPECT_TRUE(flag->letter == 0 || letters.insert(flag->letter).second) << verb.name << " has -" << flag->letter << " twice";
             EXPECT_FALSE(flag->help.empty()) << flag->name;
             EXPECT_EQ(flag->value.empty(), std::holds_alternative<bool Arguments::*>(flag->target)) << flag->name;
         }
