@@ -1,59 +1,229 @@
 #include <onnx/onnx_pb.h>
 
-#include <algorithm>
-#include <array>
+#include <cmath>
+#include <limits>
+#include <ranges>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
 
-#include "sluice/onnx/features.hpp"
+#include "sluice/onnx/features/rule.hpp"
 
 namespace sluice::onnx {
 
+namespace features {
+
 namespace {
 
-constexpr std::array<std::string_view, 5> kViews{"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"};
+std::string_view standard(std::string_view domain) { return domain == "ai.onnx" ? std::string_view{} : domain; }
 
-std::optional<Bytes> bytes_of(const std::optional<TensorFacts>& tensor) {
-    if (!tensor) return Bytes{};
-    if (!tensor->shape_known) return std::nullopt;
-    std::int64_t elements = 1;
-    for (const std::int64_t dimension : tensor->shape) {
-        const auto product = checked_multiply(elements, dimension);
-        if (dimension < 0 || !product) return std::nullopt;
-        elements = *product;
-    }
-    return graph::bytes_of(tensor->type, elements);
+using Table = std::unordered_map<std::string_view, const Rule*>;  // of one domain
+
+const Table& table_of(std::string_view domain) {
+    static const auto tables = [] {
+        std::unordered_map<std::string_view, Table> made;
+        for (const auto family : {matrix_rules(), attention_rules(), recurrent_rules(), convolution_rules(), pooling_rules(),
+                                  normalisation_rules(), reduction_rules(), elementwise_rules(), lookup_rules(), movement_rules(),
+                                  resample_rules(), signal_rules(), control_rules(), quantised_rules(), classical_rules()}) {
+            for (const Rule& rule : family) made[rule.domain].emplace(rule.type, &rule);
+        }
+        return made;
+    }();
+    static const Table none;
+    const auto found = tables.find(domain);
+    return found == tables.end() ? none : found->second;
 }
 
-bool add(Bytes& total, const std::optional<TensorFacts>& tensor) {
-    const auto bytes = bytes_of(tensor);
-    if (!bytes) return false;
-    const auto sum = checked_add(total.count, bytes->count);
-    if (!sum) return false;
-    total = Bytes{*sum};
+/// Adds the bytes of distinct tensors; false when one is unknown or the sum leaves int64.
+class ByteSum {
+public:
+    bool add(const TensorFacts& tensor, std::string_view name) {
+        if (!name.empty() && !seen_.insert(name).second) return true;
+        const auto bytes = bytes_of(tensor);
+        return bytes && add(*bytes);
+    }
+    bool add(Bytes bytes) {
+        const auto sum = checked_add(total_.count, bytes.count);
+        if (sum) total_ = Bytes{*sum};
+        return sum.has_value();
+    }
+    [[nodiscard]] Bytes total() const { return total_; }
+
+private:
+    Bytes total_;
+    std::unordered_set<std::string_view> seen_;
+};
+
+/// Arithmetic is done in the first real type among the inputs, else the first input's, else the output's.
+graph::DataType compute_type_of(const Node& node) {
+    for (const auto& input : node.facts().inputs) {
+        if (input && is_real(input->type)) return input->type;
+    }
+    for (std::size_t i = 0; i < node.input_count(); ++i) {
+        if (node.input(i)) return node.input(i)->type;
+    }
+    return node.output(0) ? node.output(0)->type : graph::DataType::other;
+}
+
+bool fill_bytes(const Node& node, graph::Features& features) {
+    ByteSum read, written, parameters;
+    const auto add_read = [&](const TensorFacts& tensor, std::string_view name) {
+        return (tensor.parameter ? parameters : read).add(tensor, name);
+    };
+    for (std::size_t i = 0; i < node.input_count(); ++i) {
+        if (node.input(i) && !add_read(*node.input(i), node.input_name(i))) return false;
+    }
+    const auto& facts = node.facts();
+    for (std::size_t i = 0; i < facts.captured.size(); ++i) {
+        if (!add_read(facts.captured[i], i < facts.captured_names.size() ? std::string_view(facts.captured_names[i]) : std::string_view{}))
+            return false;
+    }
+    for (std::size_t i = 0; i < node.output_count(); ++i) {
+        if (node.output(i) && !written.add(*node.output(i), {})) return false;
+    }
+    features.read = read.total();
+    features.written = written.total();
+    features.parameters_read = parameters.total();
     return true;
+}
+
+/// Kept tensors once each; what is a parameter is resident anyway.
+std::optional<Bytes> kept_bytes(const Node& node, const Work& work) {
+    ByteSum kept;
+    for (const std::size_t i : work.kept_inputs) {
+        if (node.activation(i) && !kept.add(*node.input(i), node.input_name(i))) return std::nullopt;
+    }
+    for (const std::size_t i : work.kept_outputs) {
+        if (node.output(i) && !kept.add(*node.output(i), node.facts().node->output(static_cast<int>(i)))) return std::nullopt;
+    }
+    const double beside = std::ceil(4 * work.kept_elements_f32 + work.kept_bytes);
+    if (!(beside < 0x1p62) || !kept.add(Bytes{static_cast<std::int64_t>(beside)})) return std::nullopt;
+    return kept.total();
+}
+
+/// A backward pass exists where some real output depends on something that needs a gradient.
+bool has_backward(const Node& node) {
+    const auto real = [](const auto& tensor) { return tensor && is_real(tensor->type); };
+    if (!std::ranges::any_of(node.facts().outputs, real)) return false;
+    for (std::size_t i = 0; i < node.input_count(); ++i) {
+        if (node.differentiable(i)) return true;
+    }
+    return std::ranges::any_of(node.facts().captured, [](const TensorFacts& tensor) { return is_real(tensor.type); });
 }
 
 }  // namespace
 
-bool is_view(std::string_view domain, std::string_view op_type) {
-    return (domain.empty() || domain == "ai.onnx") && std::ranges::contains(kViews, op_type);
+void Work::gradient(const Node& node, std::size_t i, double flops) {
+    if (!node.differentiable(i)) return;
+    (node.input(i)->parameter ? features.weight_gradient_flops : features.input_gradient_flops) += flops;
 }
 
-bool has_cost_rule(std::string_view domain, std::string_view op_type) { return is_view(domain, op_type); }
+void Work::forward_product(double flops, double row_count) {
+    features.flops += flops;
+    product_flops += flops;
+    if (row_count > 0) product_flops_per_row += flops / row_count;
+}
+
+void Work::product(const Node& node, double flops, double row_count, std::size_t a, std::size_t b) {
+    forward_product(flops, row_count);
+    gradient(node, a, flops);
+    gradient(node, b, flops);
+    if (node.differentiable(b)) keep_input(a);
+    if (node.differentiable(a)) keep_input(b);
+}
+
+void Work::inner_product(double flops, double row_count) {
+    forward_product(flops, row_count);
+    features.input_gradient_flops += 2 * flops;
+}
+
+std::int64_t Work::rows() const {
+    const double mean = product_flops_per_row > 0 ? std::round(product_flops / product_flops_per_row) : 0;
+    return mean < 0x1p62 ? static_cast<std::int64_t>(mean) : std::numeric_limits<std::int64_t>::max();
+}
+
+void keep(const Node& node, Kept kept, Work& work) {
+    switch (kept) {
+        case Kept::nothing:
+            return;
+        case Kept::condition:
+            return work.keep_input(0);
+        case Kept::output:
+            return work.keep_output();
+        case Kept::mask:
+            work.kept_bytes += node.output_elements();
+            return;
+        case Kept::inputs_and_output:
+            work.keep_output();
+            [[fallthrough]];
+        case Kept::inputs:
+            for (std::size_t i = 0; i < node.input_count(); ++i) work.keep_input(i);
+            return;
+    }
+}
+
+double element_bytes(const Node& node, std::size_t i) {
+    const auto two = node.input(i) ? graph::bytes_of(node.input(i)->type, 2) : std::nullopt;  // of two: a four-bit element is half a byte
+    return two ? static_cast<double>(two->count) / 2 : 0;
+}
+
+void add_bias(const Node& node, std::size_t bias, Work& work) {
+    if (!node.input(bias)) return;
+    work.features.flops += node.output_elements();
+    if (node.elements(bias) < node.output_elements()) work.gradient(node, bias, node.output_elements());
+}
+
+void by_output_element(const Node& node, const Rule& rule, Work& work) {
+    work.features.flops = rule.flops * node.output_elements();
+    work.gradient(node, 0, rule.gradient * node.output_elements());
+    keep(node, rule.kept, work);
+}
+
+void by_input_element(const Node& node, const Rule& rule, Work& work) {
+    work.features.flops = rule.flops * node.elements(0);
+    work.gradient(node, 0, rule.gradient * node.elements(0));
+    keep(node, rule.kept, work);
+}
+
+const Rule* find_rule(std::string_view domain, std::string_view op_type) {
+    const Table& own = table_of(standard(domain));
+    if (const auto found = own.find(op_type); found != own.end()) return found->second;
+    if (domain != kMicrosoft) return nullptr;
+    const Table& general = table_of({});
+    const auto found = general.find(op_type);
+    return found == general.end() ? nullptr : found->second;
+}
+
+}  // namespace features
+
+bool has_cost_rule(std::string_view domain, std::string_view op_type) { return features::find_rule(domain, op_type) != nullptr; }
+
+bool is_view(std::string_view domain, std::string_view op_type) {
+    const auto* rule = features::find_rule(domain, op_type);
+    return rule && rule->operator_class == graph::OperatorClass::view;
+}
 
 graph::Features features_of(const OperatorFacts& facts) {
-    graph::Features features;
-    if (is_view(facts.node->domain(), facts.node->op_type())) {
-        features.operator_class = graph::OperatorClass::view;
-        return features;
+    const features::Node node(facts);
+    const auto* rule = features::find_rule(facts.node->domain(), facts.node->op_type());
+    graph::Features nothing;
+    nothing.operator_class = rule ? rule->operator_class : graph::OperatorClass::unknown;
+    nothing.compute_type = features::compute_type_of(node);
+    if (nothing.operator_class == graph::OperatorClass::view) return nothing;
+
+    features::Work work;
+    work.features = nothing;
+    if (!features::fill_bytes(node, work.features)) return nothing;
+    if (rule && rule->apply) rule->apply(node, *rule, work);
+    work.features.rows = work.rows();
+    if (!features::has_backward(node)) {
+        work.features.input_gradient_flops = work.features.weight_gradient_flops = 0;
+        return work.features;
     }
-    graph::Features by_bytes = features;
-    for (const auto& input : facts.inputs) {
-        if (!add(input && input->parameter ? by_bytes.parameters_read : by_bytes.read, input)) return features;
-    }
-    for (const auto& output : facts.outputs) {
-        if (!add(by_bytes.written, output)) return features;
-    }
-    return by_bytes;
+    const auto kept = features::kept_bytes(node, work);
+    if (!kept) return nothing;
+    work.features.kept_for_backward += *kept;
+    return work.features;
 }
 
 }  // namespace sluice::onnx
