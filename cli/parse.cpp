@@ -158,7 +158,11 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
     if (positionals.size() > expected.size())
         return fail(usage_error(std::format("{} does not take '{}'", call, positionals[expected.size()])).fix(std::format("usage: {}", usage_of(*verb))));
     for (std::size_t i = 0; i < expected.size(); ++i) {
-        if (i < positionals.size()) arguments.*expected[i].target = positionals[i];
+        if (i < positionals.size()) {
+            if (expected[i].choices != nullptr && !expected[i].open_choices)
+                if (auto chosen = choice_of(positionals[i], expected[i].name, expected[i].choices()); !chosen) return fail(std::move(chosen.error()));
+            arguments.*expected[i].target = positionals[i];
+        }
         else if (expected[i].required)
             return fail(usage_error(std::format("{} needs {}: {}", call, expected[i].name, expected[i].help)).fix(std::format("usage: {}", usage_of(*verb))));
     }
