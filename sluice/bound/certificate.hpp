@@ -16,6 +16,8 @@
 namespace sluice::bound {
 
 inline constexpr std::string_view kCertificateFormat = "sluice.certificate/1";
+/// Of CutWitness::scale: far finer than rounding needs, and small enough that no capacity leaves __int128.
+inline constexpr std::int64_t kLargestScale = std::int64_t{1} << 20;
 
 /// One operator cannot be split: bound = its least work over the classes (plus the spill of its own weights on every class).
 struct LargestOperatorWitness {
@@ -28,29 +30,30 @@ struct TotalWorkWitness {
 };
 
 /// Anchored minimum cut (notes/inference 7.1): the stage that holds `anchor` costs at least the value of this flow.
-/// Weights of the objective's parts as rationals over `scale`: serial uses scale for work, in and out alike; overlap splits it (λ, design §3.1);
-/// `theta` of the spill is charged per parameter byte (design §3.1, θ-relaxation).
+/// Weights of the objective's parts as rationals over `scale`: serial uses scale for work, in and out alike; overlap splits it (λ, design
+/// §3.1: work + in + out <= scale); `theta` of the spill is charged per parameter byte (design §3.1, θ-relaxation; at most `work` under
+/// overlap).
 struct CutWitness {
     NodeId anchor;
-    std::int64_t scale = 1;               // capacities are integer multiples of 1/scale picoseconds
+    std::int64_t scale = 1;                  // capacities are integer multiples of 1/scale picoseconds
     std::int64_t work = 1, in = 1, out = 1;  // λ·scale of each part
-    std::int64_t theta = 0;               // of the spill, in 1/scale, 0..scale
-    struct ArcFlow {                      // a positive flow; arcs are numbered as docs/formats.md lays the network out
+    std::int64_t theta = 0;                  // of the spill, in 1/scale, 0..scale (overlap: 0..work)
+    struct ArcFlow {                         // a positive flow; arcs are numbered as docs/formats/certificate.md lays the network out
         std::uint32_t arc = 0;
         std::int64_t flow = 0;
         friend bool operator==(const ArcFlow&, const ArcFlow&) = default;
     };
-    std::vector<ArcFlow> flows;           // ascending arcs
+    std::vector<ArcFlow> flows;  // ascending arcs
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
 using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness>;
 
 struct Certificate {
-    std::string problem;        // StageProblem::fingerprint
-    std::string model;          // Graph::fingerprint
-    std::int64_t stages = 0;    // k
-    std::int64_t max_replicas = 1;
+    std::string problem;            // StageProblem::fingerprint
+    std::string model;              // Graph::fingerprint; bounds leave it to their caller, who has the graph
+    std::int64_t stages = 0;        // k: sum of the stages' replicas
+    std::int64_t max_replicas = 1;  // the bound says nothing about a partition with a stage on more devices than this
     Duration value{0};
     Witness witness;
     friend bool operator==(const Certificate&, const Certificate&) = default;

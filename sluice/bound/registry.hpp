@@ -14,7 +14,8 @@ namespace sluice::bound {
 struct BoundOptions {
     std::int64_t stages = 1;
     int threads = 1;
-    std::optional<Duration> enough;  // the best known bottleneck: nothing above it can be proven
+    std::optional<Duration> enough = {};  // the best known bottleneck: nothing above it can be proven
+    std::int64_t max_replicas = 1;        // of a stage: the bound holds for partitions with no more
 };
 
 struct BoundResult {

@@ -15,13 +15,13 @@ struct PlannerOptions {
     std::int64_t stages = 1;
     std::uint64_t seed = 0;
     int threads = 1;
-    std::optional<Duration> good_enough;  // a proven bound: stop when reached
+    std::optional<Duration> good_enough = {};  // a proven bound: stop when reached
 };
 
 struct PlannerResult {
     cost::Partition partition;
     Termination termination;
-    std::string winner;                   // which order or move found it
+    std::string winner;  // which order or move found it
 };
 
 using PlannerFunction = Result<PlannerResult> (*)(const cost::StageProblem&, const PlannerOptions&, Observer&, const Limits&);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,8 @@ enum class ZooWeights { none, random };
 [[nodiscard]] Result<std::string> zoo_bytes(std::string_view specification, ZooWeights weights = ZooWeights::none, std::uint64_t seed = 0);
 
 /// Writes the model to `path`; random weights go to `path`.weights as external data when they exceed 64 MiB, through a buffer of 1 MiB.
-/// Both files appear whole, the weights first.
+/// Both files appear whole or not at all. Diagnostics as above, and: no room on the disk (said first), a path that is no file, a stop.
 [[nodiscard]] Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed,
-                                     const std::filesystem::path& path);
+                                     const std::filesystem::path& path, const std::stop_token& stop = {});
 
 }  // namespace sluice::onnx

@@ -29,10 +29,7 @@ Value embeddings(ModelBuilder& builder, const Sizes& sizes, const Value& tokens,
 void build_bert(ModelBuilder& builder, const Sizes& sizes) {
     const std::int64_t batch = sizes["batch"], sequence = sizes["seq"], hidden = sizes["hidden"];
     check_heads(hidden, sizes["heads"]);
-    if (sequence > sizes["positions"]) {
-        refuse("seq=" + std::to_string(sequence) + " is longer than the table of positions=" + std::to_string(sizes["positions"]),
-               "set positions=" + std::to_string(sequence));
-    }
+    check_positions(sequence, sizes["positions"]);
     const Value tokens = builder.input("input_ids", {batch, sequence}, Element::int64);
     const Value input_mask = builder.input("attention_mask", {batch, sequence}, Element::int64);
     const Value segments = builder.input("token_type_ids", {batch, sequence}, Element::int64);
@@ -48,10 +45,14 @@ void build_bert(ModelBuilder& builder, const Sizes& sizes) {
 }
 
 std::vector<Size> bert_sizes(std::int64_t layers, std::int64_t hidden, std::int64_t heads, std::int64_t feed_forward) {
-    return {{"layers", layers, "encoder layers"},       {"hidden", hidden, "features of a token"},
-            {"heads", heads, "attention heads"},        {"ff", feed_forward, "features inside the feed-forward block"},
-            {"seq", 128, "tokens of a sample"},         {"positions", 512, "rows of the position table"},
-            {"vocab", 30522, "rows of the word table"}, {"batch", 1, "samples"}};
+    return {{"layers", layers, "encoder layers", 1, kMany},
+            {"hidden", hidden, "features of a token"},
+            {"heads", heads, "attention heads"},
+            {"ff", feed_forward, "features inside the feed-forward block"},
+            {"seq", 128, "tokens of a sample"},
+            {"positions", 512, "rows of the position table"},
+            {"vocab", 30522, "rows of the word table"},
+            {"batch", 1, "samples"}};
 }
 }  // namespace
 

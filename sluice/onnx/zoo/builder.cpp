@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <iterator>
 #include <optional>
 
 #include "sluice/base/units.hpp"
@@ -10,8 +11,6 @@
 namespace sluice::onnx::zoo {
 
 namespace {
-constexpr std::size_t kMostNodes = 1'000'000;
-
 Shape broadcast(const Shape& a, const Shape& b) {
     const Shape& longer = a.size() >= b.size() ? a : b;
     const Shape& shorter = a.size() >= b.size() ? b : a;
@@ -86,8 +85,8 @@ Value ModelBuilder::initializer(Value value, Recipe recipe) {
 }
 
 void ModelBuilder::add_node(Node node) {
-    if (model_.nodes.size() == kMostNodes) {
-        refuse("'" + model_.name + "' of these sizes has more than " + std::to_string(kMostNodes) + " operators",
+    if (std::ssize(model_.nodes) == kMostOperators) {
+        refuse("'" + model_.name + "' of these sizes has more than " + std::to_string(kMostOperators) + " operators",
                "make its counts smaller");
     }
     model_.nodes.push_back(std::move(node));

@@ -21,6 +21,8 @@ struct Refusal {
 };
 [[noreturn]] void refuse(std::string message, std::string help);
 
+inline constexpr std::int64_t kMostOperators = 250'000;  // of one model
+
 using Shape = std::vector<std::int64_t>;
 [[nodiscard]] std::string shape_to_text(const Shape& shape);
 
@@ -50,7 +52,7 @@ struct Node {
 /// How an initializer's data is made when a file needs it.
 struct Normal {
     double mean, deviation;
-};                        // seeded, see fill.hpp
+};  // seeded, see fill.hpp
 struct Range {};          // 0, 1, 2, … (int64)
 struct LowerTriangle {};  // true at and below the diagonal of the last two axes (bool)
 using Recipe = std::variant<Normal, Range, LowerTriangle, std::vector<std::int64_t>, float>;

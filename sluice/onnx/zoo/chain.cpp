@@ -24,11 +24,11 @@ void build_residual(ModelBuilder& builder, const Sizes& sizes) {
 std::vector<Family> chain_families() {
     return {{"chain",
              "linear layers and Relu in a row",
-             {{"layers", 16, "linear layers"}, {"width", 1024, "features of every layer"}, {"batch", 1, "samples"}},
+             {{"layers", 16, "linear layers", 1, kMany}, {"width", 1024, "features of every layer"}, {"batch", 1, "samples"}},
              build_chain},
             {"residual",
              "residual blocks of two linear layers",
-             {{"blocks", 16, "blocks"},
+             {{"blocks", 16, "blocks", 1, kMany},
               {"width", 1024, "features between blocks"},
               {"inner", 4096, "features inside a block"},
               {"batch", 1, "samples"}},

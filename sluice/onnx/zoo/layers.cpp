@@ -42,6 +42,12 @@ void check_heads(std::int64_t hidden, std::int64_t heads) {
     refuse("heads=" + std::to_string(heads) + " do not divide hidden=" + std::to_string(hidden), "take heads that divide the hidden width");
 }
 
+void check_positions(std::int64_t sequence, std::int64_t positions) {
+    if (sequence <= positions) return;
+    refuse("seq=" + std::to_string(sequence) + " is longer than the table of positions=" + std::to_string(positions),
+           "set positions=" + std::to_string(sequence));
+}
+
 Value split_heads(ModelBuilder& builder, const std::string& name, const Value& x, std::int64_t heads,
                   std::vector<std::int64_t> permutation) {
     const Value split = builder.reshape(name + ".split", x, {x.shape[0], x.shape[1], heads, x.shape[2] / heads});

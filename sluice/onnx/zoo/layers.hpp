@@ -21,6 +21,8 @@ struct TransformerSizes {
 };
 /// Refuses heads that do not divide the hidden width.
 void check_heads(std::int64_t hidden, std::int64_t heads);
+/// Refuses a sequence longer than the table of positions.
+void check_positions(std::int64_t sequence, std::int64_t positions);
 /// Multi-head self-attention on [batch, sequence, hidden] with output projection; `mask` (or null) is added to the scores.
 Value attention(ModelBuilder& builder, const std::string& name, const Value& x, std::int64_t heads, const Value* mask);
 /// Attention, then LayerNormalization(x + …) (post-norm).

@@ -8,7 +8,7 @@
 
 #include "sluice/base/files.hpp"
 #include "sluice/onnx/zoo.hpp"
-#include "sluice/onnx/zoo/data_file.hpp"
+#include "sluice/onnx/zoo/file_pair.hpp"
 #include "sluice/onnx/zoo/serialise.hpp"
 
 namespace sluice::onnx {
@@ -21,7 +21,9 @@ constexpr std::int64_t kLargestEmbedded = std::int64_t{64} << 20;
 const std::vector<Family>& families() {
     static const std::vector<Family> all = [] {
         std::vector<Family> list;
-        for (const auto part : {chain_families, bert_families}) std::ranges::move(part(), std::back_inserter(list));
+        for (const auto part : {chain_families, inception_families, bert_families, gpt2_families, resnet_families, unet_families,
+                                mmt_families, recommendation_families, moe_families, two_tower_families, random_families})
+            std::ranges::move(part(), std::back_inserter(list));
         return list;
     }();
     return all;
@@ -51,10 +53,9 @@ std::int64_t parse_size(const Family& family, const Size& size, std::string_view
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = error != std::errc::invalid_argument && end == text.data() + text.size();
     if (!whole) {
-        refuse(
-            "zoo model '" + std::string(family.name) + "': '" + std::string(size.name) + "=" + std::string(text) +
-                "' is not a whole number",
-            std::string(size.name) + " is the number of " + std::string(size.meaning) + ", " + std::to_string(size.value) + " by default");
+        refuse("zoo model '" + std::string(family.name) + "': '" + std::string(size.name) + "=" + std::string(text) +
+                   "' is not a whole number",
+               std::string(size.name) + " (" + std::string(size.meaning) + ") is " + std::to_string(size.value) + " by default");
     }
     if (error != std::errc{} || value < size.low || value > size.high) {
         refuse("zoo model '" + std::string(family.name) + "': " + std::string(size.name) + "=" + std::string(text) + " is outside " +
@@ -156,7 +157,8 @@ Result<std::string> zoo_bytes(std::string_view specification, ZooWeights weights
     });
 }
 
-Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed, const std::filesystem::path& path) {
+Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed, const std::filesystem::path& path,
+                       const std::stop_token& stop) {
     return zoo::guarded([&]() -> Result<void> {
         const zoo::Model model = zoo::build(specification);
         if (weights == ZooWeights::none) return write_file(path, zoo::without_weights(model, seed));
@@ -167,12 +169,9 @@ Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::
             zoo::refuse("weights over 64 MiB need a file of their own, and standard output has no place for one",
                         "write the model to a file");
         }
-        std::filesystem::path data = path;
-        data += ".weights";
         const zoo::DataLayout layout = zoo::external_layout(model);
-        const std::string bytes = zoo::serialise(model, layout, data.filename().string(), seed);
-        // Data first: a model file under its name always finds its weights.
-        return zoo::write_data(data, model, layout, seed).and_then([&] { return write_file(path, bytes); });
+        const std::string bytes = zoo::serialise(model, layout, zoo::data_path(path).filename().string(), seed);
+        return zoo::write_pair(path, bytes, model, layout, seed, stop);
     });
 }
 

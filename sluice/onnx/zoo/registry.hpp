@@ -12,6 +12,7 @@
 namespace sluice::onnx::zoo {
 
 inline constexpr std::int64_t kMost = std::int64_t{1} << 31;  // of any size: products of two fit int64
+inline constexpr std::int64_t kMany = kMostOperators;         // of anything that becomes operators
 
 struct Size {
     std::string_view name;
@@ -38,7 +39,16 @@ struct Family {
     void (*build)(ModelBuilder& builder, const Sizes& sizes);
 };
 
-[[nodiscard]] std::vector<Family> chain_families();  // chain, residual
-[[nodiscard]] std::vector<Family> bert_families();   // bert-base, bert-large
+[[nodiscard]] std::vector<Family> chain_families();           // chain, residual
+[[nodiscard]] std::vector<Family> inception_families();       // inception
+[[nodiscard]] std::vector<Family> bert_families();            // bert-base, bert-large
+[[nodiscard]] std::vector<Family> gpt2_families();            // gpt2
+[[nodiscard]] std::vector<Family> resnet_families();          // resnet50
+[[nodiscard]] std::vector<Family> unet_families();            // unet
+[[nodiscard]] std::vector<Family> mmt_families();             // mmt
+[[nodiscard]] std::vector<Family> recommendation_families();  // dlrm, candle-uno
+[[nodiscard]] std::vector<Family> moe_families();             // moe
+[[nodiscard]] std::vector<Family> two_tower_families();       // two-tower
+[[nodiscard]] std::vector<Family> random_families();          // random-sp, -er, -ba, -ws, -sbm
 
 }  // namespace sluice::onnx::zoo

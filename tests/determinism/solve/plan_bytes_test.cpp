@@ -28,7 +28,8 @@ graph::Graph branches(std::uint64_t seed, std::size_t blocks) {
     };
     TensorId at = builder.add_tensor(sample::tensor("x", 8));
     for (std::size_t block = 0; block < blocks; ++block) {
-        const auto weight = builder.add_parameter({.name = "w" + std::to_string(block), .type = graph::DataType::i8, .shape = {}, .bytes = {random.between(0, 200)}});
+        const auto weight = builder.add_parameter(
+            {.name = "w" + std::to_string(block), .type = graph::DataType::i8, .shape = {}, .bytes = {random.between(0, 200)}});
         std::vector<TensorId> ends;
         for (std::uint64_t branch = 1 + random.below(5); branch-- > 0;) {
             TensorId end = at;
@@ -45,12 +46,14 @@ TEST(Determinism, PlanBytesDoNotDependOnThreads) {
     std::set<std::string> different;
     for (std::uint64_t seed = 0; seed < 6; ++seed) {
         const graph::Graph graph = branches(seed, 12);
-        const platform::Platform platform = sample::machine({.model = seed % 2 == 0 ? platform::StageModel::serial : platform::StageModel::overlap});
+        const platform::Platform platform =
+            sample::machine({.model = seed % 2 == 0 ? platform::StageModel::serial : platform::StageModel::overlap});
         const auto frozen = sample::freeze(graph, platform, 6);
         std::string first;
         for (const int threads : {1, 2, 8, 8, 2, 1}) {
             SilentObserver silent;
-            const SolveOptions options{.stages = 6, .seed = seed, .threads = threads, .gap = seed == 5 ? 0.2 : 0.0, .model = graph.fingerprint()};
+            const SolveOptions options{
+                .stages = 6, .seed = seed, .threads = threads, .gap = seed == 5 ? 0.2 : 0.0, .model = graph.fingerprint()};
             auto result = solve(frozen.problem, options, silent, {.deadline = {}, .evaluations = 150, .stop = {}});
             ASSERT_TRUE(result) << to_text(result.error());
             plan::Plan plan = make_plan(graph, platform, frozen, options, *result);

@@ -54,16 +54,24 @@ private:
         leaves_of(document, Pointer(""), scalars, structures);
         switch (random_.below(8)) {
             case 0:
-            case 1: change_scalar(document[pick(scalars)], document[pick(scalars)]); break;
-            case 2: change_structure(document[pick(structures)]); break;
+            case 1:
+                change_scalar(document[pick(scalars)], document[pick(scalars)]);
+                break;
+            case 2:
+                change_structure(document[pick(structures)]);
+                break;
             case 3: {  // a number of a stage or of the plan, off by a little
                 const char* keys[] = {"bottleneck_ps", "latency_ps", "peak_memory_bytes"};
-                if (random_.chance(0.5)) nudge(document["predicted"][keys[random_.below(3)]]);
-                else if (!document["bound"].is_null()) nudge(document["bound"]["value_ps"]);
+                if (random_.chance(0.5))
+                    nudge(document["predicted"][keys[random_.below(3)]]);
+                else if (!document["bound"].is_null())
+                    nudge(document["bound"]["value_ps"]);
                 break;
             }
             case 4:
-            case 5: move_operator(document["stages"]); break;
+            case 5:
+                move_operator(document["stages"]);
+                break;
             case 6: {  // exchange two values
                 ordered_json& a = document[pick(scalars)];
                 ordered_json& b = document[pick(scalars)];
@@ -74,8 +82,10 @@ private:
                 if (!document["stages"].is_array() || document["stages"].empty()) break;
                 ordered_json& stage = document["stages"][random_.below(document["stages"].size())];
                 if (!stage.is_object()) break;
-                if (random_.chance(0.5)) stage["device_class"] = random_.chance(0.5) ? "fast" : "slow";
-                else stage["replicas"] = random_.between(0, 3);
+                if (random_.chance(0.5))
+                    stage["device_class"] = random_.chance(0.5) ? "fast" : "slow";
+                else
+                    stage["replicas"] = random_.between(0, 3);
             }
         }
     }
@@ -86,22 +96,33 @@ private:
 
     void change_scalar(ordered_json& value, const ordered_json& other) {
         switch (random_.below(5)) {
-            case 0: value = ordered_json(other); break;
+            case 0:
+                value = ordered_json(other);
+                break;
             case 1:
-                if (value.is_number_integer()) nudge(value);
-                else if (value.is_number()) value = value.get<double>() * (random_.chance(0.5) ? 1 + 1e-6 : 1 - 1e-6);
-                else if (value.is_boolean()) value = !value.get<bool>();
-                else if (value.is_string()) value = value.get<std::string>() + "'";
+                if (value.is_number_integer())
+                    nudge(value);
+                else if (value.is_number())
+                    value = value.get<double>() * (random_.chance(0.5) ? 1 + 1e-6 : 1 - 1e-6);
+                else if (value.is_boolean())
+                    value = !value.get<bool>();
+                else if (value.is_string())
+                    value = value.get<std::string>() + "'";
                 break;
             case 2:
-                if (value.is_number()) value = -value.get<double>();
-                else value = nullptr;
+                if (value.is_number())
+                    value = -value.get<double>();
+                else
+                    value = nullptr;
                 break;
             case 3:
-                if (value.is_number_integer()) value = value.get<std::int64_t>() / 2;
-                else if (value.is_string() && !value.get<std::string>().empty()) value = value.get<std::string>().substr(1);
+                if (value.is_number_integer())
+                    value = value.get<std::int64_t>() / 2;
+                else if (value.is_string() && !value.get<std::string>().empty())
+                    value = value.get<std::string>().substr(1);
                 break;
-            default: value = random_.between(0, 9);
+            default:
+                value = random_.between(0, 9);
         }
     }
 
@@ -110,14 +131,20 @@ private:
         const std::size_t i = random_.below(value.size());
         if (value.is_object()) {
             const std::string key = std::next(value.items().begin(), static_cast<std::ptrdiff_t>(i)).key();
-            if (random_.chance(0.7)) value.erase(key);
-            else value[key + "_"] = value[key];
+            if (random_.chance(0.7))
+                value.erase(key);
+            else
+                value[key + "_"] = value[key];
             return;
         }
         const std::size_t j = random_.below(value.size());
         switch (random_.below(3)) {
-            case 0: value.erase(i); break;
-            case 1: value.push_back(ordered_json(value[i])); break;
+            case 0:
+                value.erase(i);
+                break;
+            case 1:
+                value.push_back(ordered_json(value[i]));
+                break;
             default:
                 if (i != j) std::swap(value[i], value[j]);
         }
@@ -140,9 +167,14 @@ private:
     void change_text(std::string& text) {
         const std::size_t at = random_.below(text.size());
         switch (random_.below(3)) {
-            case 0: text.resize(at); break;
-            case 1: text[at] = static_cast<char>(random_.between(0x20, 0x7e)); break;
-            default: text.erase(at, 1 + random_.below(20));
+            case 0:
+                text.resize(at);
+                break;
+            case 1:
+                text[at] = static_cast<char>(random_.between(0x20, 0x7e));
+                break;
+            default:
+                text.erase(at, 1 + random_.below(20));
         }
     }
 
@@ -251,7 +283,8 @@ TEST_P(PlanMutations, OfTruePlansExactlyTheLegalOnesAreAccepted) {
         if (!is_legal) continue;
         // One number of one stage off by one is one lie too many.
         ordered_json& predicted = changed["stages"][random.below(stages.size())]["predicted"];
-        ordered_json& number = predicted[std::vector<std::string>{"work_ps", "in_ps", "out_ps", "spill_ps", "parameter_bytes", "peak_bytes"}[random.below(6)]];
+        ordered_json& number =
+            predicted[std::vector<std::string>{"work_ps", "in_ps", "out_ps", "spill_ps", "parameter_bytes", "peak_bytes"}[random.below(6)]];
         number = number.get<std::int64_t>() + 1;
         ASSERT_FALSE(accepts(json::to_file_text(changed), true));
         ++lies;
@@ -276,7 +309,8 @@ using platform::StageModel;
 INSTANTIATE_TEST_SUITE_P(Rules, PlanMutations,
                          testing::Values(Setting{"SerialSpill", {.model = StageModel::serial, .overflow = Overflow::spill, .host = false}},
                                          Setting{"SerialHardHost", {.model = StageModel::serial, .overflow = Overflow::hard, .host = true}},
-                                         Setting{"OverlapSpillHost", {.model = StageModel::overlap, .overflow = Overflow::spill, .host = true}}),
+                                         Setting{"OverlapSpillHost",
+                                                 {.model = StageModel::overlap, .overflow = Overflow::spill, .host = true}}),
                          [](const auto& setting) { return std::string(setting.param.name); });
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace sluice::oracle {
 
 using nlohmann::ordered_json;
 
-Oracle::Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k) : graph_(graph), platform_(std::move(platform)), k_(k) {
+Oracle::Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k)
+    : graph_(graph), platform_(std::move(platform)), k_(k) {
     std::map<std::uint32_t, std::size_t> unit_of_colour;
     for (std::size_t v = 0; v < graph.operator_count(); ++v) {
         const graph::Operator& op = graph[OperatorId(v)];
@@ -280,9 +281,10 @@ bool Oracle::is_true(const ordered_json& d) const {
     if (!near(d["predicted"]["throughput_per_s"].get<double>(), throughput, throughput)) return false;
     if (d["bound"].is_null()) return d["gap"].is_null();
     const auto bound = d["bound"]["value_ps"].get<std::int64_t>();
-    return bound >= 0 && bound <= d["predicted"]["bottleneck_ps"].get<std::int64_t>() && near(d["gap"].get<double>(), truth["gap"].get<double>(), 1) &&
-           d["format"] == "sluice.plan/1" && d["job"] == "inference" && d["cost_source"] == "given" && d["predicted"]["iteration_ps"].is_null() &&
-           d["rewrites"].empty() && d["model"]["fingerprint"] == graph_.fingerprint() && d["k"].get<std::int64_t>() == k_;
+    return bound >= 0 && bound <= d["predicted"]["bottleneck_ps"].get<std::int64_t>() &&
+           near(d["gap"].get<double>(), truth["gap"].get<double>(), 1) && d["format"] == "sluice.plan/1" && d["job"] == "inference" &&
+           d["cost_source"] == "given" && d["predicted"]["iteration_ps"].is_null() && d["rewrites"].empty() &&
+           d["model"]["fingerprint"] == graph_.fingerprint() && d["k"].get<std::int64_t>() == k_;
 }
 
 }  // namespace sluice::oracle

@@ -1,5 +1,5 @@
-// A small model that has one of everything a plan must get right: a shared parameter, a replicated shape operator, a colour class, two device
-// classes of which one does not support every operator, a tensor with readers in several stages, a model output.
+// A small model that has one of everything a plan must get right: a shared parameter, a replicated shape operator, a colour class, two
+// device classes of which one does not support every operator, a tensor with readers in several stages, a model output.
 #pragma once
 
 #include <array>
@@ -26,8 +26,9 @@ inline graph::Tensor tensor(std::string name, std::int64_t bytes) {
 inline graph::Graph model(std::string name = "sample", std::int64_t work_of_a = 1000) {
     graph::GraphBuilder builder(std::move(name));
     const auto x = builder.add_tensor(tensor("x", 64)), s = builder.add_tensor(tensor("s", 8)), ta = builder.add_tensor(tensor("ta", 100)),
-               tb = builder.add_tensor(tensor("tb", 50)), tc = builder.add_tensor(tensor("tc", 60)), td = builder.add_tensor(tensor("td", 80)),
-               te = builder.add_tensor(tensor("te", 40)), tf = builder.add_tensor(tensor("tf", 30)), tg = builder.add_tensor(tensor("tg", 20));
+               tb = builder.add_tensor(tensor("tb", 50)), tc = builder.add_tensor(tensor("tc", 60)),
+               td = builder.add_tensor(tensor("td", 80)), te = builder.add_tensor(tensor("te", 40)),
+               tf = builder.add_tensor(tensor("tf", 30)), tg = builder.add_tensor(tensor("tg", 20));
     graph::Tensor output = tensor("y", 10);
     output.model_output = true;
     const auto y = builder.add_tensor(std::move(output));
@@ -40,8 +41,9 @@ inline graph::Graph model(std::string name = "sample", std::int64_t work_of_a = 
     costs.classes.resize(2);
     costs.classes[0] = {.name = "fast", .count = 3, .memory = {}, .time = {}};
     costs.classes[1] = {.name = "slow", .count = 2, .memory = {}, .time = {}};
-    const auto add = [&](const char* label, std::initializer_list<TensorId> inputs, TensorId made, std::initializer_list<ParameterId> parameters,
-                         std::int64_t fast, std::optional<std::int64_t> slow, bool replicated = false, std::optional<std::uint32_t> colour = {}) {
+    const auto add = [&](const char* label, std::initializer_list<TensorId> inputs, TensorId made,
+                         std::initializer_list<ParameterId> parameters, std::int64_t fast, std::optional<std::int64_t> slow,
+                         bool replicated = false, std::optional<std::uint32_t> colour = {}) {
         graph::Operator op;
         op.name = label;
         op.type = "Op";

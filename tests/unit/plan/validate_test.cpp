@@ -29,10 +29,12 @@ protected:
             EXPECT_EQ(failure.kind, DiagnosticKind::verification);
             all += to_text(failure);
         }
-        EXPECT_TRUE(std::ranges::any_of(found, [&](const Diagnostic& failure) {
-            return std::ranges::all_of(parts, [&](std::string_view part) { return to_text(failure).contains(part); });
-        })) << "found: "
-            << all;
+        EXPECT_TRUE(std::ranges::any_of(found,
+                                        [&](const Diagnostic& failure) {
+                                            return std::ranges::all_of(
+                                                parts, [&](std::string_view part) { return to_text(failure).contains(part); });
+                                        }))
+            << "found: " << all;
     }
     static auto take(std::vector<OperatorReference>& from, std::size_t index) {
         const auto at = std::ranges::find(from, OperatorId(index), &OperatorReference::id);
@@ -60,14 +62,24 @@ TEST_F(Validate, PredictedNumbersOfTheExample) {
     const Plan p = plan();
     const auto link = [](std::int64_t bytes) { return Duration{7 + 2 * bytes}; };
     // {a, c} on fast: reads x (free), sends ta and tc; holds w2 = 300 <= 350
-    EXPECT_EQ(p.stages[0].predicted, (cost::StageTerms{.work = Duration{1900}, .in = Duration{0}, .out = link(100) + link(60), .spill = Duration{0},
-                                                       .parameters = {300}, .peak = {64 + 100 + 60}}));
+    EXPECT_EQ(p.stages[0].predicted, (cost::StageTerms{.work = Duration{1900},
+                                                       .in = Duration{0},
+                                                       .out = link(100) + link(60),
+                                                       .spill = Duration{0},
+                                                       .parameters = {300},
+                                                       .peak = {64 + 100 + 60}}));
     // {b} on slow: 1500 ps, w1 fits anywhere
-    EXPECT_EQ(p.stages[1].predicted, (cost::StageTerms{.work = Duration{1500}, .in = link(100), .out = link(50), .spill = Duration{0},
-                                                       .parameters = {400}, .peak = {100 + 50}}));
+    EXPECT_EQ(
+        p.stages[1].predicted,
+        (cost::StageTerms{
+            .work = Duration{1500}, .in = link(100), .out = link(50), .spill = Duration{0}, .parameters = {400}, .peak = {100 + 50}}));
     // {d, e} on fast: tb and tc in, td and te out; w1 = 400 is 50 over, at 4 ps a byte
-    EXPECT_EQ(p.stages[2].predicted, (cost::StageTerms{.work = Duration{1000}, .in = link(50) + link(60), .out = link(80) + link(40),
-                                                       .spill = Duration{200}, .parameters = {400}, .peak = {50 + 60 + 80 + 40}}));
+    EXPECT_EQ(p.stages[2].predicted, (cost::StageTerms{.work = Duration{1000},
+                                                       .in = link(50) + link(60),
+                                                       .out = link(80) + link(40),
+                                                       .spill = Duration{200},
+                                                       .parameters = {400},
+                                                       .peak = {50 + 60 + 80 + 40}}));
     EXPECT_EQ(p.stages[3].predicted.work, Duration{1600});
     EXPECT_EQ(p.stages[3].predicted.in, link(80) + link(40) + link(100));
     EXPECT_EQ(p.stages[3].predicted.out, Duration{0});
@@ -141,14 +153,16 @@ TEST_F(Validate, OperatorsMissingTwiceOrUnknown) {
     expect_failure([](Plan& p) { p.stages[3].operators.push_back(p.stages[2].operators[1]); }, {"operator 5", "stage 2", "stage 3"});
     expect_failure([](Plan& p) { p.stages[1].operators[0].id = OperatorId(99); }, {"stage 1", "99", "0 to 8"});
     expect_failure([](Plan& p) { p.stages[1].operators[0].output = "tB"; }, {"stage 1", "'tB'", "'tb'"});
-    expect_failure([](Plan& p) { p.stages.push_back({.operators = {}, .device_class = "slow", .replicas = 1, .predicted = {}}); }, {"stage 4", "empty"});
+    expect_failure([](Plan& p) { p.stages.push_back({.operators = {}, .device_class = "slow", .replicas = 1, .predicted = {}}); },
+                   {"stage 4", "empty"});
 }
 
 TEST_F(Validate, ReplicatedOperators) {
     expect_failure([](Plan& p) { p.replicated.clear(); }, {"operator 0", "'shape'"});
     expect_failure([](Plan& p) { p.replicated.push_back(p.replicated[0]); }, {"twice"});
     expect_failure([](Plan& p) { p.replicated.push_back({OperatorId(1), "ta"}); }, {"operator 1", "it is not"});
-    expect_failure([](Plan& p) { p.stages[0].operators.insert(p.stages[0].operators.begin(), p.replicated[0]); }, {"stage 0", "operator 0"});
+    expect_failure([](Plan& p) { p.stages[0].operators.insert(p.stages[0].operators.begin(), p.replicated[0]); },
+                   {"stage 0", "operator 0"});
 }
 
 TEST_F(Validate, ColourClasses) {
@@ -156,7 +170,8 @@ TEST_F(Validate, ColourClasses) {
     expect_failure([](Plan& p) { std::ranges::rotate(p.stages[3].operators, p.stages[3].operators.begin() + 1); }, {});
     // f, h, g: apart; g, f, h: in the wrong order
     expect_failure([](Plan& p) { std::swap(p.stages[3].operators[1], p.stages[3].operators[2]); }, {"stage 3", "operator 7", "apart"});
-    expect_failure([](Plan& p) { std::swap(p.stages[3].operators[0], p.stages[3].operators[1]); }, {"stage 3", "operator 7", "before", "operator 6"});
+    expect_failure([](Plan& p) { std::swap(p.stages[3].operators[0], p.stages[3].operators[1]); },
+                   {"stage 3", "operator 7", "before", "operator 6"});
 }
 
 TEST_F(Validate, Devices) {

@@ -36,8 +36,10 @@ TEST(Meeting, EventsAreSerialisedAndNeverGetWorse) {
                 RandomStream random(9, static_cast<std::uint64_t>(side));
                 for (int i = 0; i < 2000; ++i) {
                     const Duration value{random.between(0, 1000)};
-                    if (side % 2 == 0) meeting.announce("plan", Duration{5000} + value, std::nullopt, "");
-                    else meeting.announce("bound", std::nullopt, value, "");
+                    if (side % 2 == 0)
+                        meeting.announce("plan", Duration{5000} + value, std::nullopt, "");
+                    else
+                        meeting.announce("bound", std::nullopt, value, "");
                 }
             });
     }

@@ -26,7 +26,8 @@ graph::Graph mesh(std::size_t layers, std::size_t width) {
     for (std::size_t layer = 0; layer < layers; ++layer) {
         std::vector<TensorId> row;
         for (std::size_t i = 0; i < width; ++i) {
-            const auto made = builder.add_tensor(sample::tensor("t" + std::to_string(layer) + "_" + std::to_string(i), random.between(1, 4000)));
+            const auto made =
+                builder.add_tensor(sample::tensor("t" + std::to_string(layer) + "_" + std::to_string(i), random.between(1, 4000)));
             graph::Operator op;
             op.type = "Op";
             builder.add_operator(op, std::array{before[i % before.size()], before[random.below(before.size())]}, std::array{made});
@@ -75,7 +76,8 @@ TEST(Solve, APlanABoundAndWhyItStopped) {
         EXPECT_LE(result->certificate.value, result->cost.bottleneck);
         EXPECT_EQ(result->certificate.model, graph.fingerprint());
         EXPECT_GT(result->termination.evaluations, 0);
-        EXPECT_EQ(result->termination.reason, result->certificate.value == result->cost.bottleneck ? StopReason::optimal : StopReason::finished);
+        EXPECT_EQ(result->termination.reason,
+                  result->certificate.value == result->cost.bottleneck ? StopReason::optimal : StopReason::finished);
         EXPECT_GT(recorder.events, 0);
         EXPECT_EQ(recorder.last.objective, result->cost.bottleneck);
         EXPECT_EQ(recorder.last.bound, result->certificate.value);

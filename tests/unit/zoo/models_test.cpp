@@ -1,18 +1,17 @@
 // Every zoo model: valid ONNX, right shapes, runs with finite results, the parameters its paper says, the same bytes every time.
 #include <gtest/gtest.h>
 #include <onnx/checker.h>
-#include <onnx/onnx_pb.h>
 #include <onnx/shape_inference/implementation.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
 
 #include "sluice/base/files.hpp"
-#include "sluice/onnx/zoo.hpp"
+#include "tests/unit/zoo/helpers.hpp"
 #include "tests/unit/zoo/runtime.hpp"
 #include "tests/unit/zoo/samples.hpp"
 
@@ -22,19 +21,12 @@ namespace {
 using onnx::zoo_bytes;
 using onnx::ZooWeights;
 
-std::string bytes_of(const std::string& specification, ZooWeights weights, std::uint64_t seed = 1) {
-    auto bytes = zoo_bytes(specification, weights, seed);
-    EXPECT_TRUE(bytes) << to_text(bytes.error());
-    return bytes ? *std::move(bytes) : std::string();
-}
+using test::bytes_of;
+using test::external_value;
+using test::Folder;
+using test::parse;
 
-::onnx::ModelProto parse(const std::string& bytes) {
-    ::onnx::ModelProto model;
-    EXPECT_TRUE(model.ParseFromString(bytes));
-    return model;
-}
-
-/// 4 bytes times the elements of all float parameters; constants of the arithmetic are scalars.
+/// Elements of all float parameters; constants of the arithmetic are scalars.
 std::int64_t parameters_of(const ::onnx::ModelProto& model) {
     std::int64_t count = 0;
     for (const auto& tensor : model.graph().initializer()) {
@@ -59,34 +51,6 @@ std::set<std::string> types_of(const ::onnx::GraphProto& graph) {
     for (const auto& value : graph.output()) types.insert(type_text(value));
     return types;
 }
-
-std::string external_value(const ::onnx::TensorProto& tensor, const std::string& key) {
-    for (const auto& entry : tensor.external_data()) {
-        if (entry.key() == key) return entry.value();
-    }
-    ADD_FAILURE() << tensor.name() << " has no " << key;
-    return "0";
-}
-
-class Folder {
-public:
-    Folder() : path_(std::filesystem::temp_directory_path() / ("sluice_zoo_test_" + std::to_string(::getpid()))) {
-        std::filesystem::create_directories(path_);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-    [[nodiscard]] std::vector<std::string> names() const {
-        std::vector<std::string> all;
-        for (const auto& entry : std::filesystem::directory_iterator(path_)) all.push_back(entry.path().filename().string());
-        std::ranges::sort(all);
-        return all;
-    }
-
-private:
-    std::filesystem::path path_;
-};
 
 class ZooModel : public testing::TestWithParam<test::Sample> {
 protected:
@@ -168,7 +132,7 @@ TEST_P(ZooModel, AtDefaultSizeWithoutWeightsIsValidBesideAFileOfItsExternalLengt
     std::ofstream(folder / "weights.bin").close();
     std::filesystem::resize_file(folder / "weights.bin", static_cast<std::uintmax_t>(end));  // sparse
     ASSERT_NO_THROW(::onnx::checker::check_model((folder / "m.onnx").string(), true));
-    EXPECT_EQ(sluice::read_file(folder / "m.onnx"), bytes);
+    EXPECT_EQ(read_file(folder / "m.onnx").value_or("unreadable"), bytes);
 }
 
 struct Count {
@@ -186,12 +150,62 @@ constexpr std::int64_t encoder_layer(std::int64_t hidden, std::int64_t ff) {
     return 4 * (hidden * hidden + hidden) + 2 * hidden * ff + ff + hidden + 4 * hidden;
 }
 
+constexpr std::int64_t dense(std::int64_t from, std::int64_t to) { return from * to + to; }
+constexpr std::int64_t conv(std::int64_t from, std::int64_t to, std::int64_t kernel) { return from * to * kernel * kernel; }
+
+/// Convolution and batch norm with its two statistics.
+constexpr std::int64_t conv_norm(std::int64_t from, std::int64_t to, std::int64_t kernel) { return conv(from, to, kernel) + 4 * to; }
+
+constexpr std::int64_t inception() {
+    std::int64_t total = conv_norm(3, 64, 7) + dense(1024, 1000);
+    std::int64_t from = 64;
+    for (std::int64_t channels : {256, 512, 1024}) {
+        for (int module = 0; module < 3; ++module, from = channels) {
+            total += conv_norm(from, channels / 4, 1) + conv_norm(from, channels / 4, 1) + conv_norm(channels / 4, channels / 2, 3) +
+                     conv_norm(from, channels / 16, 1) + conv_norm(channels / 16, channels / 8, 5) + conv_norm(from, channels / 8, 1);
+        }
+    }
+    return total;
+}
+
+constexpr std::int64_t unet() {
+    std::int64_t total = dense(64, 2), from = 3;
+    for (std::int64_t width : {64, 128, 256, 512, 1024}) {
+        total += conv(from, width, 3) + conv(width, width, 3) + 2 * width;
+        from = width;
+    }
+    for (std::int64_t width : {512, 256, 128, 64}) {
+        total += conv(2 * width, width, 2) + conv(2 * width, width, 3) + conv(width, width, 3) + 3 * width;
+    }
+    return total;
+}
+
+constexpr std::int64_t kGpt2Layer = 4 * 768 + dense(768, 3 * 768) + dense(768, 768) + dense(768, 3072) + dense(3072, 768);
+constexpr std::int64_t kMoeLayer = 4 * dense(512, 512) + 4 * 512 + dense(512, 16) + 16 * (dense(512, 1024) + dense(1024, 512));
+constexpr std::int64_t kTower = 12 * encoder_layer(512, 2048) + dense(512, 512);
+constexpr std::int64_t kDense = 28 * dense(4096, 4096), kTop = 3 * dense(4096, 4096) + dense(4096, 1);
+
 INSTANTIATE_TEST_SUITE_P(All, ZooParameters,
-                         testing::Values(Count{"chain", 16 * (1024 * 1024 + 1024)},                // by formula
-                                         Count{"residual", 16 * (2 * 1024 * 4096 + 4096 + 1024)},  // by formula
-                                         Count{"bert-base", 109'482'240},                          // as published implementations count
-                                         Count{"bert-large", 335'141'888},                         // the same
-                                         Count{"bert-base:layers=3", 109'482'240 - 9 * encoder_layer(768, 3072)}));
+                         testing::Values(Count{"chain", 16 * dense(1024, 1024)},  //
+                                         Count{"residual", 16 * (dense(1024, 4096) + dense(4096, 1024))}, Count{"inception", inception()},
+                                         Count{"bert-base", 109'482'240},   // as published implementations count
+                                         Count{"bert-large", 335'141'888},  // the same
+                                         Count{"bert-base:layers=3", 109'482'240 - 9 * encoder_layer(768, 3072)},
+                                         Count{"gpt2", 124'439'808},  // the same
+                                         Count{"gpt2:layers=48", 124'439'808 + 36 * kGpt2Layer},
+                                         Count{"resnet50", 25'557'032 + 2 * 26'560},             // published, and the running statistics
+                                         Count{"resnet50:blocks3=23", 44'549'160 + 2 * 52'672},  // ResNet-101, the same
+                                         Count{"unet", unet()}, Count{"mmt", 32 * encoder_layer(1024, 4096) + dense(4096, 1024)},
+                                         Count{"mmt:branches=2,fusion=0", 16 * encoder_layer(1024, 4096)},
+                                         Count{"dlrm", kDense + 7 * 64'000'000 + dense(73'472, 4096) + kTop},
+                                         Count{"candle-uno", kDense + dense(28'672, 4096) + kTop},  //
+                                         Count{"moe", 4 * kMoeLayer},
+                                         Count{"two-tower", 2 * kTower + (49'408 + 64 + 49) * 512 + dense(3 * 32 * 32, 512)}),
+                         [](const auto& instance) {
+                             std::string name = instance.param.specification;
+                             std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+                             return name;
+                         });
 
 }  // namespace
 }  // namespace sluice

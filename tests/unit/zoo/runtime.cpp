@@ -29,28 +29,29 @@ Ort::SessionOptions options() {
     return made;
 }
 
-Ort::Value make_input(Ort::AllocatorWithDefaultOptions& allocator, const Ort::ConstTensorTypeAndShapeInfo& info) {
+Ort::Value make_input(Ort::AllocatorWithDefaultOptions& allocator, const Ort::ConstTensorTypeAndShapeInfo& info,
+                      const std::vector<std::int64_t>& integers) {
     const auto shape = info.GetShape();
     Ort::Value value = Ort::Value::CreateTensor(allocator, shape.data(), shape.size(), info.GetElementType());
     const std::size_t count = info.GetElementCount();
     if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64) {
         auto* data = value.GetTensorMutableData<std::int64_t>();
-        for (std::size_t i = 0; i < count; ++i) data[i] = static_cast<std::int64_t>(i % 2);
+        for (std::size_t i = 0; i < count; ++i) data[i] = integers.empty() ? static_cast<std::int64_t>(i % 2) : integers.at(i);
     } else {
         auto* data = value.GetTensorMutableData<float>();
         for (std::size_t i = 0; i < count; ++i) data[i] = static_cast<float>(static_cast<double>(i * 7919 % 2001) / 1000.0 - 1.0);
     }
     return value;
 }
-}  // namespace
-
-RunResult run_session(Ort::Session& session) {
+RunResult run_session(Ort::Session session, const Integers& integers) {
     Ort::AllocatorWithDefaultOptions allocator;
     std::vector<std::string> names;
     std::vector<Ort::Value> inputs;
     for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
         names.emplace_back(session.GetInputNameAllocated(i, allocator).get());
-        inputs.push_back(make_input(allocator, session.GetInputTypeInfo(i).GetTensorTypeAndShapeInfo()));
+        const auto given = integers.find(names.back());
+        inputs.push_back(make_input(allocator, session.GetInputTypeInfo(i).GetTensorTypeAndShapeInfo(),
+                                    given == integers.end() ? std::vector<std::int64_t>() : given->second));
     }
     for (std::size_t i = 0; i < session.GetOutputCount(); ++i) names.emplace_back(session.GetOutputNameAllocated(i, allocator).get());
     std::vector<const char*> pointers;
@@ -71,14 +72,14 @@ RunResult run_session(Ort::Session& session) {
     return result;
 }
 
-RunResult run_bytes(const std::string& bytes) {
-    Ort::Session session(Runtime::env(), bytes.data(), bytes.size(), options());
-    return run_session(session);
+}  // namespace
+
+RunResult run_bytes(const std::string& bytes, const Integers& integers) {
+    return run_session(Ort::Session(Runtime::env(), bytes.data(), bytes.size(), options()), integers);
 }
 
-RunResult run_file(const std::string& path) {
-    Ort::Session session(Runtime::env(), path.c_str(), options());
-    return run_session(session);
+RunResult run_file(const std::string& path, const Integers& integers) {
+    return run_session(Ort::Session(Runtime::env(), path.c_str(), options()), integers);
 }
 
 }  // namespace sluice::test

@@ -4,6 +4,7 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,11 @@ struct RunResult {
     std::vector<float> first = {};  // the first output
 };
 
-/// Runs a session once: floats in [-1, 1] that vary, integers 0 and 1 in turn.
-RunResult run_session(Ort::Session& session);
-/// A model in memory, and a model file with the data beside it.
-RunResult run_bytes(const std::string& bytes);
-RunResult run_file(const std::string& path);
+/// Integer inputs by name; the others are 0 and 1 in turn, floats vary within [-1, 1].
+using Integers = std::map<std::string, std::vector<std::int64_t>>;
+
+/// One run of a model in memory, and of a model file with its data beside it.
+RunResult run_bytes(const std::string& bytes, const Integers& integers = {});
+RunResult run_file(const std::string& path, const Integers& integers = {});
 
 }  // namespace sluice::test

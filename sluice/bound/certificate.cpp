@@ -1,0 +1,180 @@
+#include "sluice/bound/certificate.hpp"
+
+#include <array>
+#include <format>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+namespace sluice::bound {
+
+namespace {
+
+using json::Node;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kLargestOperator = "largest-operator";
+constexpr std::string_view kTotalWork = "total-work";
+constexpr std::string_view kAnchoredCut = "anchored-cut";
+
+ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
+
+ordered_json to_json(const TotalWorkWitness&) { return {{"type", kTotalWork}}; }
+
+ordered_json to_json(const CutWitness& witness) {
+    ordered_json arcs = ordered_json::array(), flows = ordered_json::array();
+    for (const auto& [arc, flow] : witness.flows) {
+        arcs.push_back(arc);
+        flows.push_back(flow);
+    }
+    return {{"type", kAnchoredCut},     {"anchor", witness.anchor.index()},
+            {"scale", witness.scale},   {"work", witness.work},
+            {"in", witness.in},         {"out", witness.out},
+            {"theta", witness.theta},   {"arcs", std::move(arcs)},
+            {"flows", std::move(flows)}};
+}
+
+std::unexpected<Diagnostic> wrong(const Node& node, std::string message) { return fail(input_error(std::move(message)).at(node.where())); }
+
+Result<std::int64_t> read_integer(const Node& object, std::string_view key, std::int64_t least, std::int64_t most) {
+    const auto member = object.get(key);
+    if (!member) return fail(member.error());
+    const auto value = (*member)->as_int();
+    if (!value) return fail(value.error());
+    if (*value < least || *value > most) return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
+    return *value;
+}
+
+Result<std::string> read_text(const Node& object, std::string_view key) {
+    const auto member = object.get(key);
+    if (!member) return fail(member.error());
+    return (*member)->as_string();
+}
+
+Result<const json::Array*> read_array(const Node& object, std::string_view key) {
+    const auto member = object.get(key);
+    if (!member) return fail(member.error());
+    return (*member)->as_array();
+}
+
+constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kLargestIndex = std::numeric_limits<std::uint32_t>::max() - 1;  // the value above means "none"
+
+Result<CutWitness> read_cut(const Node& node) {
+    if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
+        return fail(known.error());
+    CutWitness witness;
+    const auto anchor = read_integer(node, "anchor", 0, kLargestIndex);
+    if (!anchor) return fail(anchor.error());
+    witness.anchor = NodeId(static_cast<std::size_t>(*anchor));
+    const auto scale = read_integer(node, "scale", 1, kLargestScale);
+    if (!scale) return fail(scale.error());
+    witness.scale = *scale;
+    for (const auto& [key, to] : std::array<std::pair<std::string_view, std::int64_t*>, 4>{
+             {{"work", &witness.work}, {"in", &witness.in}, {"out", &witness.out}, {"theta", &witness.theta}}}) {
+        const auto weight = read_integer(node, key, 0, witness.scale);
+        if (!weight) return fail(weight.error());
+        *to = *weight;
+    }
+    const auto arcs = read_array(node, "arcs"), flows = read_array(node, "flows");
+    if (!arcs) return fail(arcs.error());
+    if (!flows) return fail(flows.error());
+    if ((*arcs)->size() != (*flows)->size())
+        return wrong(node, std::format("{} arcs and {} flows: each arc needs its flow", (*arcs)->size(), (*flows)->size()));
+    witness.flows.reserve((*arcs)->size());
+    std::int64_t before = -1;
+    for (std::size_t i = 0; i < (*arcs)->size(); ++i) {
+        const auto arc = (**arcs)[i].as_int(), flow = (**flows)[i].as_int();
+        if (!arc) return fail(arc.error());
+        if (!flow) return fail(flow.error());
+        if (*arc <= before || *arc > kLargestIndex)
+            return wrong((**arcs)[i],
+                         std::format("arc {} after arc {}: arcs are distinct, ascending and at most {}", *arc, before, kLargestIndex));
+        if (*flow < 1) return wrong((**flows)[i], std::format("the flow of arc {} is {}, expected at least 1", *arc, *flow));
+        witness.flows.push_back({static_cast<std::uint32_t>(*arc), *flow});
+        before = *arc;
+    }
+    return witness;
+}
+
+Result<Witness> read_witness(const Node& node) {
+    const auto type = read_text(node, "type");
+    if (!type) return fail(type.error());
+    if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kTotalWork) {
+        if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
+        return TotalWorkWitness{};
+    }
+    if (*type == kLargestOperator) {
+        if (auto known = node.expect_keys({"type", "node"}); !known) return fail(known.error());
+        const auto index = read_integer(node, "node", 0, kLargestIndex);
+        if (!index) return fail(index.error());
+        return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
+    }
+    return wrong(node,
+                 std::format("unknown witness type '{}': expected '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork, kAnchoredCut));
+}
+
+}  // namespace
+
+std::string_view Certificate::kind() const { return std::holds_alternative<CutWitness>(witness) ? "cut" : "combinatorial"; }
+
+std::string to_json_text(const Certificate& certificate, bool certified) {
+    ordered_json document = {
+        {"format", kCertificateFormat},
+        {"problem", certificate.problem},
+        {"model", certificate.model},
+        {"stages", certificate.stages},
+        {"max_replicas", certificate.max_replicas},
+        {"bound", {{"value_ps", certificate.value.count()}, {"kind", certificate.kind()}, {"certified", certified}}},
+    };
+    document["witness"] = std::visit([](const auto& witness) { return to_json(witness); }, certificate.witness);
+    return json::to_file_text(document);
+}
+
+Result<Certificate> read_certificate(const Node& document) {
+    if (auto right = document.expect_format(kCertificateFormat); !right) return fail(right.error());
+    if (auto known = document.expect_keys({"format", "problem", "model", "stages", "max_replicas", "bound", "witness"}); !known)
+        return fail(known.error());
+    Certificate certificate;
+    for (const auto& [key, to] :
+         std::array<std::pair<std::string_view, std::string*>, 2>{{{"problem", &certificate.problem}, {"model", &certificate.model}}}) {
+        auto text = read_text(document, key);
+        if (!text) return fail(text.error());
+        *to = *std::move(text);
+    }
+    const auto stages = read_integer(document, "stages", 1, kLargest);
+    if (!stages) return fail(stages.error());
+    certificate.stages = *stages;
+    const auto replicas = read_integer(document, "max_replicas", 1, kLargest);
+    if (!replicas) return fail(replicas.error());
+    certificate.max_replicas = *replicas;
+
+    const auto witness = document.get("witness");
+    if (!witness) return fail(witness.error());
+    auto read = read_witness(**witness);
+    if (!read) return fail(read.error());
+    certificate.witness = *std::move(read);
+
+    const auto bound = document.get("bound");
+    if (!bound) return fail(bound.error());
+    if (auto known = (*bound)->expect_keys({"value_ps", "kind", "certified"}); !known) return fail(known.error());
+    const auto value = read_integer(**bound, "value_ps", 0, kLargest);
+    if (!value) return fail(value.error());
+    certificate.value = Duration{*value};
+    const auto kind = read_text(**bound, "kind");
+    if (!kind) return fail(kind.error());
+    if (*kind != certificate.kind())
+        return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, certificate.kind()));
+    const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
+    if (!certified) return fail(certified.error());
+    if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());
+    return certificate;
+}
+
+Result<Certificate> read_certificate_file(const std::filesystem::path& path) {
+    const auto document = json::parse_file(path);
+    if (!document) return fail(document.error());
+    return read_certificate(*document);
+}
+
+}  // namespace sluice::bound

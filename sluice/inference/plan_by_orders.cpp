@@ -1,0 +1,194 @@
+#include "sluice/inference/plan_by_orders.hpp"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <chrono>
+#include <format>
+#include <mutex>
+#include <optional>
+
+#include "sluice/inference/feasibility.hpp"
+#include "sluice/inference/orders.hpp"
+#include "sluice/search/poll.hpp"
+#include "sluice/search/slice.hpp"
+
+namespace sluice::inference {
+
+namespace {
+
+constexpr std::size_t kBatch = 8;  // fixed: results must not depend on the number of threads
+constexpr double kSecondsBetweenSigns = 0.1;
+
+std::string_view name_of(OrderKind kind) {
+    switch (kind) {
+        case OrderKind::heavy_cone:
+            return "heavy-cone";
+        case OrderKind::heavy_cone_mirrored:
+            return "heavy-cone mirrored";
+        case OrderKind::depth_first:
+            return "depth-first";
+        case OrderKind::greedy_frontier:
+            return "greedy-frontier";
+        case OrderKind::random:
+            return "random";
+        case OrderKind::model:
+            return "model-order";
+    }
+    return "";
+}
+
+class OrderMaker {
+public:
+    explicit OrderMaker(const cost::StageProblem& problem) : problem_(&problem) {}
+
+    /// Safe to call from several threads.
+    Order make(OrderKind kind, RandomStream* random) {
+        switch (kind) {
+            case OrderKind::heavy_cone:
+                return heavy_cone(ConeDirection::from_sinks, random);
+            case OrderKind::heavy_cone_mirrored:
+                return heavy_cone(ConeDirection::from_sources, random);
+            case OrderKind::depth_first:
+                return depth_first_order(*problem_, random);
+            case OrderKind::greedy_frontier:
+                return greedy_frontier_order(*problem_, random);
+            case OrderKind::random:
+                assert(random);
+                return random_order(*problem_, *random);
+            case OrderKind::model:
+                break;
+        }
+        return model_order(*problem_);
+    }
+
+private:
+    Order heavy_cone(ConeDirection direction, RandomStream* random) {
+        const auto d = static_cast<std::size_t>(direction);
+        std::call_once(once_[d], [&] { cones_[d] = cone_work(*problem_, direction); });
+        return heavy_cone_order(*problem_, direction, cones_[d], random);
+    }
+    const cost::StageProblem* problem_;
+    std::array<std::once_flag, 2> once_;
+    std::array<std::vector<Duration>, 2> cones_;
+};
+
+/// Enough orders to profit from chance, few enough that the largest models stay within seconds.
+std::int64_t default_evaluations(std::size_t nodes) {
+    return std::clamp<std::int64_t>(500'000 / static_cast<std::int64_t>(nodes + 1), 16, 256);
+}
+
+Diagnostic nothing_found(const cost::StageProblem& problem, std::int64_t stages, std::int64_t evaluations) {
+    Diagnostic diagnostic = input_error(std::format("no feasible plan found for {} stages in {} orders", stages, evaluations))
+                                .fix("use more stages or devices with more memory, or raise --evals or --time");
+    for (const auto& device : problem.classes)
+        if (device.overflow == cost::Overflow::hard)
+            diagnostic.notes.push_back(
+                std::format("class '{}': {} devices with a hard limit of {}", device.name, device.count, to_text(device.fast_memory)));
+    diagnostic.notes.emplace_back("this is no proof that none exists");
+    return diagnostic;
+}
+
+}  // namespace
+
+Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::span<const OrderKind> first,
+                                     std::span<const OrderKind> perturbed, const PlannerOptions& options, Observer& observer,
+                                     const Limits& limits) {
+    if (options.stages < 1) return fail(usage_error(std::format("{} stages: at least 1 is needed", options.stages)));
+    if (problem.node_count() == 0) return fail(input_error("nothing to plan: the model has no operators"));
+    if (auto proof = prove_infeasible(problem, options.stages)) return fail(*std::move(proof));
+    if (auto possible = search::sliceable(problem, options.stages); !possible) return fail(possible.error());
+
+    const auto began = std::chrono::steady_clock::now();
+    const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
+    const std::int64_t fixed = static_cast<std::int64_t>(first.size());
+    std::int64_t wanted =
+        limits.evaluations.value_or(perturbed.empty() ? fixed : std::max(fixed, default_evaluations(problem.node_count())));
+    if (perturbed.empty()) wanted = std::min(wanted, fixed);
+
+    OrderMaker maker(problem);
+    const auto kind_of = [&](std::int64_t i) {
+        return i < fixed ? first[static_cast<std::size_t>(i)] : perturbed[static_cast<std::size_t>(i - fixed) % perturbed.size()];
+    };
+    const auto order_of = [&](std::int64_t i) {
+        if (i < fixed && kind_of(i) != OrderKind::random) return maker.make(kind_of(i), nullptr);
+        RandomStream random(options.seed, static_cast<std::uint64_t>(i));
+        return maker.make(kind_of(i), &random);
+    };
+
+    PlannerResult result;
+    std::optional<Duration> best;
+    std::array<std::optional<search::Slicer>, kBatch> slicers;
+    tbb::task_arena arena(std::max(options.threads, 1));
+    double signed_at = 0;
+    std::int64_t done = 0;
+    const auto take = [&](cost::Partition partition, std::string winner) {
+        best = price(problem, partition).bottleneck;
+        result.partition = std::move(partition);
+        result.winner = std::move(winner);
+        observer.on_event({signed_at = seconds(), "orders", best, std::nullopt, result.winner});
+    };
+    while (true) {
+        if (best && options.good_enough && *best <= *options.good_enough) {
+            result.termination.reason = StopReason::optimal;
+            break;
+        }
+        if (limits.interrupted()) {
+            result.termination.reason = StopReason::interrupted;
+            break;
+        }
+        if (search::must_stop(limits)) {
+            result.termination.reason = StopReason::time;
+            break;
+        }
+        if (done >= wanted) {
+            if (limits.evaluations && done >= *limits.evaluations) result.termination.reason = StopReason::evaluations;
+            break;
+        }
+        // The first order alone, so that the others have an incumbent to be cut off by.
+        const auto batch = static_cast<std::size_t>(std::min<std::int64_t>(done == 0 ? 1 : kBatch, wanted - done));
+        std::array<std::optional<cost::Partition>, kBatch> found;
+        const search::SliceOptions slicing{
+            .stages = options.stages, .below = best, .at_least = options.good_enough.value_or(Duration{0}), .limits = &limits};
+        const auto evaluate = [&](std::size_t slot) {
+            if (search::must_stop(limits)) return;
+            if (!slicers[slot]) slicers[slot].emplace(problem);
+            found[slot] = slicers[slot]->slice(order_of(done + static_cast<std::int64_t>(slot)), slicing);
+        };
+        if (options.threads <= 1)
+            for (std::size_t slot = 0; slot < batch; ++slot) evaluate(slot);
+        else
+            arena.execute([&] { tbb::parallel_for(std::size_t{0}, batch, evaluate, tbb::simple_partitioner{}); });
+        for (std::size_t slot = 0; slot < batch; ++slot) {
+            if (!found[slot] || (best && price(problem, *found[slot]).bottleneck >= *best)) continue;
+            const std::int64_t i = done + static_cast<std::int64_t>(slot);
+            take(*std::move(found[slot]), std::string(name_of(kind_of(i))) + (i < fixed ? "" : std::format(" #{}", i)));
+        }
+        done += static_cast<std::int64_t>(batch);
+        if (seconds() - signed_at >= kSecondsBetweenSigns) observer.on_event({signed_at = seconds(), "orders", best, std::nullopt, ""});
+    }
+    if (!best && done < wanted) {
+        // Stopped before the first slicing was found: any valid answer is better than none.
+        const Order order = order_of(0);
+        if (!slicers[0]) slicers[0].emplace(problem);
+        auto rough = slicers[0]->longest_segments(order, options.stages);
+        if (!rough) {
+            // Hard memory or several classes: one sweep at any price, which only Ctrl-C may cut short.
+            const Limits patient{.deadline = {}, .evaluations = {}, .stop = limits.stop};
+            rough = slicers[0]->slice(order, {.stages = options.stages, .at_least = kLargestTotal * 4, .limits = &patient});
+        }
+        if (rough) take(*std::move(rough), "any slicing");
+    }
+    if (!best) {
+        if (limits.interrupted()) return fail({DiagnosticKind::stopped, "interrupted before a feasible plan was found", {}, {}, {}});
+        return fail(nothing_found(problem, options.stages, done));
+    }
+    result.termination.seconds = seconds();
+    result.termination.evaluations = done;
+    return result;
+}
+
+}  // namespace sluice::inference

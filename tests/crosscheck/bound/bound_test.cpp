@@ -1,0 +1,85 @@
+// Bounds against the optimum over all acyclic partitions; certificates against the independent checker.
+#include <gtest/gtest.h>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
+#include "tests/support/brute_force.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice {
+namespace {
+
+using testing::PartitionOptimum;
+using testing::RandomProblemOptions;
+
+std::string first_of(const std::vector<Diagnostic>& faults) { return faults.empty() ? "" : faults.front().message; }
+
+struct Counts {
+    std::size_t tight = 0, cut_better = 0, problems = 0;
+};
+
+void check_bounds(const cost::StageProblem& problem, std::int64_t stages, Counts& counts) {
+    const PartitionOptimum optimum(problem);
+    SilentObserver observer;
+    for (const std::int64_t replicas : {1, 2}) {
+        const std::int64_t best = optimum.at(stages, replicas);
+        std::int64_t values[3] = {};
+        for (std::size_t b = 0; b < 3; ++b) {
+            const auto& bound = *bound::find_bound(std::array{"combinatorial", "cut", "auto"}[b]).value();
+            const auto result = bound.prove(problem, {.stages = stages, .max_replicas = replicas}, observer, {});
+            ASSERT_TRUE(result) << result.error().message;
+            const auto faults = bound::check_certificate(problem, result->certificate);
+            ASSERT_TRUE(faults.empty()) << bound.name << ": " << first_of(faults);
+            values[b] = result->certificate.value.count();
+            ASSERT_LE(values[b], best) << bound.name << " with up to " << replicas << " replicas";
+        }
+        EXPECT_EQ(values[2], std::max(values[0], values[1]));
+        if (replicas > 1 || best == PartitionOptimum::kImpossible) continue;
+        ++counts.problems;
+        counts.tight += values[2] == best;
+        counts.cut_better += values[1] > values[0];
+    }
+}
+
+TEST(BoundCrosscheck, NeverAboveTheOptimum) {
+    Counts counts;
+    for (std::uint64_t i = 0; i < 6000 && !HasFatalFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(11, i);
+        const auto stages = random.between(1, 4);
+        check_bounds(testing::random_problem(random, {.max_operators = 7}, random.chance(0.7) ? stages : 0), stages, counts);
+    }
+    // Without these a bound of zero would pass.
+    EXPECT_GT(counts.tight, counts.problems / 4);
+    EXPECT_GT(counts.cut_better, counts.problems / 10);
+}
+
+TEST(BoundCrosscheck, NeverAboveTheOptimumWithEverything) {
+    Counts counts;
+    for (std::uint64_t i = 0; i < 5000 && !HasFatalFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(12, i);
+        const auto stages = random.between(1, 4);
+        check_bounds(testing::random_problem(random, RandomProblemOptions::everything(6), random.chance(0.5) ? stages : 0), stages, counts);
+    }
+    EXPECT_GT(counts.tight, counts.problems / 4);
+    EXPECT_GT(counts.cut_better, counts.problems / 20);
+}
+
+TEST(BoundCrosscheck, OverlapWithSpill) {
+    RandomProblemOptions options;
+    options.max_operators = 6;
+    options.overlap = 1;
+    options.spill = 0.7;
+    options.host_link = 0.5;
+    Counts counts;
+    for (std::uint64_t i = 0; i < 1500 && !HasFatalFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(13, i);
+        check_bounds(testing::random_problem(random, options, 3), 3, counts);
+    }
+    EXPECT_GT(counts.cut_better, counts.problems / 50);
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,83 @@
+// The slice DP against every way to cut the order.
+#include "sluice/search/slice.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/brute_force.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice {
+namespace {
+
+using search::Slicer;
+using testing::RandomProblemOptions;
+
+void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages, RandomStream& random) {
+    const auto expected = testing::best_cut_of_order(problem, order, stages);
+    ASSERT_TRUE(search::sliceable(problem, stages));
+    Slicer slicer(problem);
+    const auto found = slicer.slice(order, {.stages = stages});
+    ASSERT_EQ(found.has_value(), expected.has_value());
+    const auto rough = slicer.longest_segments(order, stages);
+    if (rough) {
+        EXPECT_TRUE(cost::faults_of(problem, *rough, stages).empty());
+    } else {
+        const bool promised = problem.classes.size() == 1 && problem.classes[0].overflow != cost::Overflow::hard;
+        EXPECT_FALSE(expected && promised) << "one class without a hard limit: longest segments find a slicing";
+    }
+    if (!found) return;
+    const auto faults = cost::faults_of(problem, *found, stages);
+    ASSERT_TRUE(faults.empty()) << faults.front().message;
+    EXPECT_EQ(cost::price(problem, *found).bottleneck, *expected);
+
+    // The same scratch, other questions.
+    EXPECT_FALSE(slicer.slice(order, {.stages = stages, .below = *expected})) << "nothing is below the optimum";
+    const auto below =
+        slicer.slice(order, {.stages = stages, .below = *expected + Duration{1 + static_cast<std::int64_t>(random.below(20))}});
+    ASSERT_TRUE(below);
+    EXPECT_EQ(cost::price(problem, *below).bottleneck, *expected);
+    const auto enough = slicer.slice(order, {.stages = stages, .at_least = *expected});
+    ASSERT_TRUE(enough);
+    EXPECT_EQ(cost::price(problem, *enough).bottleneck, *expected);
+}
+
+TEST(SliceCrosscheck, EqualsBruteForceWhereTheProofsHold) {
+    for (std::uint64_t i = 0; i < 5000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(1, i);
+        const auto stages = random.between(1, 5);
+        const auto problem = testing::random_problem(random, {.max_operators = 10}, random.chance(0.8) ? stages : 0);
+        expect_optimal(problem, testing::random_order(problem, random), stages, random);
+    }
+}
+
+TEST(SliceCrosscheck, EqualsBruteForceWithEverything) {
+    for (std::uint64_t i = 0; i < 5000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(2, i);
+        const auto stages = random.between(1, 4);
+        const auto problem = testing::random_problem(random, RandomProblemOptions::everything(8), random.chance(0.5) ? stages : 0);
+        expect_optimal(problem, testing::random_order(problem, random), stages, random);
+    }
+}
+
+TEST(SliceCrosscheck, HardMemoryAndClasses) {
+    RandomProblemOptions options = RandomProblemOptions::everything(8);
+    options.spill = 0;
+    options.hard = 1;
+    options.classes = 0.6;
+    std::size_t feasible = 0;
+    for (std::uint64_t i = 0; i < 2000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(3, i);
+        const auto problem = testing::random_problem(random, options);
+        const auto order = testing::random_order(problem, random);
+        expect_optimal(problem, order, 4, random);
+        feasible += Slicer(problem).slice(order, {.stages = 4}).has_value();
+    }
+    EXPECT_GT(feasible, 200u) << "the limits must not make everything infeasible";
+    EXPECT_LT(feasible, 1800u) << "nor leave everything feasible";
+}
+
+}  // namespace
+}  // namespace sluice
