@@ -2,8 +2,8 @@
 // One rule per operator type, looked up by domain and type; private to the onnx layer.
 //
 // Conventions. A multiply-add is two FLOPs. An addition, a multiplication, a comparison is one; a transcendental counts what its usual
-// polynomial costs (features/rule.hpp). Every activation of a floating-point type is taken to need a gradient; an initializer of a
-// floating-point type with more than one element is taken to be trained, one element is a constant.
+// polynomial costs (features/rule.hpp). An initializer of a floating-point type with more than one element is taken to be trained, one
+// element is a constant. An activation of a floating-point type needs a gradient unless its facts say otherwise.
 // A tensor whose shape is unknown, or sizes beyond int64, leave the class and no work: the caller reports that.
 #pragma once
 
@@ -27,6 +27,7 @@ struct TensorFacts {
     bool shape_known = false;
     bool parameter = false;                          // an initializer or a folded constant
     std::optional<std::vector<std::int64_t>> value;  // small integer constants: axes, repeats, sizes
+    bool needs_gradient = true;                      // of an activation; false: nothing trained lies upstream (passes_gradient)
 };
 
 struct OperatorFacts {
@@ -40,6 +41,18 @@ struct OperatorFacts {
 
 /// Never fails: what cannot be known is zero (see above). Deterministic; linear in the size of the node and its shapes.
 [[nodiscard]] graph::Features features_of(const OperatorFacts& facts);
+/// Whether the node's outputs need a gradient: one is of a floating-point type, and so is an input that is trained or needs one. Walked in
+/// topological order this tells the tensors with something trained upstream from the rest (images, masks), as autograd does.
+[[nodiscard]] bool passes_gradient(const OperatorFacts& facts);
+
+/// What Features::kept_for_backward is made of. That sum counts a tensor once for each operator that keeps it (the input of the three
+/// projections of attention; what a Relu makes and a Conv reads); who wants the bytes that a stage holds joins these by tensor.
+struct KeptTensors {
+    std::vector<std::size_t> inputs, outputs;  // indices into the facts; activations, each tensor once, ascending
+    Bytes beside;                              // statistics, masks and indices that are no tensors of the graph
+};
+[[nodiscard]] KeptTensors kept_by(const OperatorFacts& facts);
+
 /// Reshape and its like: the output is the input's memory under another shape.
 [[nodiscard]] bool is_view(std::string_view domain, std::string_view op_type);
 /// Whether features_of knows the type; without a rule an operator is of class unknown and costed by bytes.

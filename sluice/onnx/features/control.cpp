@@ -73,13 +73,15 @@ Scope scope_of(const ::onnx::GraphProto& body, const Scope* outer, const std::ve
 
 struct Totals {
     double flops = 0, input_gradient = 0, weight_gradient = 0;
-    double kept = 0;  // bytes
+    double kept = 0;            // bytes
+    double own_parameters = 0;  // bytes of the initializers in the bodies; one body holds them once, however often it runs
 
     void add(const Totals& other, double times) {
         flops += times * other.flops;
         input_gradient += times * other.input_gradient;
         weight_gradient += times * other.weight_gradient;
         kept += times * other.kept;
+        own_parameters += other.own_parameters;
     }
 };
 
@@ -87,6 +89,9 @@ Totals total_of_bodies(const Node& node, const Scope& outer);
 
 Totals total_of(const ::onnx::GraphProto& body, const Scope& scope, std::int64_t opset) {
     Totals totals;
+    for (const auto& tensor : body.initializer()) {
+        if (const auto bytes = bytes_of(facts_of(tensor))) totals.own_parameters += static_cast<double>(bytes->count);
+    }
     for (const auto& inner : body.node()) {
         OperatorFacts facts;
         facts.node = &inner;
@@ -109,12 +114,15 @@ Totals total_of(const ::onnx::GraphProto& body, const Scope& scope, std::int64_t
 
 Totals total_of_if(const Node& node, const Scope& outer) {
     Totals heavier;
+    double parameters = 0;
     for (const std::string_view branch : {"then_branch", "else_branch"}) {
         const auto* body = node.body(branch);
         if (!body) continue;
         const Totals totals = total_of(*body, scope_of(*body, &outer, {}), node.facts().opset);
+        parameters += totals.own_parameters;
         if (totals.flops > heavier.flops) heavier = totals;
     }
+    heavier.own_parameters = parameters;  // both branches' are stored
     return heavier;
 }
 
@@ -169,6 +177,8 @@ void control(const Node& node, const Rule&, Work& work) {
     work.features.input_gradient_flops = totals.input_gradient;
     work.features.weight_gradient_flops = totals.weight_gradient;
     work.kept_bytes = totals.kept;
+    const double parameters = static_cast<double>(work.features.parameters_read.count) + totals.own_parameters;
+    if (parameters < 0x1p62) work.features.parameters_read = Bytes{static_cast<std::int64_t>(parameters)};
 }
 
 }  // namespace

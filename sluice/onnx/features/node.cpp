@@ -55,6 +55,11 @@ std::string_view Node::input_name(std::size_t i) const {
     return index < facts_.node->input_size() ? std::string_view(facts_.node->input(index)) : std::string_view{};
 }
 
+std::string_view Node::output_name(std::size_t i) const {
+    const auto index = static_cast<int>(i);
+    return index < facts_.node->output_size() ? std::string_view(facts_.node->output(index)) : std::string_view{};
+}
+
 double Node::dimension(std::size_t i, std::int64_t axis) const { return dimension_of(shape(i), axis); }
 double Node::output_dimension(std::size_t i, std::int64_t axis) const { return dimension_of(output_shape(i), axis); }
 double Node::elements(std::size_t i) const { return elements_of(input(i)); }
@@ -62,7 +67,7 @@ double Node::output_elements(std::size_t i) const { return elements_of(output(i)
 
 bool Node::differentiable(std::size_t i) const {
     const TensorFacts* tensor = input(i);
-    return tensor && is_real(tensor->type) && (!tensor->parameter || elements(i) > 1);
+    return tensor && is_real(tensor->type) && (tensor->parameter ? elements(i) > 1 : tensor->needs_gradient);
 }
 
 std::optional<std::int64_t> Node::constant(std::size_t i) const {

@@ -41,6 +41,7 @@ public:
         return i < output_count() && facts_.outputs[i] ? &*facts_.outputs[i] : nullptr;
     }
     [[nodiscard]] std::string_view input_name(std::size_t i) const;
+    [[nodiscard]] std::string_view output_name(std::size_t i) const;
 
     [[nodiscard]] std::span<const std::int64_t> shape(std::size_t i) const {
         return input(i) ? std::span(input(i)->shape) : std::span<const std::int64_t>{};
@@ -56,7 +57,7 @@ public:
     [[nodiscard]] double elements(std::size_t i) const;
     [[nodiscard]] double output_elements(std::size_t i = 0) const;
 
-    /// Needs a gradient: an activation of a real type, or a trained parameter of one (features.hpp).
+    /// Needs a gradient: an activation of a real type with something trained upstream, or a trained parameter (features.hpp).
     [[nodiscard]] bool differentiable(std::size_t i) const;
     [[nodiscard]] bool activation(std::size_t i) const { return input(i) && !input(i)->parameter; }
     /// The only element of a known integer constant.

@@ -10,18 +10,27 @@ namespace {
 
 double log2_at_least_one(double value) { return value > 2 ? std::log2(value) : 1; }
 
+/// Where each element of the first output came from: an output of the node, or the same bytes inside it when nobody reads that.
+void keep_indices(const Node& node, std::size_t output, Work& work) {
+    if (node.output(output)) {
+        work.keep_output(output);
+    } else {
+        work.kept_bytes += 8 * node.output_elements();
+    }
+}
+
 /// A selection heap of the k best: log2 k comparisons an element.
 void top_k(const Node& node, const Rule&, Work& work) {
     const double k = node.output_dimension(0, node.integer("axis", -1));
     work.features.flops = node.elements(0) * log2_at_least_one(k);
     work.gradient(node, 0, node.output_elements());
-    work.keep_output(1);
+    keep_indices(node, 1, work);
 }
 
 void unique(const Node& node, const Rule&, Work& work) {
     work.features.flops = node.elements(0) * log2_at_least_one(node.elements(0));
     work.gradient(node, 0, node.output_elements());
-    work.keep_output(2);
+    keep_indices(node, 2, work);
 }
 
 /// Boxes [B, N, 4], scores [B, C, N]: a sort for each class, then every candidate against those selected (16 FLOPs for the overlap).

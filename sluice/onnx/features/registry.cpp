@@ -1,5 +1,6 @@
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <ranges>
@@ -87,20 +88,6 @@ bool fill_bytes(const Node& node, graph::Features& features) {
     return true;
 }
 
-/// Kept tensors once each; what is a parameter is resident anyway.
-std::optional<Bytes> kept_bytes(const Node& node, const Work& work) {
-    ByteSum kept;
-    for (const std::size_t i : work.kept_inputs) {
-        if (node.activation(i) && !kept.add(*node.input(i), node.input_name(i))) return std::nullopt;
-    }
-    for (const std::size_t i : work.kept_outputs) {
-        if (node.output(i) && !kept.add(*node.output(i), node.facts().node->output(static_cast<int>(i)))) return std::nullopt;
-    }
-    const double beside = std::ceil(4 * work.kept_elements_f32 + work.kept_bytes);
-    if (!(beside < 0x1p62) || !kept.add(Bytes{static_cast<std::int64_t>(beside)})) return std::nullopt;
-    return kept.total();
-}
-
 /// A backward pass exists where some real output depends on something that needs a gradient.
 bool has_backward(const Node& node) {
     const auto real = [](const auto& tensor) { return tensor && is_real(tensor->type); };
@@ -108,7 +95,66 @@ bool has_backward(const Node& node) {
     for (std::size_t i = 0; i < node.input_count(); ++i) {
         if (node.differentiable(i)) return true;
     }
-    return std::ranges::any_of(node.facts().captured, [](const TensorFacts& tensor) { return is_real(tensor.type); });
+    return std::ranges::any_of(node.facts().captured, [](const TensorFacts& tensor) {
+        return is_real(tensor.type) && (tensor.parameter || tensor.needs_gradient);
+    });
+}
+
+/// Activations once each: what is a parameter is resident anyway.
+KeptTensors kept_tensors(const Node& node, const Work& work) {
+    KeptTensors kept;
+    std::unordered_set<std::string_view> seen;
+    const auto once = [&](std::string_view name) { return name.empty() || seen.insert(name).second; };
+    auto indices = work.kept_inputs;
+    std::ranges::sort(indices);
+    for (const std::size_t i : indices) {
+        if (node.activation(i) && once(node.input_name(i))) kept.inputs.push_back(i);
+    }
+    indices = work.kept_outputs;
+    std::ranges::sort(indices);
+    for (const std::size_t i : indices) {
+        if (node.output(i) && once(node.output_name(i))) kept.outputs.push_back(i);
+    }
+    kept.beside = Bytes{static_cast<std::int64_t>(std::ceil(4 * work.kept_elements_f32 + work.kept_bytes))};
+    return kept;
+}
+
+std::optional<Bytes> total_of(const Node& node, const KeptTensors& kept) {
+    ByteSum sum;
+    bool fits = sum.add(kept.beside);
+    for (const std::size_t i : kept.inputs) fits = fits && sum.add(*node.input(i), {});
+    for (const std::size_t i : kept.outputs) fits = fits && sum.add(*node.output(i), {});
+    return fits ? std::optional(sum.total()) : std::nullopt;
+}
+
+struct Outcome {
+    graph::Features features;
+    KeptTensors kept;
+};
+
+Outcome outcome_of(const OperatorFacts& facts) {
+    const Node node(facts);
+    const Rule* rule = find_rule(facts.node->domain(), facts.node->op_type());
+    Outcome nothing;
+    nothing.features.operator_class = rule ? rule->operator_class : graph::OperatorClass::unknown;
+    nothing.features.compute_type = compute_type_of(node);
+    if (nothing.features.operator_class == graph::OperatorClass::view) return nothing;
+
+    Work work;
+    work.features = nothing.features;
+    if (!fill_bytes(node, work.features)) return nothing;
+    if (rule && rule->apply) rule->apply(node, *rule, work);
+    work.features.rows = work.rows();
+    if (!has_backward(node)) {
+        work.features.input_gradient_flops = work.features.weight_gradient_flops = 0;
+        return {.features = work.features, .kept = {}};
+    }
+    if (!(4 * work.kept_elements_f32 + work.kept_bytes < 0x1p62)) return nothing;
+    auto kept = kept_tensors(node, work);
+    const auto bytes = total_of(node, kept);
+    if (!bytes) return nothing;
+    work.features.kept_for_backward = *bytes;
+    return {.features = work.features, .kept = std::move(kept)};
 }
 
 }  // namespace
@@ -203,27 +249,10 @@ bool is_view(std::string_view domain, std::string_view op_type) {
     return rule && rule->operator_class == graph::OperatorClass::view;
 }
 
-graph::Features features_of(const OperatorFacts& facts) {
-    const features::Node node(facts);
-    const auto* rule = features::find_rule(facts.node->domain(), facts.node->op_type());
-    graph::Features nothing;
-    nothing.operator_class = rule ? rule->operator_class : graph::OperatorClass::unknown;
-    nothing.compute_type = features::compute_type_of(node);
-    if (nothing.operator_class == graph::OperatorClass::view) return nothing;
+graph::Features features_of(const OperatorFacts& facts) { return features::outcome_of(facts).features; }
 
-    features::Work work;
-    work.features = nothing;
-    if (!features::fill_bytes(node, work.features)) return nothing;
-    if (rule && rule->apply) rule->apply(node, *rule, work);
-    work.features.rows = work.rows();
-    if (!features::has_backward(node)) {
-        work.features.input_gradient_flops = work.features.weight_gradient_flops = 0;
-        return work.features;
-    }
-    const auto kept = features::kept_bytes(node, work);
-    if (!kept) return nothing;
-    work.features.kept_for_backward += *kept;
-    return work.features;
-}
+KeptTensors kept_by(const OperatorFacts& facts) { return features::outcome_of(facts).kept; }
+
+bool passes_gradient(const OperatorFacts& facts) { return features::has_backward(features::Node(facts)); }
 
 }  // namespace sluice::onnx

@@ -43,6 +43,11 @@ public:
         facts_.inputs.back()->shape_known = false;
         return *this;
     }
+    NodeBuilder& untrained_input(Shape shape) {  // nothing trained lies upstream
+        input(std::move(shape));
+        facts_.inputs.back()->needs_gradient = false;
+        return *this;
+    }
     NodeBuilder& no_input() {
         node_->add_input("");
         facts_.inputs.emplace_back(std::nullopt);

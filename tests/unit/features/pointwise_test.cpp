@@ -365,6 +365,10 @@ TEST(Control, ABodyMayHoldAnother) {
     value.mutable_type()->mutable_tensor_type()->set_elem_type(::onnx::TensorProto::FLOAT);
     for (const std::int64_t size : {4, 8}) value.mutable_type()->mutable_tensor_type()->mutable_shape()->add_dim()->set_dim_value(size);
     EXPECT_EQ(outer.features().flops, 32);
+    auto& table = *attribute.mutable_g()->add_initializer();
+    table.set_data_type(::onnx::TensorProto::FLOAT);
+    table.add_dims(100);
+    EXPECT_EQ(outer.features().parameters_read.count, 400) << "what the bodies hold is read too";
 }
 
 TEST(Classical, CoefficientsAreAttributes) {

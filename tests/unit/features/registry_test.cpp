@@ -118,6 +118,46 @@ TEST(Registry, AnOperandUsedTwiceIsReadAndKeptOnce) {
     EXPECT_EQ(features.kept_for_backward.count, 16 * 16 * 4);
 }
 
+TEST(Gradients, OfWhatHasSomethingTrainedUpstream) {
+    NodeBuilder first("Conv");
+    const auto features = first.untrained_input({1, 3, 8, 8}).parameter({4, 3, 3, 3}).output({1, 4, 6, 6}).features();
+    EXPECT_EQ(features.input_gradient_flops, 0) << "nobody wants the gradient of the image";
+    EXPECT_EQ(features.weight_gradient_flops, features.flops);
+    EXPECT_EQ(features.kept_for_backward.count, 4 * 192);
+    EXPECT_TRUE(passes_gradient(first.facts()));
+
+    NodeBuilder mask("Mul");
+    EXPECT_EQ(mask.untrained_input({8}).parameter({}).output({8}).features().input_gradient_flops, 0);
+    EXPECT_FALSE(passes_gradient(mask.facts()));
+    NodeBuilder table("Gather");
+    EXPECT_TRUE(passes_gradient(table.parameter({10, 4}).input({3}, DataType::i64).output({3, 4}).facts()));
+    NodeBuilder cast("Cast");
+    EXPECT_FALSE(passes_gradient(cast.input({3}, DataType::i64).output({3}).facts()));
+    NodeBuilder view("Reshape");
+    EXPECT_TRUE(passes_gradient(view.input({4}).constant({2, 2}).output({2, 2}).facts()));
+
+    const auto scaled = NodeBuilder("MatMul").untrained_input({4, 8}).input({8, 2}).output({4, 2}).features();
+    EXPECT_EQ(scaled.input_gradient_flops, scaled.flops);
+    EXPECT_EQ(scaled.kept_for_backward.count, 4 * 32) << "only the operand that the other one's gradient needs";
+}
+
+TEST(Gradients, KeptTensorsAreWhatTheSumIsMadeOf) {
+    NodeBuilder norm("LayerNormalization");
+    norm.input({4, 8}).parameter({8}).parameter({8}).output({4, 8});
+    const auto kept = kept_by(norm.facts());
+    EXPECT_EQ(kept.inputs, std::vector<std::size_t>{0});
+    EXPECT_TRUE(kept.outputs.empty());
+    EXPECT_EQ(kept.beside.count, 4 * 2 * 4);
+    EXPECT_EQ(norm.features().kept_for_backward.count, 4 * 32 + kept.beside.count);
+    NodeBuilder relu("Relu");
+    EXPECT_EQ(kept_by(relu.input({8}).output({8}).facts()).outputs, std::vector<std::size_t>{0});
+    NodeBuilder square("Mul");
+    EXPECT_EQ(kept_by(square.input({8}).same_input(0).output({8}).facts()).inputs, std::vector<std::size_t>{0});
+    NodeBuilder unread("TopK");
+    EXPECT_EQ(kept_by(unread.input({4, 64}).constant({2}).output({4, 2}).no_output().facts()).beside.count, 8 * 8)
+        << "indices, also unread ones";
+}
+
 /// No type may crash or give negative or non-finite work on nodes that lack what the type demands: import meets them in damaged files.
 TEST(Registry, MalformedNodesAreHarmless) {
     for (const auto& schema : ::onnx::OpSchemaRegistry::get_all_schemas_with_history()) {
