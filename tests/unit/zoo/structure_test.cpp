@@ -128,6 +128,26 @@ TEST(ZooStructure, CommunitiesWithoutEdgesBetweenThemAreApart) {
     EXPECT_EQ(roots.size(), 4u);
 }
 
+TEST(ZooStructure, TwoCommunitiesWithEdgesOnlyBetweenThemAreBipartite) {
+    std::map<std::string, std::vector<std::string>> neighbours;
+    for (const auto& [from, to] : edges_of(graph_of("random-sbm:operators=400,blocks=2,within=0,between=4"))) {
+        neighbours[from].push_back(to);
+        neighbours[to].push_back(from);
+    }
+    std::map<std::string, bool> side;
+    for (const auto& [start, ignored] : neighbours) {
+        if (!side.emplace(start, false).second) continue;
+        for (std::vector<std::string> open = {start}; !open.empty();) {
+            const std::string at = open.back();
+            open.pop_back();
+            for (const std::string& next : neighbours[at]) {
+                if (side.emplace(next, !side[at]).second) open.push_back(next);
+                ASSERT_NE(side[next], side[at]);
+            }
+        }
+    }
+}
+
 TEST(ZooStructure, SeriesParallelGraphsReduceToOneEdge) {
     for (const char* sizes :
          {":operators=300", ":operators=300,seed=9,branches=9", ":operators=200,parallel=100", ":operators=50,parallel=0"}) {
