@@ -24,6 +24,9 @@ enum class StageModel : std::uint8_t { serial, overlap };
 /// What happens to parameters beyond fast memory (design §3.1): nothing is limited, they are streamed, or the plan is rejected.
 enum class Overflow : std::uint8_t { unlimited, spill, hard };
 enum class Topology : std::uint8_t { uniform, chain, ring, hierarchy };
+[[nodiscard]] std::string_view to_text(StageModel model);
+[[nodiscard]] std::string_view to_text(Overflow overflow);
+[[nodiscard]] std::string_view to_text(Topology topology);
 
 [[nodiscard]] constexpr std::array<double, graph::kOperatorClasses> full_efficiency() {
     std::array<double, graph::kOperatorClasses> shares{};
@@ -78,7 +81,10 @@ struct Platform {
 /// A preset, `PRESET:key=value,…`, or the path of a TOML file. Keys: link, latency, devices, memory, memory_rate, spill, host,
 /// model, overflow and the rest that docs/formats.md lists. Misspelt presets and keys get a nearest match.
 [[nodiscard]] Result<Platform> load_platform(std::string_view specification);
+/// `file` is what diagnostics call the text; its stem is the platform's name when the text has none.
 [[nodiscard]] Result<Platform> parse_platform(std::string_view toml, const std::string& file);
+/// What makes the numbers usable: devices, rates, sizes and times within their ranges, parts that belong together. Readers call it.
+[[nodiscard]] Result<void> check(const Platform& platform);
 [[nodiscard]] std::span<const std::string_view> preset_names();
 /// The preset's TOML text with its assumptions; empty when there is none of that name.
 [[nodiscard]] std::string_view preset_text(std::string_view name);

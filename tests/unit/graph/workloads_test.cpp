@@ -258,6 +258,16 @@ TEST(Workloads, FormatsAreToldApart) {
     EXPECT_EQ(format("[1]"), JsonFormat::unknown);
 }
 
+TEST(FuzzSeeds, AreValidSoThatMutationsReachDeep) {
+    const std::filesystem::path corpus = std::filesystem::path(SLUICE_SOURCE_DIR) / "fuzz/corpus";
+    const auto document = [&](const char* file) { return json::parse_file(corpus / file).value(); };
+    const auto ok = [](const Result<Graph>& graph) { return graph ? "" : to_text(graph.error()); };
+    EXPECT_EQ(ok(read_graph(document("graph_json/small.json"))), "");
+    EXPECT_EQ(ok(read_msr(document("workload_json/msr.json"), "w")), "");
+    EXPECT_EQ(ok(read_piper(document("workload_json/piper.json"), "w")), "");
+    EXPECT_EQ(ok(pipedream(read_file(corpus / "pipedream/small.txt").value())), "");
+}
+
 // --- the published files ---------------------------------------------------------------------------------------------
 
 struct Published {

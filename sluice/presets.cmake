@@ -1,0 +1,13 @@
+# The presets' TOML texts become a source of the platform library, so that no file has to be found at run time. Order: as listed to users.
+set(presets cpu edge-chain-4 mx3-4 mcm-36 asic-16 v100-summit a100-8 h100-8)
+set(SLUICE_PRESET_NAMES "")
+set(SLUICE_PRESET_TEXTS "")
+foreach(preset ${presets})
+  set(file ${CMAKE_CURRENT_SOURCE_DIR}/platform/presets/${preset}.toml)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} text)
+  string(APPEND SLUICE_PRESET_NAMES "    \"${preset}\",\n")
+  string(APPEND SLUICE_PRESET_TEXTS "    R\"preset(${text})preset\",\n")
+endforeach()
+configure_file(platform/preset_texts.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/platform/preset_texts.cpp @ONLY)
+target_sources(sluice_platform PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/platform/preset_texts.cpp)
