@@ -44,7 +44,7 @@ std::vector<std::string> bound_names() {
 constexpr std::string_view kModelHelp =
     "an ONNX file (.onnx, .onnx.gz), a graph or workload file (JSON, graph.txt), or zoo:NAME[:key=value,...]";
 
-Positional model_argument() { return {"MODEL", &Arguments::model, true, kModelHelp, zoo_models, true}; }
+Positional model_argument() { return {"MODEL", &Arguments::model, true, kModelHelp, zoo_models, true, true}; }
 
 std::vector<Verb> make_verbs() {
     return {
@@ -69,15 +69,15 @@ std::vector<Verb> make_verbs() {
          "Imports the model as the plan says it was imported, recomputes every number of the plan, and re-checks the certificate in exact "
          "arithmetic with code that shares nothing with the planners.",
          {model_argument(),
-          {"PLAN", &Arguments::plan, true, "a plan file (sluice.plan/1)", nullptr, true},
-          {"CERTIFICATE", &Arguments::certificate, false, "its certificate (sluice.certificate/1)", nullptr, true}},
+          {"PLAN", &Arguments::plan, true, "a plan file (sluice.plan/1)", nullptr, true, true},
+          {"CERTIFICATE", &Arguments::certificate, false, "its certificate (sluice.certificate/1)", nullptr, true, true}},
          {"verify model.onnx plan.json plan.certificate.json"},
          run_verify},
         {VerbId::zoo, "zoo", "list or make model files of any size",
          "`zoo list` shows the models and their size parameters; `zoo make NAME` writes one as an ONNX file. Wherever a MODEL is "
          "wanted, zoo:NAME[:key=value,...] works without a file.",
          {{"ACTION", &Arguments::action, true, "list or make", [] { return std::vector<std::string>{"list", "make"}; }},
-          {"NAME", &Arguments::name, false, "make: which model, NAME[:key=value,...]", zoo_names}},
+          {"NAME", &Arguments::name, false, "make: which model, NAME[:key=value,...]", zoo_names, true}},
          {"zoo list", "zoo make bert-base -o bert.onnx", "zoo make mmt:branches=2,layers=4 -o mmt.onnx --weights random"},
          run_zoo},
         {VerbId::demo, "demo", "a tour in under a minute",

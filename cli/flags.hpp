@@ -30,7 +30,8 @@ struct Positional {
     std::optional<std::string> Arguments::* target = nullptr;
     bool required = true;
     std::string_view help;
-    Choices choices = nullptr;
+    Choices choices = nullptr;   // all that is allowed, or (`open_choices`) only what completion offers
+    bool open_choices = false;
     bool is_file = false;
 };
 

@@ -35,6 +35,8 @@ Result<std::int64_t> integer_of(std::string_view text, std::string_view what, st
 
 Result<Duration> time_of(std::string_view text, std::string_view what) {
     auto value = parse_duration(text);
+    if (!value && text.ends_with("min"))
+        if (const auto minutes = parse_number<double>(text.substr(0, text.size() - 3))) value = parse_duration(std::format("{}s", *minutes * 60));
     if (!value) value = parse_duration(std::string(text) + "s");  // a bare number is in seconds
     if (!value || value->count() < 0) return fail(usage_error(std::format("{} takes a time, not '{}'", what, text)).fix("for example 10, 10s or 2min"));
     return *value;
@@ -71,6 +73,8 @@ struct Store {
     }
     Result<void> operator()(std::optional<std::string> Arguments::* target) const {
         if (text.empty()) return fail(usage_error(std::format("{} is empty", what)));
+        if (text.size() > 1 && text.starts_with('-'))
+            return fail(usage_error(std::format("{} needs a value, and '{}' looks like a flag", what, text)).fix("a file of that name is written ./" + text));
         if (flag.choices == nullptr || flag.open_choices) return put(target, Result<std::string>(text));
         return put(target, choice_of(text, what, flag.choices()));
     }
@@ -126,7 +130,8 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
         const Flag& flag = *table[i];
         const std::string names = (flag.letter != 0 ? std::format("-{},", flag.letter) : "") + std::format("--{}", flag.name);
         if (flag.value.empty()) app.add_flag(names, given[i]);
-        else app.add_option(names, values[i])->type_name(std::string(flag.value))->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        else app.add_option(names, values[i])->type_name(std::string(flag.value))->expected(1)->allow_extra_args(false)
+                 ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
     try {
         app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
@@ -153,7 +158,11 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
     if (positionals.size() > expected.size())
         return fail(usage_error(std::format("{} does not take '{}'", call, positionals[expected.size()])).fix(std::format("usage: {}", usage_of(*verb))));
     for (std::size_t i = 0; i < expected.size(); ++i) {
-        if (i < positionals.size()) arguments.*expected[i].target = positionals[i];
+        if (i < positionals.size()) {
+            if (expected[i].choices != nullptr && !expected[i].open_choices)
+                if (auto chosen = choice_of(positionals[i], expected[i].name, expected[i].choices()); !chosen) return fail(std::move(chosen.error()));
+            arguments.*expected[i].target = positionals[i];
+        }
         else if (expected[i].required)
             return fail(usage_error(std::format("{} needs {}: {}", call, expected[i].name, expected[i].help)).fix(std::format("usage: {}", usage_of(*verb))));
     }

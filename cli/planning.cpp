@@ -136,12 +136,19 @@ Result<void> write_planned(const Planned& planned, const std::filesystem::path& 
 }
 
 Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan_file, const std::filesystem::path& certificate_file) {
+    // A file that contradicts itself is a verdict too, not only a file that cannot be read.
+    const auto failed = [](Diagnostic failure) -> Result<Verdict> {
+        if (failure.kind != DiagnosticKind::verification) return fail(std::move(failure));
+        Verdict verdict;
+        verdict.report.failures.push_back(std::move(failure));
+        return verdict;
+    };
     auto plan = plan::read_plan_file(plan_file);
-    if (!plan) return fail(std::move(plan.error()));
+    if (!plan) return failed(std::move(plan.error()));
     std::optional<bound::Certificate> certificate;
     if (!certificate_file.empty()) {
         auto read = bound::read_certificate_file(certificate_file);
-        if (!read) return fail(std::move(read.error()));
+        if (!read) return failed(std::move(read.error()));
         certificate = std::move(*read);
     }
     auto loaded = onnx::load_model(model, {.dimensions = plan->model.dimensions, .assume_size = plan->model.assume_size});

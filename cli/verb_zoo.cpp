@@ -85,9 +85,7 @@ Result<Outcome> make(Session& session) {
 }  // namespace
 
 Result<Outcome> run_zoo(Session& session) {
-    if (session.arguments.action == "list") return list(session);
-    if (session.arguments.action == "make") return make(session);
-    return fail(usage_error(std::format("sluice zoo cannot '{}'", *session.arguments.action)).fix("it can `list` and `make`"));
+    return session.arguments.action == "make" ? make(session) : list(session);
 }
 
 }  // namespace sluice::cli

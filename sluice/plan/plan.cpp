@@ -10,7 +10,7 @@ Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, co
                const cost::Partition& partition, std::int64_t stage_limit) {
     const cost::StageProblem& problem = frozen.problem;
     assert(problem.node_of.size() == graph.operator_count());
-    const auto reference = [&](OperatorId id) { return OperatorReference{id, written_name(graph, id)}; };
+    const auto reference = [&](OperatorId id) { return OperatorReference{id, std::string(graph.first_output_name(id))}; };
 
     Plan plan;
     plan.model.name = graph.name();

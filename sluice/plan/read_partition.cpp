@@ -1,9 +1,7 @@
 #include "sluice/plan/read_partition.hpp"
 
-#include <algorithm>
 #include <format>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace sluice::plan {
@@ -48,7 +46,7 @@ private:
                                  reference.id.valid() ? std::to_string(reference.id.index()) : "none", graph_.operator_count() - 1));
             return false;
         }
-        if (const std::string output = written_name(graph_, reference.id); output != reference.output) {
+        if (const auto output = graph_.first_output_name(reference.id); output != reference.output) {
             complain(std::format("{} says that operator {} makes '{}', in the model it makes '{}'", place, reference.id.index(),
                                  reference.output, output));
             return false;
@@ -139,13 +137,6 @@ private:
 
 PartitionReading read_partition(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem) {
     return PartitionReader(plan, graph, problem).read();
-}
-
-std::string written_name(const graph::Graph& graph, OperatorId id) {
-    std::string name(graph.first_output_name(id));
-    if (std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return name;
-    const auto text = nlohmann::json(name).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    return nlohmann::json::parse(text).get<std::string>();
 }
 
 std::string name_of(const graph::Graph& graph, OperatorId id) { return std::format("operator {} '{}'", id.index(), graph.label(id)); }

@@ -18,9 +18,6 @@ struct PartitionReading {
 /// "operator 12 'layer4.0.conv2'"
 [[nodiscard]] std::string name_of(const graph::Graph& graph, OperatorId id);
 
-/// The first output's name as a file can hold it: bytes that are no UTF-8, which a model may have and JSON may not, replaced.
-[[nodiscard]] std::string written_name(const graph::Graph& graph, OperatorId id);
-
 /// A failure of a plan to be what it says.
 [[nodiscard]] inline Diagnostic claim_error(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
 

@@ -62,6 +62,8 @@ public:
         }
     }
 
+    [[nodiscard]] bool has_bound() const { return !certificates_.empty(); }
+
     // --- the planner's side
 
     /// One run of the planner; the better of it and what is known is kept. The first failure ends the call.
@@ -272,8 +274,8 @@ Result<ProveResult> prove(const cost::StageProblem& problem, const SolveOptions&
 
     Meeting meeting(observer, limits, 0, false);
     Solver solver(problem, options, meeting);
-    solver.open(*bound);
     solver.prove(**bound, std::nullopt, std::max(1, options.threads));
+    if (!solver.has_bound()) solver.open(*bound);  // not before: who names a bound wants to see that one
     return std::move(solver).bound_result();
 }
 

@@ -1,8 +1,7 @@
 # Runs one script of this folder: sh check.sh SCRIPT SLUICE PYTHON. The script is sourced in an empty folder and uses the words below; the first
 # expectation that does not hold ends it with both streams shown.
 set -eu
-script=$1 sluice=$2 python=$3
-here=$(CDPATH='' cd -- "$(dirname -- "$script")" && pwd -P)
+script=$(readlink -f -- "$1") sluice=$(readlink -f -- "$2") python=$3
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"

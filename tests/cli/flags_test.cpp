@@ -23,7 +23,7 @@ using Words = std::vector<std::string>;
 Words minimal_call(const Verb& verb) {
     Words words{std::string(verb.name)};
     for (const Positional& positional : verb.positionals)
-        if (positional.required) words.push_back(positional.choices != nullptr && !positional.is_file ? positional.choices().front() : "word");
+        if (positional.required) words.push_back(positional.choices != nullptr && !positional.open_choices ? positional.choices().front() : "word");
     return words;
 }
 

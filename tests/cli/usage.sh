@@ -20,7 +20,9 @@ rejects 2 "did you mean 'list'" zoo lits
 rejects 2 'needs NAME' zoo make
 rejects 2 'needs -o' zoo make chain
 rejects 2 'stdout' plan zoo:chain -o -
-rejects 2 'completions' completions tcsh
+rejects 2 'one of: bash' completions tcsh
+rejects 2 "did you mean 'zsh'" completions zhs
+rejects 2 'looks like a flag' plan zoo:chain -o --json
 
 # Names: the nearest match again. A platform or model that is not there is bad input or a bad call; never a crash, never silence.
 run_any() { got=0; "$sluice" "$@" >out 2>err || got=$?; call="sluice $*"; [ "$got" -eq 1 ] || [ "$got" -eq 2 ] || fail "$call: exit code $got"; silent out; says err 'error: '; }
@@ -31,6 +33,6 @@ run_any inspect zoo:bert-bsae; says err "bert-base"
 run_any zoo make bert-bsae -o x.onnx; says err "bert-base"
 [ ! -e x.onnx ] || fail "a file was made for a model that does not exist"
 run_any zoo list bert-bsae; says err "bert-base"
-# --dim means nothing to a workload file or the zoo's fixed sizes
+# Where nothing can be written, nothing is planned first.
 rejects 1 'there is no folder' plan zoo:chain -o no/such/plan.json
 rejects 1 'directory' plan zoo:chain -o .

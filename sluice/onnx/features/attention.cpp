@@ -1,5 +1,7 @@
 // Attention. The score matrix is counted whole, also under a causal mask: kernels differ in what they skip. Kept for the backward pass: the
 // inputs, the output and one statistic a row of scores, as kernels that never store the scores do; older ones keep the scores as well.
+#include <algorithm>
+
 #include "sluice/onnx/features/rule.hpp"
 
 namespace sluice::onnx::features {
@@ -83,9 +85,11 @@ void group_query(const Node& node, const Rule&, Work& work) {
     const auto count = static_cast<double>(node.integer("num_heads", 1)), groups = static_cast<double>(node.integer("kv_num_heads", 1));
     const double width = node.input(1) ? node.dimension(0, 2) : node.dimension(0, 2) * count / (count + 2 * groups);
     const double present = node.output(1) ? node.output_dimension(1, -2) : node.dimension(0, 1) + past_of(node, 3);
+    const auto window = static_cast<double>(node.integer("local_window_size", -1));  // -1: all of them
+    const double keys = window > 0 ? std::min(window, present) : present;
     attend(work, {.batch = node.dimension(0, 0),
                   .queries = node.dimension(0, 1),
-                  .keys = present,
+                  .keys = keys,
                   .width = width,
                   .value_width = width,
                   .count = count});

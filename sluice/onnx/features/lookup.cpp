@@ -1,7 +1,5 @@
 // Gather, Scatter and what embeds: only the rows looked up are read, of an activation or a table of parameters alike. Which rows is data:
 // repeated ones are counted each time, at most the whole table.
-#include <algorithm>
-
 #include "sluice/onnx/features/rule.hpp"
 
 namespace sluice::onnx::features {
@@ -20,7 +18,9 @@ void read_rows(const Node& node, std::size_t i, std::optional<Bytes> rows, Work&
 
 std::optional<Bytes> output_bytes(const Node& node, std::size_t i) { return node.output(i) ? bytes_of(*node.output(i)) : std::nullopt; }
 
+/// Rows of an activation that are known beforehand are a slice.
 void gather(const Node& node, const Rule&, Work& work) {
+    if (node.activation(0) && node.input(1) && node.input(1)->parameter) work.features.operator_class = graph::OperatorClass::movement;
     read_rows(node, 0, output_bytes(node, 0), work);
     work.gradient(node, 0, node.output_elements());  // scattered back by adding
     work.keep_input(1);

@@ -89,6 +89,31 @@ void einsum(const Node& node, const Rule&, Work& work) {
     }
 }
 
+/// com.microsoft.MoE: each of the tokens goes through k experts [E, in, out] of two layers, or three when they are gated. Experts that no
+/// token can reach are not read; the rows of one product are the tokens that an expert gets when they spread evenly.
+void mixture_of_experts(const Node& node, const Rule&, Work& work) {
+    const double width = node.dimension(0, -1), experts = node.dimension(2, 0);
+    if (!(width > 0) || !(experts > 0)) return;
+    const double routed = node.elements(0) / width * static_cast<double>(node.integer("k", 1));
+    const double used = std::min(routed, experts);
+    if (!(used > 0)) return;
+    for (const std::size_t weights : {2U, 4U, 6U}) {
+        if (!node.input(weights)) continue;
+        const double flops = 2 * routed * node.elements(weights) / experts;
+        work.forward_product(flops, routed / used);
+        work.gradient(node, 0, flops);
+        work.gradient(node, weights, flops);
+        const auto bytes = bytes_of(*node.input(weights));
+        if (!bytes || used == experts) continue;
+        const auto unread = static_cast<std::int64_t>(static_cast<double>(bytes->count) / experts * (experts - used));
+        (node.input(weights)->parameter ? work.features.parameters_read : work.features.read) -= Bytes{unread};
+    }
+    const double inner = node.dimension(2, 2);
+    work.features.flops += routed * inner;  // the activation between the layers, at least
+    work.keep_input(0);
+    work.kept_bytes += element_bytes(node, 0) * routed * inner * (node.input(6) ? 3 : 2);  // what goes into the layers after the first
+}
+
 /// LU decomposition, and substitution for the inverse. The gradient needs the inverse: another 2n³, and two products for Inverse.
 void square_matrix(const Node& node, const Rule& rule, Work& work) {
     const double order = node.dimension(0, -1);
@@ -119,6 +144,7 @@ std::span<const Rule> matrix_rules() {
         {.type = "QGemm", .operator_class = matrix, .apply = quantised_gemm, .domain = kMicrosoft},
         {.type = "MatMulNBits", .operator_class = matrix, .apply = packed_matmul, .domain = kMicrosoft},
         {.type = "MatMulBnb4", .operator_class = matrix, .apply = packed_matmul, .domain = kMicrosoft},
+        {.type = "MoE", .operator_class = matrix, .apply = mixture_of_experts, .domain = kMicrosoft},
         {.type = "Inverse",
          .operator_class = matrix,
          .apply = square_matrix,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <ranges>
 #include <string>
 #include <unordered_map>
@@ -127,6 +126,15 @@ std::optional<Bytes> total_of(const Node& node, const KeptTensors& kept) {
     return fits ? std::optional(sum.total()) : std::nullopt;
 }
 
+/// Attributes of a damaged file (negative windows, huge counts) must not become negative or infinite work.
+bool is_plausible(const Work& work) {
+    const double beside = 4 * work.kept_elements_f32 + work.kept_bytes;
+    const auto counts = {work.features.flops, work.features.input_gradient_flops, work.features.weight_gradient_flops};
+    const bool bytes = work.features.read >= Bytes{} && work.features.parameters_read >= Bytes{};
+    return bytes && beside >= 0 && beside < 0x1p62 &&
+           std::ranges::all_of(counts, [](double flops) { return flops >= 0 && std::isfinite(flops); });
+}
+
 struct Outcome {
     graph::Features features;
     KeptTensors kept;
@@ -144,12 +152,12 @@ Outcome outcome_of(const OperatorFacts& facts) {
     work.features = nothing.features;
     if (!fill_bytes(node, work.features)) return nothing;
     if (rule && rule->apply) rule->apply(node, *rule, work);
+    if (!is_plausible(work)) return nothing;
     work.features.rows = work.rows();
     if (!has_backward(node)) {
         work.features.input_gradient_flops = work.features.weight_gradient_flops = 0;
         return {.features = work.features, .kept = {}};
     }
-    if (!(4 * work.kept_elements_f32 + work.kept_bytes < 0x1p62)) return nothing;
     auto kept = kept_tensors(node, work);
     const auto bytes = total_of(node, kept);
     if (!bytes) return nothing;
@@ -185,7 +193,7 @@ void Work::inner_product(double flops, double row_count) {
 
 std::int64_t Work::rows() const {
     const double mean = product_flops_per_row > 0 ? std::round(product_flops / product_flops_per_row) : 0;
-    return mean < 0x1p62 ? static_cast<std::int64_t>(mean) : std::numeric_limits<std::int64_t>::max();
+    return mean >= 0 && mean < 0x1p62 ? static_cast<std::int64_t>(mean) : 0;
 }
 
 void keep(const Node& node, Kept kept, Work& work) {

@@ -188,6 +188,12 @@ private:
         return facts;
     }
 
+    TensorFacts facts_of_input(TensorInfo& tensor) const {
+        TensorFacts facts = facts_of(tensor);
+        facts.needs_gradient = trained_.contains(cleaned_.root(&tensor));
+        return facts;
+    }
+
     void add_input(TensorInfo& tensor, const std::string& owner, std::vector<TensorId>& inputs, std::vector<ParameterId>& parameters) {
         TensorInfo* root = cleaned_.root(&tensor);
         if (const auto kept = cleaned_.dequantised.find(root); kept != cleaned_.dequantised.end()) {
@@ -234,11 +240,11 @@ private:
             .node = &node, .opset = opset_for(opsets_, node), .inputs = {}, .outputs = {}, .captured = {}, .captured_names = {}};
         for (TensorInfo* input : links.inputs) {
             if (input) add_input(*input, owner, inputs, parameters);
-            facts.inputs.push_back(input ? std::optional(facts_of(*input)) : std::nullopt);
+            facts.inputs.push_back(input ? std::optional(facts_of_input(*input)) : std::nullopt);
         }
         for (TensorInfo* tensor : links.captured) {
             add_input(*tensor, owner, inputs, parameters);
-            facts.captured.push_back(facts_of(*tensor));
+            facts.captured.push_back(facts_of_input(*tensor));
             facts.captured_names.emplace_back(tensor->name);
         }
         for (const Body& body : links.bodies) add_body_parameters(*body.scope, owner, parameters);
@@ -257,6 +263,11 @@ private:
         }
         op.replicated = small_sizes && !outputs.empty();
         op.features = features_of(facts);
+        if (passes_gradient(facts)) {
+            for (TensorInfo* output : links.outputs) {
+                if (output) trained_.insert(output);
+            }
+        }
         if (op.features.operator_class == graph::OperatorClass::view) ++report_.views;
         if (!has_cost_rule(node.domain(), node.op_type())) ++opaque_[op.type];
         builder_.add_operator(std::move(op), inputs, outputs, parameters);
@@ -314,6 +325,7 @@ private:
     const std::string& file_;
     graph::GraphBuilder builder_;
     std::unordered_set<const TensorInfo*> model_outputs_, read_;  // roots
+    std::unordered_set<const TensorInfo*> trained_;               // with a trained parameter upstream
     std::unordered_map<const TensorInfo*, TensorId> tensors_;
     std::unordered_map<const TensorInfo*, ParameterId> parameters_;  // invalid: a small constant
     std::unordered_set<std::string> parameter_names_;

@@ -228,6 +228,44 @@ TEST(Attention, GroupedQueriesReadTheCache) {
     EXPECT_EQ(features.read.count, 2 * (4096 + 2 * 1024 + 2 * 8 * 1023 * 128));
 }
 
+TEST(Attention, ALocalWindowLimitsTheKeys) {
+    const auto make = [](std::int64_t window) {
+        return NodeBuilder("GroupQueryAttention", "com.microsoft", 1)
+            .input({1, 64, 256})
+            .input({1, 64, 128})
+            .input({1, 64, 128})
+            .set("num_heads", 4)
+            .set("kv_num_heads", 2)
+            .set("local_window_size", window)
+            .output({1, 64, 256})
+            .features()
+            .flops;
+    };
+    EXPECT_EQ(make(-1), 4.0 * 64 * 64 * 256 + costs::kSoftmax * 4 * 64 * 64);
+    EXPECT_EQ(make(16), make(-1) / 4);
+    EXPECT_EQ(make(1000), make(-1));
+}
+
+TEST(MixtureOfExperts, OnlyExpertsThatAreReachedAreRead) {
+    const auto make = [](std::int64_t tokens) {
+        return NodeBuilder("MoE", "com.microsoft", 1)
+            .input({tokens, 64})
+            .input({tokens, 8})
+            .parameter({8, 64, 256})
+            .no_input()
+            .parameter({8, 256, 64})
+            .set("k", 2)
+            .output({tokens, 64})
+            .features();
+    };
+    EXPECT_EQ(make(100).flops, 100 * 2 * (2.0 * 64 * 256 * 2 + 256));
+    EXPECT_EQ(make(100).rows, 25);
+    EXPECT_EQ(make(100).parameters_read.count, 4 * 2 * 8 * 64 * 256);
+    EXPECT_EQ(make(1).parameters_read.count, 4 * 2 * 2 * 64 * 256) << "one token goes to two of eight experts";
+    EXPECT_EQ(make(1).rows, 1);
+    EXPECT_EQ(make(100).weight_gradient_flops, 100 * 2 * 2.0 * 64 * 256 * 2);
+}
+
 TEST(Attention, StandardOperatorInBothLayouts) {
     const double flops = 2 * (2.0 * 2 * 10 * 20 * 64) + costs::kSoftmax * 2 * 4 * 10 * 20;
     const auto flat = NodeBuilder("Attention", "", 23)

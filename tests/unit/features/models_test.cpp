@@ -1,9 +1,8 @@
-// Whole models against published counts. The shapes are those that the files declare, so that these tests stand without import; nodes whose
-// shapes the file leaves open count nothing.
-// Sources: torchvision's `_ops` metadata of each weights entry (0.17 and later; in multiply-adds, convolutions and matrix products only):
-// AlexNet 0.714, ResNet-50 4.089, Inception v3 5.713, DenseNet-201 4.291, MobileNet v3 large 0.217, ViT-B/16 17.564, Swin-B 15.431 G.
-// BERT-base, 128 tokens: 22.5 GFLOP (Sun et al., MobileBERT, ACL 2020, table 4). GPT-2, 1024 tokens: 291,648,307,200 FLOP
-// (nanoGPT, transformer_sizing.ipynb: matrix products, scores whole, output layer included).
+// Whole models against published counts, twice: with the shapes that the files declare, so that the rules are tested alone (nodes whose
+// shapes a file leaves open count nothing), and through import. Sources: torchvision's `_ops` metadata of each weights entry (0.17 and
+// later; in multiply-adds, convolutions and matrix products only): AlexNet 0.714, ResNet-50 4.089, Inception v3 5.713, DenseNet-201 4.291,
+// MobileNet v3 large 0.217, ViT-B/16 17.564, Swin-B 15.431 G. BERT-base, 128 tokens: 22.5 GFLOP (Sun et al., MobileBERT, ACL 2020, table
+// 4). GPT-2, 1024 tokens: 291,648,307,200 FLOP (nanoGPT, transformer_sizing.ipynb: matrix products, scores whole, output layer included).
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 
@@ -17,6 +16,7 @@
 
 #include "node_builder.hpp"
 #include "sluice/base/files.hpp"
+#include "sluice/onnx/import.hpp"
 
 namespace sluice::onnx::test {
 namespace {
@@ -43,6 +43,15 @@ std::optional<TensorFacts> facts_of(const ::onnx::ValueInfoProto& value) {
         facts.shape.push_back(dimension.dim_value());
     }
     return facts;
+}
+
+void count(const graph::Features& features, Census& census) {
+    ++census.nodes;
+    const bool products = features.operator_class == OperatorClass::matrix || features.operator_class == OperatorClass::convolution ||
+                          features.operator_class == OperatorClass::depthwise;
+    (products ? census.matrix_flops : census.other_flops) += features.flops;
+    census.input_gradient += features.input_gradient_flops;
+    census.weight_gradient += features.weight_gradient_flops;
 }
 
 Result<Census> census_of(const std::filesystem::path& path) {
@@ -79,12 +88,7 @@ Result<Census> census_of(const std::filesystem::path& path) {
         for (const auto& name : node.input()) facts.inputs.push_back(look_up(name));
         for (const auto& name : node.output()) facts.outputs.push_back(look_up(name));
         const auto features = features_of(facts);
-        ++census.nodes;
-        const bool products = features.operator_class == OperatorClass::matrix || features.operator_class == OperatorClass::convolution ||
-                              features.operator_class == OperatorClass::depthwise;
-        (products ? census.matrix_flops : census.other_flops) += features.flops;
-        census.input_gradient += features.input_gradient_flops;
-        census.weight_gradient += features.weight_gradient_flops;
+        count(features, census);
         if (features.operator_class == OperatorClass::unknown && (node.domain().empty() || node.domain() == "ai.onnx"))
             ++census.unknown[node.op_type()];
     }
@@ -98,18 +102,30 @@ struct Published {
 
 class PublishedTotals : public testing::TestWithParam<Published> {};
 
-TEST_P(PublishedTotals, MatrixFlopsAreWithinTwoPercent) {
+void expect_published(const Census& census, double published) {
+    testing::Test::RecordProperty("gflop", std::to_string(census.matrix_flops / 1e9));
+    testing::Test::RecordProperty("ratio", std::to_string(census.matrix_flops / published));
+    EXPECT_NEAR(census.matrix_flops / published, 1, 0.02) << census.matrix_flops / 1e9 << " GFLOP, published " << published / 1e9;
+    EXPECT_LT(census.other_flops, 0.15 * census.matrix_flops) << "everything else is small beside the products";
+    EXPECT_NEAR((census.input_gradient + census.weight_gradient) / census.matrix_flops, 2, 0.2) << "a backward pass is two forward passes";
+}
+
+TEST_P(PublishedTotals, OfTheDeclaredShapes) {
     const auto path = models_folder() / GetParam().file;
     if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there: the shared folder beside the checkout holds the models";
     const auto census = census_of(path);
     ASSERT_TRUE(census.has_value()) << to_text(census.error());
-    RecordProperty("gflop", std::to_string(census->matrix_flops / 1e9));
-    RecordProperty("ratio", std::to_string(census->matrix_flops / GetParam().flops));
-    EXPECT_NEAR(census->matrix_flops / GetParam().flops, 1, 0.02)
-        << census->matrix_flops / 1e9 << " GFLOP, published " << GetParam().flops / 1e9;
-    EXPECT_LT(census->other_flops, 0.15 * census->matrix_flops) << "everything else is small beside the products";
-    EXPECT_NEAR((census->input_gradient + census->weight_gradient) / census->matrix_flops, 2, 0.2)
-        << "a backward pass is two forward passes";
+    expect_published(*census, GetParam().flops);
+}
+
+TEST_P(PublishedTotals, ThroughImport) {
+    const auto path = models_folder() / GetParam().file;
+    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there: the shared folder beside the checkout holds the models";
+    const auto model = import_file(path);
+    ASSERT_TRUE(model.has_value()) << to_text(model.error());
+    Census census;
+    for (const auto& op : model->graph.operators()) count(op.features, census);
+    expect_published(census, GetParam().flops);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PublishedTotals,
@@ -137,6 +153,38 @@ TEST(AllModels, NoStandardOperatorIsUnknown) {
         ++models;
     }
     EXPECT_GE(models, 21U);
+}
+
+TEST(AllModels, NothingTrainedLiesUpstreamOfTheFirstConvolution) {
+    const auto path = models_folder() / "resnet50.onnx";
+    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there: the shared folder beside the checkout holds the models";
+    const auto model = import_file(path);
+    ASSERT_TRUE(model.has_value()) << to_text(model.error());
+    std::size_t without = 0;
+    for (const auto& op : model->graph.operators()) without += op.type == "Conv" && op.features.input_gradient_flops == 0;
+    EXPECT_EQ(without, 1U);
+}
+
+TEST(AllModels, ThroughImportNoStandardOperatorIsUnknownAndEveryProductHasWork) {
+    if (!std::filesystem::exists(models_folder()))
+        GTEST_SKIP() << models_folder() << " is not there: the shared folder beside the checkout holds the models";
+    for (const auto& entry : std::filesystem::directory_iterator(models_folder())) {
+        const std::string name = entry.path().filename().string();
+        if (!name.contains(".onnx")) continue;
+        const auto model = import_file(entry.path(), {.dimensions = {}, .assume_size = 16});
+        ASSERT_TRUE(model.has_value()) << name << ": " << to_text(model.error());
+        for (const auto& op : model->graph.operators()) {
+            const auto& features = op.features;
+            EXPECT_NE(features.operator_class, OperatorClass::unknown) << name << ": " << op.name << " of type " << op.type;
+            if (features.operator_class == OperatorClass::matrix || features.operator_class == OperatorClass::convolution) {
+                EXPECT_GT(features.flops, 0) << name << ": " << op.name << " of type " << op.type;
+                EXPECT_GT(features.rows, 0) << name << ": " << op.name << " of type " << op.type;
+            }
+            if (features.operator_class != OperatorClass::view) {
+                EXPECT_GT(features.written.count, 0) << name << ": " << op.name << " of type " << op.type;
+            }
+        }
+    }
 }
 
 }  // namespace

@@ -250,6 +250,7 @@ TEST(Lookup, AnEmbeddingReadsItsRows) {
     EXPECT_EQ(small.parameters_read.count, 4 * 2 * 768) << "never more than the table";
     const auto activation = NodeBuilder("Gather").input({1000, 64}).constant({5}).output({1, 64}).features();
     EXPECT_EQ(activation.read.count, 4 * 64);
+    EXPECT_EQ(activation.operator_class, OperatorClass::movement) << "which row is known beforehand: a slice";
 }
 
 TEST(Lookup, ScatterCopiesAndWrites) {

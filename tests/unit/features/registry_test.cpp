@@ -3,6 +3,7 @@
 #include <onnx/defs/schema.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -69,7 +70,8 @@ TEST(Registry, FusedOperatorsOfOnnxRuntimeHaveRules) {
                              "BiasSoftmax",
                              "QuickGelu",
                              "NhwcFusedConv",
-                             "Inverse"}) {
+                             "Inverse",
+                             "MoE"}) {
         EXPECT_TRUE(has_cost_rule("com.microsoft", type)) << type;
     }
 }
@@ -158,24 +160,81 @@ TEST(Gradients, KeptTensorsAreWhatTheSumIsMadeOf) {
         << "indices, also unread ones";
 }
 
+void expect_sane(const graph::Features& features, const std::string& what) {
+    for (const double flops : {features.flops, features.input_gradient_flops, features.weight_gradient_flops})
+        EXPECT_TRUE(std::isfinite(flops) && flops >= 0) << what;
+    for (const std::int64_t count :
+         {features.rows, features.read.count, features.written.count, features.parameters_read.count, features.kept_for_backward.count})
+        EXPECT_GE(count, 0) << what;
+}
+
+/// Every type with a rule: the standard ones from the schemas, the others by name.
+std::vector<std::pair<std::string, std::string>> all_types() {
+    std::set<std::pair<std::string, std::string>> types;
+    for (const auto& schema : ::onnx::OpSchemaRegistry::get_all_schemas_with_history()) types.emplace(schema.Name(), schema.domain());
+    for (const char* type :
+         {"Attention", "QAttention", "MultiHeadAttention", "GroupQueryAttention", "DecoderMaskedMultiHeadAttention", "MoE", "MatMulNBits",
+          "FusedMatMul", "FusedConv", "NhwcFusedConv", "EmbedLayerNormalization", "SkipLayerNormalization", "GroupNorm",
+          "GatherBlockQuantized", "DynamicQuantizeLSTM", "BiasGelu", "BiasSplitGelu", "QGemm"})
+        types.emplace(type, "com.microsoft");
+    types.emplace("Attention", "");
+    types.emplace("RMSNormalization", "");
+    return {types.begin(), types.end()};
+}
+
 /// No type may crash or give negative or non-finite work on nodes that lack what the type demands: import meets them in damaged files.
 TEST(Registry, MalformedNodesAreHarmless) {
-    for (const auto& schema : ::onnx::OpSchemaRegistry::get_all_schemas_with_history()) {
-        for (const Shape& shape : {Shape{}, Shape{0}, Shape{3}, Shape{2, 0, 5}, Shape{2, 3, 4, 5}}) {
-            for (int inputs = 0; inputs < 6; ++inputs) {
-                NodeBuilder node(schema.Name(), schema.domain());
-                for (int i = 0; i < inputs; ++i) node.input(shape);
-                if (inputs % 2 == 0) node.output(shape);
-                const auto features = node.features();
-                for (const double flops : {features.flops, features.input_gradient_flops, features.weight_gradient_flops}) {
-                    EXPECT_TRUE(std::isfinite(flops) && flops >= 0)
-                        << schema.Name() << " with " << inputs << " inputs of rank " << shape.size();
-                }
-                for (const std::int64_t count : {features.rows, features.read.count, features.written.count, features.parameters_read.count,
-                                                 features.kept_for_backward.count}) {
-                    EXPECT_GE(count, 0) << schema.Name() << " with " << inputs << " inputs of rank " << shape.size();
+    for (const auto& [type, domain] : all_types()) {
+        for (const Shape& shape : {Shape{}, Shape{0}, Shape{3}, Shape{2, 0, 5}, Shape{2, 3, 4}, Shape{2, 3, 4, 5}, Shape{2, 3, 4, 5, 6}}) {
+            for (int inputs = 0; inputs < 9; ++inputs) {
+                NodeBuilder node(type, domain);
+                for (int i = 0; i < inputs; ++i) i % 3 == 2 ? node.parameter(shape) : node.input(shape);
+                if (inputs % 4 != 3) node.output(shape);
+                expect_sane(node.features(), type + " with " + std::to_string(inputs) + " inputs of rank " + std::to_string(shape.size()));
+            }
+        }
+    }
+}
+
+TEST(Registry, ExtremeAttributesAreHarmless) {
+    const std::vector<std::string> names{"axis",
+                                         "axes",
+                                         "group",
+                                         "kernel_shape",
+                                         "num_heads",
+                                         "kv_num_heads",
+                                         "q_num_heads",
+                                         "qkv_hidden_sizes",
+                                         "hidden_size",
+                                         "layout",
+                                         "size",
+                                         "num_groups",
+                                         "groups",
+                                         "sampling_ratio",
+                                         "p",
+                                         "K",
+                                         "N",
+                                         "k",
+                                         "num_scan_inputs",
+                                         "scan_input_axes",
+                                         "local_window_size",
+                                         "onesided",
+                                         "channels_last",
+                                         "opset"};
+    for (const auto& [type, domain] : all_types()) {
+        for (const std::int64_t value : {std::int64_t{-1}, std::int64_t{0}, std::int64_t{-7}, std::numeric_limits<std::int64_t>::max(),
+                                         std::numeric_limits<std::int64_t>::min()}) {
+            NodeBuilder node(type, domain);
+            for (int i = 0; i < 5; ++i) i % 2 == 1 ? node.parameter({2, 3, 4}) : node.input({2, 3, 4});
+            node.constant({value}).output({2, 3, 4}).output({2, 3, 4});
+            for (const auto& name : names) {
+                if (name == "axes" || name == "qkv_hidden_sizes" || name == "kernel_shape" || name == "scan_input_axes") {
+                    node.set(name, Shape{value, value, value});
+                } else {
+                    node.set(name, value);
                 }
             }
+            expect_sane(node.features(), type + " with " + std::to_string(value));
         }
     }
 }

@@ -1,0 +1,184 @@
+// The checker against hostile certificates: whatever is changed, an accepted claim is true. The oracle is the optimum over all partitions.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
+#include "tests/support/brute_force.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice {
+namespace {
+
+using bound::Certificate;
+using bound::CutWitness;
+using testing::PartitionOptimum;
+
+std::int64_t hostile_number(RandomStream& random) {
+    constexpr std::array numbers{std::numeric_limits<std::int64_t>::max(),
+                                 std::numeric_limits<std::int64_t>::min(),
+                                 std::numeric_limits<std::int64_t>::max() - 1,
+                                 std::int64_t{-1},
+                                 std::int64_t{0},
+                                 std::int64_t{1} << 61,
+                                 std::int64_t{1} << 32,
+                                 bound::kLargestScale,
+                                 bound::kLargestScale + 1};
+    return numbers[random.below(numbers.size())];
+}
+
+std::int64_t nudged(std::int64_t value, RandomStream& random) {
+    if (random.chance(0.1)) return hostile_number(random);
+    const std::int64_t change = random.chance(0.5) ? 1 : random.between(2, 1000);
+    if (random.chance(0.5)) return value > std::numeric_limits<std::int64_t>::min() + change ? value - change : value;
+    return value < std::numeric_limits<std::int64_t>::max() - change ? value + change : value;
+}
+
+void mutate_flows(CutWitness& witness, RandomStream& random) {
+    auto& flows = witness.flows;
+    const auto any = [&]() -> CutWitness::ArcFlow& { return flows[random.below(flows.size())]; };
+    const auto new_arc = [&] {
+        return random.chance(0.05) ? std::numeric_limits<std::uint32_t>::max() : static_cast<std::uint32_t>(random.below(80));
+    };
+    if (flows.empty() || random.chance(0.2)) {
+        flows.insert(flows.begin() + static_cast<std::ptrdiff_t>(random.below(flows.size() + 1)), {new_arc(), nudged(5, random)});
+        if (random.chance(0.8)) std::ranges::sort(flows, {}, &CutWitness::ArcFlow::arc);
+        return;
+    }
+    switch (random.below(6)) {
+        case 0:
+            any().flow = nudged(any().flow, random);
+            break;
+        case 1:
+            flows.erase(flows.begin() + static_cast<std::ptrdiff_t>(random.below(flows.size())));
+            break;
+        case 2:
+            std::swap(any().flow, any().flow);
+            break;
+        case 3:
+            std::swap(any().arc, any().arc);
+            break;
+        case 4:
+            any().arc = new_arc();
+            break;
+        default:  // more of everything keeps conservation: only capacities can object
+            for (auto& [arc, flow] : flows) flow = flow > (std::int64_t{1} << 40) ? flow : flow * 2;
+    }
+}
+
+void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
+    auto* cut = std::get_if<CutWitness>(&certificate.witness);
+    switch (random.below(cut ? 12 : 6)) {
+        case 0:
+            certificate.value = Duration{nudged(certificate.value.count(), random)};
+            break;
+        case 1:
+            certificate.stages = nudged(certificate.stages, random);
+            break;
+        case 2:
+            certificate.max_replicas = nudged(certificate.max_replicas, random);
+            break;
+        case 3:
+            certificate.problem[random.below(certificate.problem.size())] ^= 1;
+            break;
+        case 4:
+            certificate.witness = bound::LargestOperatorWitness{NodeId(random.below(problem.node_count() + 1))};
+            break;
+        case 5:
+            certificate.witness = bound::TotalWorkWitness{};
+            break;
+        case 6:
+            cut->anchor = random.chance(0.1) ? NodeId{} : NodeId(random.below(problem.node_count() + 2));
+            break;
+        case 7:
+            cut->scale = nudged(cut->scale, random);
+            break;
+        case 8: {
+            constexpr std::array parts{&CutWitness::work, &CutWitness::in, &CutWitness::out, &CutWitness::theta};
+            auto& part = cut->*parts[random.below(parts.size())];
+            part = nudged(part, random);
+            break;
+        }
+        default:
+            mutate_flows(*cut, random);
+    }
+}
+
+TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
+    std::size_t mutated = 0, wrong = 0, accepted = 0;
+    SilentObserver observer;
+    testing::RandomProblemOptions everything = testing::RandomProblemOptions::everything(5);
+    for (std::uint64_t i = 0; i < 5000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(21, i);
+        const auto stages = random.between(1, 4);
+        const auto problem = testing::random_problem(
+            random, random.chance(0.5) ? everything : testing::RandomProblemOptions{.max_operators = 6}, random.chance(0.5) ? stages : 0);
+        const PartitionOptimum optimum(problem);
+        const auto& method = bound::bounds()[random.below(bound::bounds().size())];
+        const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer, {});
+        ASSERT_TRUE(proven);
+        const Certificate& original = proven->certificate;
+        ASSERT_TRUE(bound::check_certificate(problem, original).empty());
+
+        Certificate raised = original;
+        raised.value += Duration{1};
+        ASSERT_FALSE(bound::check_certificate(problem, raised).empty()) << "raised by 1 ps, " << method.name;
+        Certificate foreign = original;
+        foreign.problem += "0";
+        ASSERT_FALSE(bound::check_certificate(problem, foreign).empty());
+
+        for (int m = 0; m < 20; ++m) {
+            Certificate changed = original;
+            for (std::uint64_t times = 1 + random.below(3); times > 0; --times) mutate(changed, problem, random);
+            // Any number of devices beyond what fits the table is the same as one each node.
+            const std::int64_t devices = std::clamp<std::int64_t>(changed.stages, 1, 12);
+            const std::int64_t replicas = std::clamp<std::int64_t>(changed.max_replicas, 1, 12);
+            const auto best = [&] { return optimum.at(devices, std::min(replicas, devices)); };
+            if (random.chance(0.5)) {
+                const std::int64_t least = best();
+                if (least != PartitionOptimum::kImpossible)
+                    changed.value = Duration{least + 1 + static_cast<std::int64_t>(random.below(3))};
+            }
+            ++mutated;
+            const auto objections = bound::check_certificate(problem, changed);
+            if (!objections.empty()) {
+                ++wrong;
+                for (const auto& objection : objections) EXPECT_EQ(objection.kind, DiagnosticKind::verification);
+                continue;
+            }
+            ++accepted;
+            ASSERT_EQ(changed.problem, problem.fingerprint);
+            ASSERT_GE(changed.stages, 1);
+            ASSERT_LE(changed.value.count(), best());
+        }
+    }
+    EXPECT_GE(mutated, 100'000u);
+    EXPECT_GT(wrong, mutated / 2);
+    EXPECT_GT(accepted, mutated / 100) << "mutations must be subtle enough that some are harmless";
+}
+
+/// A change that keeps the claim and breaks the flow is seen, not only one that claims too much.
+TEST(Mutations, OneUnitTooMuchIsSeen) {
+    SilentObserver observer;
+    std::size_t seen = 0;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        RandomStream random(22, i);
+        const auto problem = testing::random_problem(random, {.min_operators = 4, .max_operators = 30}, 4);
+        const auto proven = (*bound::find_bound("cut").value()).prove(problem, {.stages = 4}, observer, {});
+        ASSERT_TRUE(proven);
+        const auto& witness = std::get<CutWitness>(proven->certificate.witness);
+        for (std::size_t f = 0; f < witness.flows.size(); ++f) {
+            Certificate changed = proven->certificate;
+            ++std::get<CutWitness>(changed.witness).flows[f].flow;
+            ASSERT_FALSE(bound::check_certificate(problem, changed).empty()) << "arc " << witness.flows[f].arc;
+            ++seen;
+        }
+    }
+    EXPECT_GT(seen, 1000u);
+}
+
+}  // namespace
+}  // namespace sluice

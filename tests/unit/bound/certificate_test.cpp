@@ -1,0 +1,254 @@
+// The certificate file, and the checker on a problem small enough to know by heart.
+#include "sluice/bound/certificate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice {
+namespace {
+
+using bound::Certificate;
+using bound::CutWitness;
+
+/// a(2) -t0:7-> b(3) -t1:9-> c(4): every border is dearer than the work, so one stage of 9 is the best there is.
+cost::StageProblem chain() {
+    graph::GraphBuilder builder("chain");
+    graph::GivenCosts given;
+    given.classes.push_back({.name = "d", .count = 4, .memory = {}, .time = {Duration{2}, Duration{3}, Duration{4}}});
+    given.transfer = {Duration{7}, Duration{9}};
+    std::vector<TensorId> t;
+    for (const char* name : {"t0", "t1"}) {
+        graph::Tensor tensor;
+        tensor.name = name;
+        t.push_back(builder.add_tensor(std::move(tensor)));
+    }
+    const auto op = [](std::string name) {
+        graph::Operator result;
+        result.name = std::move(name);
+        return result;
+    };
+    builder.add_operator(op("a"), {}, std::vector{t[0]}, {});
+    builder.add_operator(op("b"), std::vector{t[0]}, std::vector{t[1]}, {});
+    builder.add_operator(op("c"), std::vector{t[1]}, {}, {});
+    builder.set_given_costs(std::move(given));
+    const auto graph = std::move(builder).build();
+    return cost::freeze(*graph, platform::given_platform(*graph))->problem;
+}
+
+// Arcs as docs/formats/certificate.md numbers them: 0-2 work of a, b, c; t0: 3 in->a, 4 b->in, 5 a->out, 6 out->b; t1: 7 in->b, 8 c->in, 9
+// b->out, 10 out->c.
+Certificate known(const cost::StageProblem& problem) {
+    return {.problem = problem.fingerprint,
+            .model = "m",
+            .stages = 4,
+            .max_replicas = 1,
+            .value = Duration{9},
+            .witness = CutWitness{.anchor = NodeId(1), .flows = {{0, 2}, {1, 3}, {2, 4}, {3, 2}, {4, 2}, {9, 4}, {10, 4}}}};
+}
+
+std::string objection(const cost::StageProblem& problem, const Certificate& certificate) {
+    const auto objections = bound::check_certificate(problem, certificate);
+    return objections.empty() ? "" : objections.front().message;
+}
+
+TEST(Checker, AcceptsAFlowWrittenByHand) {
+    const auto problem = chain();
+    EXPECT_EQ(objection(problem, known(problem)), "");
+    SilentObserver observer;
+    const auto proven = bound::find_bound("auto").value()->prove(problem, {.stages = 4}, observer, {});
+    ASSERT_TRUE(proven);
+    EXPECT_EQ(proven->certificate.value, Duration{9});
+    EXPECT_EQ(proven->certificate.kind(), "cut");
+    EXPECT_EQ(objection(problem, proven->certificate), "");
+}
+
+TEST(Checker, NamesWhatIsWrong) {
+    const auto problem = chain();
+    const auto with = [&](auto change) {
+        Certificate certificate = known(problem);
+        change(certificate, std::get<CutWitness>(certificate.witness));
+        return objection(problem, certificate);
+    };
+    const auto contains = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.value = Duration{10}; }), "witness proves 9 ps");
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.problem = "other"; }), "another problem");
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.stages = 0; }), "0 stages");
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.max_replicas = 0; }), "0 replicas");
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.max_replicas = 2; }), "witness proves 5 ps");
+    EXPECT_PRED2(contains, with([](auto& c, auto&) { c.value = Duration{-1}; }), "negative");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.anchor = NodeId(3); }), "the problem has 3");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.anchor = NodeId(0); }), "vertex");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows[1].flow = 4; }), "its capacity is 3");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows[1].flow = -1; }), "negative flow");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows[2].flow = 3; }), "vertex");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows.push_back({11, 1}); }), "has no place");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { std::swap(w.flows[0], w.flows[1]); }), "has no place");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows.pop_back(); }), "vertex");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.scale = 0; }), "scale");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.scale = std::numeric_limits<std::int64_t>::max(); }), "scale");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.scale = 2; }), "witness proves 5 ps");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.in = 2; }), "weight 2");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.theta = 1; }), "never spills");
+    EXPECT_PRED2(contains, with([](auto&, auto& w) { w.flows.assign({{1, std::numeric_limits<std::int64_t>::max()}}); }), "capacity");
+}
+
+TEST(Checker, OverlapWeightsMayNotExceedTheScale) {
+    auto problem = chain();
+    problem.model = cost::StageModel::overlap;
+    Certificate certificate = known(problem);
+    EXPECT_NE(objection(problem, certificate).find("overlap with work"), std::string::npos);
+}
+
+TEST(Checker, CombinatorialByHand) {
+    const auto problem = chain();
+    Certificate certificate = known(problem);
+    certificate.witness = bound::LargestOperatorWitness{NodeId(2)};
+    certificate.value = Duration{4};
+    EXPECT_EQ(objection(problem, certificate), "");
+    certificate.value = Duration{5};
+    EXPECT_NE(objection(problem, certificate), "");
+    certificate.witness = bound::TotalWorkWitness{};
+    certificate.value = Duration{3};  // ceil(9 / 4)
+    EXPECT_EQ(objection(problem, certificate), "");
+    certificate.stages = 2;
+    certificate.value = Duration{5};
+    EXPECT_EQ(objection(problem, certificate), "");
+    certificate.stages = 100;  // there are 4 devices
+    certificate.value = Duration{3};
+    EXPECT_EQ(objection(problem, certificate), "");
+    certificate.stages = 1;
+    certificate.value = Duration{10};
+    EXPECT_NE(objection(problem, certificate), "");
+}
+
+Result<Certificate> read(std::string_view text) {
+    const auto document = json::parse(text, "certificate.json");
+    if (!document) return fail(document.error());
+    return bound::read_certificate(*document);
+}
+
+TEST(CertificateFile, RoundTrip) {
+    const auto problem = chain();
+    Certificate certificate = known(problem);
+    for (const bound::Witness& witness :
+         {certificate.witness, bound::Witness{bound::TotalWorkWitness{}}, bound::Witness{bound::LargestOperatorWitness{NodeId(2)}},
+          bound::Witness{CutWitness{.anchor = NodeId(0), .scale = 48, .work = 20, .in = 10, .out = 18, .theta = 7, .flows = {}}}}) {
+        certificate.witness = witness;
+        const std::string text = to_json_text(certificate, true);
+        const auto again = read(text);
+        ASSERT_TRUE(again) << again.error().message;
+        EXPECT_EQ(*again, certificate);
+        EXPECT_EQ(to_json_text(*again, true), text);
+    }
+}
+
+TEST(CertificateFile, RefusesWhatItDoesNotKnow) {
+    const auto problem = chain();
+    const std::string good = to_json_text(known(problem), false);
+    ASSERT_TRUE(read(good));
+    const auto with = [&](std::string_view from, std::string_view to) {
+        std::string text = good;
+        const auto at = text.find(from);
+        EXPECT_NE(at, std::string::npos) << from;
+        text.replace(at, from.size(), to);
+        const auto result = read(text);
+        EXPECT_FALSE(result) << from << " -> " << to;
+        if (result) return std::string("accepted");
+        EXPECT_EQ(result.error().kind, DiagnosticKind::input);
+        EXPECT_EQ(result.error().where.file, "certificate.json");
+        EXPECT_GT(result.error().where.line, 0u) << result.error().message;
+        return to_text(result.error());
+    };
+    EXPECT_NE(with("\"max_replicas\"", "\"max_replica\"").find("max_replicas"), std::string::npos) << "the nearest key is named";
+    with("sluice.certificate/1", "sluice.certificate/2");
+    with("sluice.certificate/1", "sluice.plan/1");
+    with("\"stages\": 4", "\"stages\": 0");
+    with("\"stages\": 4", "\"stages\": 4.5");
+    with("\"stages\": 4", "\"stages\": 99999999999999999999");
+    with("\"value_ps\": 9", "\"value_ps\": -9");
+    with("\"value_ps\": 9", "\"value_ps\": \"9\"");
+    with("\"kind\": \"cut\"", "\"kind\": \"combinatorial\"");
+    with("\"certified\": false", "\"certified\": 0");
+    with("\"anchored-cut\"", "\"anchored-cut2\"");
+    with("\"anchor\": 1", "\"anchor\": 4294967295");
+    with("\"anchor\": 1", "\"anchor\": -1");
+    with("\"scale\": 1", "\"scale\": 0");
+    with("\"scale\": 1", "\"scale\": 1048577");
+    with("\"theta\": 0", "\"theta\": 2");
+    with("\"theta\": 0", "\"theta\": 0, \"extra\": 1");
+    with("\"arcs\": [0, 1,", "\"arcs\": [1, 0,");
+    with("\"arcs\": [0, 1,", "\"arcs\": [0, 0,");
+    with("\"arcs\": [0, 1,", "\"arcs\": [0, 1, 1.5,");
+    with("\"arcs\": [0, 1,", "\"arcs\": [0,");
+    with("\"flows\": [2,", "\"flows\": [0,");
+    with("\"flows\": [2,", "\"flows\": [-2,");
+    for (std::size_t length = 0; length + 2 < good.size(); ++length)
+        EXPECT_FALSE(read(std::string_view(good).substr(0, length))) << "truncated to " << length;
+}
+
+TEST(Bounds, UnknownNamesGetTheNearest) {
+    const auto found = bound::find_bound("combinatoral");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().kind, DiagnosticKind::usage);
+    EXPECT_NE(found.error().help.find("combinatorial"), std::string::npos);
+}
+
+cost::StageProblem larger(std::uint64_t seed, std::size_t operators, bool overlap) {
+    RandomStream random(seed);
+    testing::RandomProblemOptions options;
+    options.min_operators = options.max_operators = operators;
+    options.largest_time = 100'000;
+    options.largest_transfer = 300'000;
+    options.overlap = overlap ? 1 : 0;
+    return testing::random_problem(random, options, 8);
+}
+
+TEST(Bounds, SameCertificateAtAnyThreadCount) {
+    SilentObserver observer;
+    for (std::uint64_t i = 0; i < 6; ++i) {
+        const auto problem = larger(50 + i, 300, i % 2 != 0);
+        const auto one = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = 1}, observer, {});
+        ASSERT_TRUE(one);
+        for (int threads : {2, 5}) {
+            const auto many = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = threads}, observer, {});
+            ASSERT_TRUE(many);
+            EXPECT_EQ(one->certificate, many->certificate);
+            EXPECT_EQ(one->termination.evaluations, many->termination.evaluations);
+        }
+    }
+}
+
+TEST(Bounds, StopAtWhatIsEnoughAndAtTheDeadline) {
+    SilentObserver observer;
+    const auto problem = larger(60, 400, false);
+    const auto& cut = *bound::find_bound("cut").value();
+    const auto full = cut.prove(problem, {.stages = 8}, observer, {});
+    ASSERT_TRUE(full);
+    EXPECT_EQ(full->termination.reason, StopReason::finished);
+    const Duration half = full->certificate.value / 2;
+    const auto enough = cut.prove(problem, {.stages = 8, .enough = half}, observer, {});
+    ASSERT_TRUE(enough);
+    EXPECT_EQ(enough->termination.reason, StopReason::optimal);
+    EXPECT_GE(enough->certificate.value, half);
+    EXPECT_EQ(objection(problem, enough->certificate), "");
+
+    const auto late = cut.prove(problem, {.stages = 8}, observer, {.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}});
+    ASSERT_TRUE(late);
+    EXPECT_EQ(late->termination.reason, StopReason::time);
+    EXPECT_EQ(objection(problem, late->certificate), "");
+    std::stop_source source;
+    source.request_stop();
+    const auto stopped = cut.prove(problem, {.stages = 8}, observer, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
+    ASSERT_TRUE(stopped);
+    EXPECT_EQ(stopped->termination.reason, StopReason::interrupted);
+    EXPECT_EQ(objection(problem, stopped->certificate), "");
+}
+
+}  // namespace
+}  // namespace sluice
