@@ -30,13 +30,13 @@ std::vector<std::string> zoo_models() {
 }
 
 std::vector<std::string> planner_names() {
-    std::vector<std::string> names{"auto"};
+    std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
     return names;
 }
 
 std::vector<std::string> bound_names() {
-    std::vector<std::string> names{"auto"};
+    std::vector<std::string> names;
     for (const bound::Bound& bound : bound::bounds()) names.emplace_back(bound.name);
     return names;
 }
