@@ -33,9 +33,7 @@ void FlowNetwork::set_capacity(Arc arc, std::int64_t capacity) {
     assert(capacity >= 0 && capacity <= kInfiniteCapacity);
     capacities_[arc] = capacity;
     if (arc >= forward_.size()) return;
-    HalfArc& half = half_arcs_[forward_[arc]];
-    half.residual = capacity;
-    half_arcs_[half.twin].residual = 0;
+    half_arcs_[forward_[arc]].residual = capacity;  // an arc that carried flow is still in carrying_, which settles its twin
 }
 
 // Counting sort of half-arcs by tail; in a row they keep the order of addition.

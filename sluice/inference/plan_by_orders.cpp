@@ -78,7 +78,7 @@ private:
 
 /// Enough orders to profit from chance, few enough that the largest models stay within seconds.
 std::int64_t default_evaluations(std::size_t nodes) {
-    return std::clamp<std::int64_t>(500'000 / static_cast<std::int64_t>(nodes + 1), 16, 256);
+    return std::clamp<std::int64_t>(1'000'000 / static_cast<std::int64_t>(nodes + 1), 64, 512);
 }
 
 Diagnostic nothing_found(const cost::StageProblem& problem, std::int64_t stages, std::int64_t evaluations) {

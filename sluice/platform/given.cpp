@@ -22,7 +22,8 @@ Platform given_platform(const graph::Graph& graph) {
         copy.overflow = device.memory ? Overflow::hard : Overflow::unlimited;
         copy.fast_memory = device.memory.value_or(Bytes{});
     }
-    platform.given_transfers = !given.transfer.empty();
+    // A graph without tensors has neither transfers nor a need for a link.
+    platform.given_transfers = !given.transfer.empty() || !given.link;
     if (given.link) platform.stage_link.rate = *given.link;
     platform.assumptions = "Devices, times and memory are those of the workload file";
     platform.assumptions += platform.given_transfers ? ", transfers too." : "; transfers at its bandwidth.";

@@ -15,6 +15,8 @@ namespace {
 using cost::Overflow;
 using cost::StageModel;
 
+__extension__ typedef __int128 Wide;
+
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kNoLimit =
     4 * kLargestTotal.count() - 1;                           // above every cost: works, transfers and spill each stay below kLargestTotal
@@ -93,7 +95,12 @@ struct Slicer::Scratch {
         for (const auto& device : problem.classes) {
             memory = memory || device.overflow != Overflow::unlimited;
             hard = hard || device.overflow == Overflow::hard;
+            if (device.count < 1) continue;
+            unlimited = unlimited || device.overflow == Overflow::unlimited;
+            spill_memory = std::max(spill_memory, device.fast_memory.count);
+            if (device.overflow == Overflow::spill) spill_rate = std::max(spill_rate, device.spill_rate.bytes_per_second);
         }
+        if (unlimited) spill_rate = 0;
         sums.resize(classes);
         spills.resize(classes);
         active.resize(classes);
@@ -113,11 +120,23 @@ struct Slicer::Scratch {
     [[nodiscard]] bool over_total(std::size_t state, std::int64_t used) const {
         return states.total_binds && used_elsewhere[state] + used > states.total;
     }
+    /// No slicing of the positions from `left` on over so many devices has a smaller bottleneck: all their work and what must spill,
+    /// shared.
+    [[nodiscard]] std::int64_t share(std::size_t left, std::int64_t devices) const {
+        std::int64_t total = rest[left];
+        if (spill_rate > 0) {
+            const Wide excess = rest_parameters[left] - Wide{devices} * spill_memory;
+            if (excess > 0)
+                total += static_cast<std::int64_t>(std::min<Wide>(excess * 1'000'000'000'000 / spill_rate, kLargestTotal.count()));
+        }
+        return ceil_divide(total, devices);
+    }
     bool poll() { return limits && must_stop(*limits); }
 
     const cost::StageProblem& problem;
     std::size_t classes;
-    bool memory = false, hard = false;
+    bool memory = false, hard = false, unlimited = false;
+    std::int64_t spill_memory = 0, spill_rate = 0;  // most and fastest of the classes; rate 0: some class never spills
     // Of the order, by position. Rows of entries are sorted so that those which count come first.
     std::vector<std::int32_t> position;
     std::vector<std::uint32_t> input_start, drop_start, weight_start;
@@ -125,6 +144,7 @@ struct Slicer::Scratch {
     std::vector<std::int64_t> made, made_bytes, dead_bytes, scratch;  // sent out by this node alone; its outputs; those nobody reads
     std::vector<std::int64_t> work;                                   // class-major; -1: not supported
     std::vector<std::int64_t> rest;                                   // least work from this position on
+    std::vector<std::int64_t> rest_parameters;                        // bytes of the weights with a user from this position on
     std::int64_t floor = 0;                                           // below every bottleneck of this order
     // Of the DP
     DeviceStates states;
@@ -149,6 +169,7 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
     if (memory) made_bytes.assign(n, 0), dead_bytes.assign(n, 0), scratch.assign(n, 0);
     work.assign(classes * n, -1);
     rest.assign(n + 1, 0);
+    rest_parameters.assign(n + 1, 0);
     floor = 0;
 
     // The reader before this one (or else the producer) decides whether an input is new to the segment; the last reader drops an output.
@@ -202,7 +223,13 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
         rest[j] = least == kNone ? 0 : least;
         floor = std::max(floor, rest[j]);
     }
-    for (std::size_t j = n; j-- > 0;) rest[j] += rest[j + 1];
+    if (spill_rate > 0)
+        for (std::size_t w = 0; w < problem.weight_count(); ++w)
+            if (latest_user[w] >= 0) rest_parameters[static_cast<std::size_t>(latest_user[w])] += problem.weight_bytes[w].count;
+    for (std::size_t j = n; j-- > 0;) {
+        rest[j] += rest[j + 1];
+        rest_parameters[j] += rest_parameters[j + 1];
+    }
 }
 
 /// Calls on_segment(r, class, cost) for every segment [left, r) of cost <= threshold; keeps `next`. False: told to stop.
@@ -282,9 +309,9 @@ Slicer::Scratch::Sweep Slicer::Scratch::sweep(std::int64_t threshold) {
             // What is left needs so many devices at least.
             const std::int64_t devices = states.total - used_elsewhere[s] - state.used;
             if (devices <= 0) continue;
-            const std::int64_t share = ceil_divide(rest[left], devices);
-            if (share > threshold)
-                next = std::min(next, share);
+            const std::int64_t least = share(left, devices);
+            if (least > threshold)
+                next = std::min(next, least);
             else
                 starts.push_back({s, state.used, state.worst});
         }
@@ -365,7 +392,7 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
     s.table.resize(s.states.count * (s.problem.node_count() + 1));
 
     // Invariant: no slicing costs less than `low`; `best` costs `high`.
-    std::int64_t low = std::max({s.floor, ceil_divide(s.rest[0], s.states.total), std::min(options.at_least.count(), kNoLimit)});
+    std::int64_t low = std::max({s.floor, s.share(0, s.states.total), std::min(options.at_least.count(), kNoLimit)});
     std::int64_t high = options.below ? options.below->count() : kNone;
     std::optional<cost::Partition> best;
     std::int64_t step = std::max<std::int64_t>(low / 4, 1);

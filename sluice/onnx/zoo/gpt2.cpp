@@ -61,7 +61,10 @@ void build_gpt2(ModelBuilder& builder, const Sizes& sizes) {
         x = builder.binary("Add", layer + ".mlp.residual", down, x);
     }
     x = layer_norm(builder, "norm", x);
-    builder.output(builder.matmul("logits", x, builder.transpose("head.weight", table, {1, 0})));
+    // The head reads the word table as it lies (transB), so that both uses name one parameter.
+    const Value flat = builder.reshape("logits.flat", x, {batch * sequence, hidden});
+    const Value logits = builder.node("Gemm", "logits.gemm", {flat.name, table.name}, {batch * sequence, sizes["vocab"]}, {{"transB", 1}});
+    builder.output(builder.reshape("logits", logits, {batch, sequence, sizes["vocab"]}));
 }
 }  // namespace
 

@@ -17,9 +17,15 @@ using bound::CutWitness;
 using testing::PartitionOptimum;
 
 std::int64_t hostile_number(RandomStream& random) {
-    constexpr std::array numbers{std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min(),
-                                 std::numeric_limits<std::int64_t>::max() - 1, std::int64_t{-1}, std::int64_t{0}, std::int64_t{1} << 61,
-                                 std::int64_t{1} << 32, bound::kLargestScale, bound::kLargestScale + 1};
+    constexpr std::array numbers{std::numeric_limits<std::int64_t>::max(),
+                                 std::numeric_limits<std::int64_t>::min(),
+                                 std::numeric_limits<std::int64_t>::max() - 1,
+                                 std::int64_t{-1},
+                                 std::int64_t{0},
+                                 std::int64_t{1} << 61,
+                                 std::int64_t{1} << 32,
+                                 bound::kLargestScale,
+                                 bound::kLargestScale + 1};
     return numbers[random.below(numbers.size())];
 }
 
@@ -33,18 +39,30 @@ std::int64_t nudged(std::int64_t value, RandomStream& random) {
 void mutate_flows(CutWitness& witness, RandomStream& random) {
     auto& flows = witness.flows;
     const auto any = [&]() -> CutWitness::ArcFlow& { return flows[random.below(flows.size())]; };
-    const auto new_arc = [&] { return random.chance(0.05) ? std::numeric_limits<std::uint32_t>::max() : static_cast<std::uint32_t>(random.below(80)); };
+    const auto new_arc = [&] {
+        return random.chance(0.05) ? std::numeric_limits<std::uint32_t>::max() : static_cast<std::uint32_t>(random.below(80));
+    };
     if (flows.empty() || random.chance(0.2)) {
         flows.insert(flows.begin() + static_cast<std::ptrdiff_t>(random.below(flows.size() + 1)), {new_arc(), nudged(5, random)});
         if (random.chance(0.8)) std::ranges::sort(flows, {}, &CutWitness::ArcFlow::arc);
         return;
     }
     switch (random.below(6)) {
-        case 0: any().flow = nudged(any().flow, random); break;
-        case 1: flows.erase(flows.begin() + static_cast<std::ptrdiff_t>(random.below(flows.size()))); break;
-        case 2: std::swap(any().flow, any().flow); break;
-        case 3: std::swap(any().arc, any().arc); break;
-        case 4: any().arc = new_arc(); break;
+        case 0:
+            any().flow = nudged(any().flow, random);
+            break;
+        case 1:
+            flows.erase(flows.begin() + static_cast<std::ptrdiff_t>(random.below(flows.size())));
+            break;
+        case 2:
+            std::swap(any().flow, any().flow);
+            break;
+        case 3:
+            std::swap(any().arc, any().arc);
+            break;
+        case 4:
+            any().arc = new_arc();
+            break;
         default:  // more of everything keeps conservation: only capacities can object
             for (auto& [arc, flow] : flows) flow = flow > (std::int64_t{1} << 40) ? flow : flow * 2;
     }
@@ -53,21 +71,38 @@ void mutate_flows(CutWitness& witness, RandomStream& random) {
 void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
     auto* cut = std::get_if<CutWitness>(&certificate.witness);
     switch (random.below(cut ? 12 : 6)) {
-        case 0: certificate.value = Duration{nudged(certificate.value.count(), random)}; break;
-        case 1: certificate.stages = nudged(certificate.stages, random); break;
-        case 2: certificate.max_replicas = nudged(certificate.max_replicas, random); break;
-        case 3: certificate.problem[random.below(certificate.problem.size())] ^= 1; break;
-        case 4: certificate.witness = bound::LargestOperatorWitness{NodeId(random.below(problem.node_count() + 1))}; break;
-        case 5: certificate.witness = bound::TotalWorkWitness{}; break;
-        case 6: cut->anchor = random.chance(0.1) ? NodeId{} : NodeId(random.below(problem.node_count() + 2)); break;
-        case 7: cut->scale = nudged(cut->scale, random); break;
+        case 0:
+            certificate.value = Duration{nudged(certificate.value.count(), random)};
+            break;
+        case 1:
+            certificate.stages = nudged(certificate.stages, random);
+            break;
+        case 2:
+            certificate.max_replicas = nudged(certificate.max_replicas, random);
+            break;
+        case 3:
+            certificate.problem[random.below(certificate.problem.size())] ^= 1;
+            break;
+        case 4:
+            certificate.witness = bound::LargestOperatorWitness{NodeId(random.below(problem.node_count() + 1))};
+            break;
+        case 5:
+            certificate.witness = bound::TotalWorkWitness{};
+            break;
+        case 6:
+            cut->anchor = random.chance(0.1) ? NodeId{} : NodeId(random.below(problem.node_count() + 2));
+            break;
+        case 7:
+            cut->scale = nudged(cut->scale, random);
+            break;
         case 8: {
             constexpr std::array parts{&CutWitness::work, &CutWitness::in, &CutWitness::out, &CutWitness::theta};
             auto& part = cut->*parts[random.below(parts.size())];
             part = nudged(part, random);
             break;
         }
-        default: mutate_flows(*cut, random);
+        default:
+            mutate_flows(*cut, random);
     }
 }
 
@@ -79,8 +114,8 @@ TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
         SCOPED_TRACE(i);
         RandomStream random(21, i);
         const auto stages = random.between(1, 4);
-        const auto problem = testing::random_problem(random, random.chance(0.5) ? everything : testing::RandomProblemOptions{.max_operators = 6},
-                                                     random.chance(0.5) ? stages : 0);
+        const auto problem = testing::random_problem(
+            random, random.chance(0.5) ? everything : testing::RandomProblemOptions{.max_operators = 6}, random.chance(0.5) ? stages : 0);
         const PartitionOptimum optimum(problem);
         const auto& method = bound::bounds()[random.below(bound::bounds().size())];
         const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer, {});
@@ -104,7 +139,8 @@ TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
             const auto best = [&] { return optimum.at(devices, std::min(replicas, devices)); };
             if (random.chance(0.5)) {
                 const std::int64_t least = best();
-                if (least != PartitionOptimum::kImpossible) changed.value = Duration{least + 1 + static_cast<std::int64_t>(random.below(3))};
+                if (least != PartitionOptimum::kImpossible)
+                    changed.value = Duration{least + 1 + static_cast<std::int64_t>(random.below(3))};
             }
             ++mutated;
             const auto objections = bound::check_certificate(problem, changed);

@@ -41,8 +41,8 @@ cost::StageProblem chain() {
     return cost::freeze(*graph, platform::given_platform(*graph))->problem;
 }
 
-// Arcs as docs/formats/certificate.md numbers them: 0-2 work of a, b, c; t0: 3 in->a, 4 b->in, 5 a->out, 6 out->b; t1: 7 in->b, 8 c->in, 9 b->out,
-// 10 out->c.
+// Arcs as docs/formats/certificate.md numbers them: 0-2 work of a, b, c; t0: 3 in->a, 4 b->in, 5 a->out, 6 out->b; t1: 7 in->b, 8 c->in, 9
+// b->out, 10 out->c.
 Certificate known(const cost::StageProblem& problem) {
     return {.problem = problem.fingerprint,
             .model = "m",

@@ -140,6 +140,39 @@ TEST(Graph, RefusesWhatNoPlannerCouldUse) {
               }).find("'x' has -1 bytes"),
               std::string::npos);
     EXPECT_NE(message([&](GraphBuilder& b) {
+                  Tensor x = tensor("x");
+                  x.shape = {2, -1};
+                  x.shape_known = true;
+                  b.add_tensor(x);
+                  with_operator(b);
+              }).find("negative dimension"),
+              std::string::npos);
+    EXPECT_EQ(message([&](GraphBuilder& b) {
+                  Tensor x = tensor("x");
+                  x.shape = {2, -1};  // of a shape that is not known, a -1 may be left
+                  b.add_tensor(x);
+                  with_operator(b);
+              }),
+              "built");
+    EXPECT_NE(message([&](GraphBuilder& b) {
+                  Operator f = named("f");
+                  f.features.flops = std::numeric_limits<double>::infinity();
+                  b.add_operator(f, {}, {});
+              }).find("inf FLOPs"),
+              std::string::npos);
+    for (const char* bad : {"\x80", "a\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x98", "\xff"})
+        EXPECT_NE(message([&](GraphBuilder& b) {
+                      b.add_tensor(tensor(bad));
+                      with_operator(b);
+                  }).find("UTF-8"),
+                  std::string::npos)
+            << "overlong, surrogate, too large, cut off, or no UTF-8 at all";
+    EXPECT_EQ(message([&](GraphBuilder& b) {
+                  b.add_tensor(tensor("é☃😀\xf4\x8f\xbf\xbf"));
+                  with_operator(b);
+              }),
+              "built");
+    EXPECT_NE(message([&](GraphBuilder& b) {
                   b.add_parameter(parameter("w", kHuge));
                   b.add_parameter(parameter("v", 1));
                   with_operator(b);
@@ -190,6 +223,14 @@ TEST(Graph, FingerprintIsOfWhatAPlanDependsOn) {
         return std::move(builder).build().value().fingerprint();
     };
     const std::string same = print([](auto&...) {});
+    const auto wired = [](bool both) {  // two operators; the second reads x, or what the first makes too
+        GraphBuilder builder("m");
+        const TensorId x = builder.add_tensor(tensor("x")), y = builder.add_tensor(tensor("y"));
+        builder.add_operator(named("f"), std::array{x}, std::array{y});
+        builder.add_operator(named("g"), both ? std::vector{x, y} : std::vector{x}, {});
+        return std::move(builder).build().value().fingerprint();
+    };
+    EXPECT_NE(wired(false), wired(true));
     EXPECT_EQ(same.size(), 32u);
     EXPECT_EQ(print([](auto&, auto&, auto&, Operator& f, auto&) { f.features.flops = 1e9; }), same);
     EXPECT_EQ(print([](auto&, auto&, auto&, Operator& f, auto&) { f.name = "renamed"; }), same);

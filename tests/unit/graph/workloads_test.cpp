@@ -19,6 +19,7 @@ TEST(Decimal, TakesTheShortestDecimalOfADouble) {
     EXPECT_EQ(scaled(6.959999999999999, 9), 6'960'000'000) << "rounded up";
     EXPECT_EQ(scaled(6.959999999999999, 9, Rounding::down), 6'959'999'999);
     EXPECT_EQ(scaled(1.862645149230957e-09, 9), 2);
+    EXPECT_EQ(scaled(1.05, 0), 2) << "a digit that is dropped early counts too";
     EXPECT_EQ(scaled(1e-300, 9), 1);
     EXPECT_EQ(scaled(1e-300, 9, Rounding::down), 0);
     EXPECT_EQ(scaled(0.0, 9), 0);
@@ -60,7 +61,7 @@ std::string edge(int from, int to, std::string_view cost = "1", std::string_view
 TEST(Msr, TimesTensorsParametersAndSupport) {
     const auto g = msr(node(7, R"(, "size": 10.5, "name": "conv")") + "," + node(3) +
                            R"(,{"id": 4, "supportedOnFpga": false, "cpuLatency": 1, "fpgaLatency": 0})",
-                       edge(7, 3, "0.125", R"(, "size": 0.5)") + "," + edge(7, 4, "0.125", R"(, "size": 8)"));
+                       edge(7, 3, "0.125", R"(, "size": 7.5)") + "," + edge(7, 4, "0.125", R"(, "size": 2)"));
     ASSERT_TRUE(g.has_value()) << to_text(g.error());
     EXPECT_EQ(g->operator_count(), 3u);
     EXPECT_EQ(g->tensor_count(), 1u) << "one tensor a source, none for nodes that nobody reads";

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "sluice/base/files.hpp"
+#include "sluice/onnx/import.hpp"
 #include "tests/unit/zoo/helpers.hpp"
 #include "tests/unit/zoo/runtime.hpp"
 #include "tests/unit/zoo/samples.hpp"
@@ -133,6 +134,17 @@ TEST_P(ZooModel, AtDefaultSizeWithoutWeightsIsValidBesideAFileOfItsExternalLengt
     std::filesystem::resize_file(folder / "weights.bin", static_cast<std::uintmax_t>(end));  // sparse
     ASSERT_NO_THROW(::onnx::checker::check_model((folder / "m.onnx").string(), true));
     EXPECT_EQ(read_file(folder / "m.onnx").value_or("unreadable"), bytes);
+}
+
+TEST_P(ZooModel, AtDefaultSizeImportsWithNothingOpen) {
+    const std::string bytes = bytes_of(GetParam().name, ZooWeights::none);
+    const auto imported = onnx::import_bytes(bytes, GetParam().name);
+    ASSERT_TRUE(imported) << to_text(imported.error());
+    EXPECT_EQ(imported->report.shapes_open, 0u);
+    EXPECT_TRUE(imported->report.opaque_types.empty()) << imported->report.opaque_types.front();
+    EXPECT_TRUE(imported->report.warnings.empty()) << imported->report.warnings.front();
+    const auto model = parse(bytes);
+    EXPECT_EQ(imported->graph.operator_count() + imported->report.folded, static_cast<std::size_t>(model.graph().node_size()));
 }
 
 struct Count {

@@ -112,6 +112,20 @@ TEST(ZooStructure, BarabasiAlbertHasHubsAndErdosRenyiHasNone) {
     EXPECT_LT(most_readers("random-er:operators=5000,degree=2"), 25);
 }
 
+TEST(ZooStructure, WattsStrogatzIsARingWithTheShortcutsItAsksFor) {
+    const auto shortcuts = [](const std::string& specification) {
+        std::ptrdiff_t count = 0;
+        for (const auto& [from, to] : edges_of(graph_of(specification))) {
+            const int distance = std::abs(std::stoi(from.substr(2)) - std::stoi(to.substr(2)));  // "op12"
+            if (std::min(distance, 1000 - distance) > 2) ++count;
+        }
+        return count;
+    };
+    EXPECT_EQ(shortcuts("random-ws:operators=1000,neighbours=2,rewire=0"), 0);
+    EXPECT_NEAR(static_cast<double>(shortcuts("random-ws:operators=1000,neighbours=2,rewire=10")), 200.0, 50.0);
+    EXPECT_NEAR(static_cast<double>(shortcuts("random-ws:operators=1000,neighbours=2,rewire=100")), 2000.0, 50.0);
+}
+
 TEST(ZooStructure, CommunitiesWithoutEdgesBetweenThemAreApart) {
     const auto edges = edges_of(graph_of("random-sbm:operators=400,blocks=4,within=6,between=0"));
     std::map<std::string, std::string> parent;
@@ -126,6 +140,26 @@ TEST(ZooStructure, CommunitiesWithoutEdgesBetweenThemAreApart) {
     }
     for (const auto& name : names) roots.insert(root(name));
     EXPECT_EQ(roots.size(), 4u);
+}
+
+TEST(ZooStructure, TwoCommunitiesWithEdgesOnlyBetweenThemAreBipartite) {
+    std::map<std::string, std::vector<std::string>> neighbours;
+    for (const auto& [from, to] : edges_of(graph_of("random-sbm:operators=400,blocks=2,within=0,between=4"))) {
+        neighbours[from].push_back(to);
+        neighbours[to].push_back(from);
+    }
+    std::map<std::string, bool> side;
+    for (const auto& [start, ignored] : neighbours) {
+        if (!side.emplace(start, false).second) continue;
+        for (std::vector<std::string> open = {start}; !open.empty();) {
+            const std::string at = open.back();
+            open.pop_back();
+            for (const std::string& next : neighbours[at]) {
+                if (side.emplace(next, !side[at]).second) open.push_back(next);
+                ASSERT_NE(side[next], side[at]);
+            }
+        }
+    }
 }
 
 TEST(ZooStructure, SeriesParallelGraphsReduceToOneEdge) {
