@@ -77,7 +77,7 @@ std::vector<Verb> make_verbs() {
          "`zoo list` shows the models and their size parameters; `zoo make NAME` writes one as an ONNX file. Wherever a MODEL is "
          "wanted, zoo:NAME[:key=value,...] works without a file.",
          {{"ACTION", &Arguments::action, true, "list or make", [] { return std::vector<std::string>{"list", "make"}; }},
-          {"NAME", &Arguments::name, false, "make: which model, NAME[:key=value,...]", zoo_names, true}},
+          {"NAME", &Arguments::name, false, "which model; to make it NAME[:key=value,...]", zoo_names, true}},
          {"zoo list", "zoo make bert-base -o bert.onnx", "zoo make mmt:branches=2,layers=4 -o mmt.onnx --weights random"},
          run_zoo},
         {VerbId::demo, "demo", "a tour in under a minute",
