@@ -2,10 +2,12 @@
 // functions and external data; and, one time in eight, on the bytes as they are. libonnx itself is not instrumented: ours is the target.
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "sluice/onnx/import.hpp"
 
@@ -90,10 +92,32 @@ constexpr std::array kAttributes{"axis",        "axes",         "to",       "per
 constexpr std::array<std::int64_t, 16> kSizes{
     0, 1, 2, 3, 4, 7, 64, -1, -2, 1024, 1025, 65536, std::int64_t{1} << 31, std::int64_t{1} << 62, INT64_MAX, INT64_MIN};
 
-std::string name(Bytes& bytes) {
-    const std::uint8_t n = bytes.below(20);
-    return n == 0 ? std::string() : "t" + std::to_string(n);
-}
+/// Mostly names that fit, so that most models get past linking; now and then any other.
+class Names {
+public:
+    std::string fresh(Bytes& bytes) {
+        if (bytes.chance(24)) return any(bytes);
+        made_.push_back("t" + std::to_string(made_.size() + shift_));
+        return made_.back();
+    }
+    std::string made(Bytes& bytes) {
+        if (made_.empty() || bytes.chance(24)) return any(bytes);
+        return made_[made_.size() - 1 - bytes.next() % std::min<std::size_t>(made_.size(), 12)];
+    }
+    Names inner() const {
+        Names copy = *this;
+        copy.shift_ += 1000;  // bodies have names of their own
+        return copy;
+    }
+
+private:
+    static std::string any(Bytes& bytes) {
+        const std::uint8_t n = bytes.below(20);
+        return n == 0 ? std::string() : "t" + std::to_string(n);
+    }
+    std::vector<std::string> made_;
+    std::size_t shift_ = 0;
+};
 
 void fill(Bytes& bytes, ::onnx::TensorProto& tensor) {
     tensor.set_data_type(bytes.chance(8) ? bytes.next() : bytes.chance(2) ? 7 : 1);
@@ -122,8 +146,8 @@ void fill(Bytes& bytes, ::onnx::TensorProto& tensor) {
     }
 }
 
-void fill(Bytes& bytes, ::onnx::ValueInfoProto& info) {
-    info.set_name(name(bytes));
+void fill(Bytes& bytes, ::onnx::ValueInfoProto& info, const std::string& name) {
+    info.set_name(name);
     if (bytes.chance(10)) return;
     if (bytes.chance(12)) {
         info.mutable_type()->mutable_sequence_type()->mutable_elem_type()->mutable_tensor_type()->set_elem_type(1);
@@ -142,14 +166,13 @@ void fill(Bytes& bytes, ::onnx::ValueInfoProto& info) {
     }
 }
 
-void fill(Bytes& bytes, ::onnx::GraphProto& graph, int depth);
+void fill(Bytes& bytes, ::onnx::GraphProto& graph, int depth, Names names);
 
-void fill(Bytes& bytes, ::onnx::NodeProto& node, int depth) {
+void fill(Bytes& bytes, ::onnx::NodeProto& node, int depth, Names& names) {
     node.set_op_type(kTypes[bytes.below(kTypes.size())]);
     if (node.op_type() == "f0" || node.op_type() == "f1" || bytes.chance(20)) node.set_domain("d");
-    if (bytes.chance(2)) node.set_name(name(bytes));
-    for (int i = bytes.below(5); i > 0; --i) node.add_input(name(bytes));
-    for (int i = bytes.below(4); i > 0; --i) node.add_output(name(bytes));
+    if (bytes.chance(2)) node.set_name(names.made(bytes));
+    for (int i = bytes.below(5); i > 0; --i) node.add_input(names.made(bytes));
     for (int i = bytes.below(4); i > 0; --i) {
         auto& attribute = *node.add_attribute();
         attribute.set_name(kAttributes[bytes.below(kAttributes.size())]);
@@ -170,25 +193,26 @@ void fill(Bytes& bytes, ::onnx::NodeProto& node, int depth) {
             case 3:
                 if (depth > 3) break;
                 attribute.set_type(::onnx::AttributeProto::GRAPH);
-                fill(bytes, *attribute.mutable_g(), depth + 1);
+                fill(bytes, *attribute.mutable_g(), depth + 1, names.inner());
                 break;
             default:
                 attribute.set_type(::onnx::AttributeProto::STRING);
                 attribute.set_s("ij,jk->ik");
         }
     }
+    for (int i = bytes.chance(4) ? bytes.below(4) : 1; i > 0; --i) node.add_output(names.fresh(bytes));
 }
 
-void fill(Bytes& bytes, ::onnx::GraphProto& graph, int depth) {
-    for (int i = bytes.below(4); i > 0; --i) fill(bytes, *graph.add_input());
+void fill(Bytes& bytes, ::onnx::GraphProto& graph, int depth, Names names) {
+    for (int i = bytes.below(4); i > 0; --i) fill(bytes, *graph.add_input(), names.fresh(bytes));
     for (int i = bytes.below(4); i > 0; --i) {
         auto& tensor = *graph.add_initializer();
-        tensor.set_name(name(bytes));
+        tensor.set_name(names.fresh(bytes));
         fill(bytes, tensor);
     }
-    for (int i = bytes.below(3); i > 0; --i) fill(bytes, *graph.add_value_info());
-    for (int i = bytes.below(depth == 0 ? 40 : 6); i > 0 && !bytes.done(); --i) fill(bytes, *graph.add_node(), depth);
-    for (int i = bytes.below(3); i > 0; --i) fill(bytes, *graph.add_output());
+    for (int i = bytes.below(depth == 0 ? 40 : 6); i > 0 && !bytes.done(); --i) fill(bytes, *graph.add_node(), depth, names);
+    for (int i = bytes.below(3); i > 0; --i) fill(bytes, *graph.add_value_info(), names.made(bytes));
+    for (int i = bytes.below(3); i > 0; --i) fill(bytes, *graph.add_output(), names.made(bytes));
 }
 
 std::string model(Bytes& bytes) {
@@ -202,13 +226,14 @@ std::string model(Bytes& bytes) {
         auto& function = *model.add_functions();
         function.set_name("f" + std::to_string(bytes.below(2)));
         function.set_domain("d");
-        for (int k = bytes.below(3); k > 0; --k) function.add_input(name(bytes));
-        for (int k = bytes.below(3); k > 0; --k) function.add_output(name(bytes));
+        Names names;
+        for (int k = bytes.below(3); k > 0; --k) function.add_input(names.fresh(bytes));
         *function.add_opset_import() = model.opset_import(0);
         *function.add_opset_import() = custom;
-        for (int k = bytes.below(4); k > 0; --k) fill(bytes, *function.add_node(), 1);
+        for (int k = bytes.below(4); k > 0; --k) fill(bytes, *function.add_node(), 1, names);
+        for (int k = bytes.below(3); k > 0; --k) function.add_output(names.made(bytes));
     }
-    fill(bytes, *model.mutable_graph(), 0);
+    fill(bytes, *model.mutable_graph(), 0, Names{});
     return model.SerializeAsString();
 }
 
