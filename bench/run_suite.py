@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     suite = json.loads((options.checkout / "bench" / "suites" / f"{options.suite}.json").read_text())
-    sluice = str(options.checkout / "build" / "release" / "sluice")
+    sluice = str(options.checkout / "build" / "release" / "bin" / "sluice")
     cases = []
     with tempfile.TemporaryDirectory() as folder:
         for model in models_of(suite, options.checkout):

@@ -237,10 +237,12 @@ private:
 
     Result<void> add_classes() {
         const std::size_t nodes = problem_.operators.size();
+        // -k counts the devices of all classes: the first gets what the platform lacks.
+        const std::int64_t wanted_of_first = stages_ - (platform::device_count(platform_) - platform_.classes.front().count);
         for (std::size_t c = 0; c < platform_.classes.size(); ++c) {
             const platform::DeviceClass& device = platform_.classes[c];
             problem_.classes.push_back({.name = device.name,
-                                        .count = c == 0 ? std::max(device.count, stages_) : device.count,
+                                        .count = c == 0 ? std::max(device.count, wanted_of_first) : device.count,
                                         .work = std::vector<Duration>(nodes, Duration{0}),
                                         .supported = graph::NodeSet(nodes),
                                         .overflow = device.overflow,

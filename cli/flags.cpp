@@ -1,0 +1,179 @@
+#include "cli/flags.hpp"
+
+#include <format>
+
+#include "cli/verbs.hpp"
+#include "sluice/bound/registry.hpp"
+#include "sluice/inference/registry.hpp"
+#include "sluice/onnx/zoo.hpp"
+#include "sluice/platform/platform.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+std::vector<std::string> platform_names() {
+    const auto names = platform::preset_names();
+    return {names.begin(), names.end()};
+}
+
+std::vector<std::string> zoo_names() {
+    std::vector<std::string> names;
+    for (const onnx::ZooEntry& entry : onnx::zoo_entries()) names.emplace_back(entry.name);
+    return names;
+}
+
+std::vector<std::string> zoo_models() {
+    std::vector<std::string> names = zoo_names();
+    for (std::string& name : names) name.insert(0, "zoo:");
+    return names;
+}
+
+std::vector<std::string> planner_names() {
+    std::vector<std::string> names{"auto"};
+    for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
+    return names;
+}
+
+std::vector<std::string> bound_names() {
+    std::vector<std::string> names{"auto"};
+    for (const bound::Bound& bound : bound::bounds()) names.emplace_back(bound.name);
+    return names;
+}
+
+constexpr std::string_view kModelHelp =
+    "an ONNX file (.onnx, .onnx.gz), a graph or workload file (JSON, graph.txt), or zoo:NAME[:key=value,...]";
+
+Positional model_argument() { return {"MODEL", &Arguments::model, true, kModelHelp, zoo_models, true, true}; }
+
+std::vector<Verb> make_verbs() {
+    return {
+        {VerbId::inspect, "inspect", "what a model is made of",
+         "Reads a model and shows its operators by class, work, parameters, activations, longest path and width, the heaviest operators and the "
+         "largest tensors, and what import folded or assumed. With -p also the time of each on that platform; with -o the graph as a file.",
+         {model_argument()},
+         {"inspect zoo:bert-base", "inspect model.onnx -p asic-16", "inspect model.onnx -o graph.json"},
+         run_inspect},
+        {VerbId::plan, "plan", "split a model into stages, with a proven bound",
+         "Finds a partition of the model into at most k stages whose slowest stage is as fast as possible, and a lower bound on what any partition "
+         "could reach. -o keeps the plan, and its certificate beside it. Ctrl-C once stops at the next check and keeps the best plan so far.",
+         {model_argument()},
+         {"plan zoo:bert-base -p asic-16 -k 8", "plan model.onnx -p edge-chain-4 --time 30 -o plan.json", "plan workload.json -k 4 --json"},
+         run_plan},
+        {VerbId::bound, "bound", "only the proven bound",
+         "Proves a lower bound on the slowest stage of every partition of the model into at most k stages. -o writes the certificate.",
+         {model_argument()},
+         {"bound zoo:bert-base -p asic-16 -k 8", "bound model.onnx -p asic-16 -k 16 -o bound.certificate.json"},
+         run_bound},
+        {VerbId::verify, "verify", "check a plan and a certificate from their files",
+         "Imports the model as the plan says it was imported, recomputes every number of the plan, and re-checks the certificate in exact "
+         "arithmetic with code that shares nothing with the planners.",
+         {model_argument(),
+          {"PLAN", &Arguments::plan, true, "a plan file (sluice.plan/1)", nullptr, true, true},
+          {"CERTIFICATE", &Arguments::certificate, false, "its certificate (sluice.certificate/1)", nullptr, true, true}},
+         {"verify model.onnx plan.json plan.certificate.json"},
+         run_verify},
+        {VerbId::zoo, "zoo", "list or make model files of any size",
+         "`zoo list` shows the models and their size parameters; `zoo make NAME` writes one as an ONNX file. Wherever a MODEL is "
+         "wanted, zoo:NAME[:key=value,...] works without a file.",
+         {{"ACTION", &Arguments::action, true, "list or make", [] { return std::vector<std::string>{"list", "make"}; }},
+          {"NAME", &Arguments::name, false, "make: which model, NAME[:key=value,...]", zoo_names, true}},
+         {"zoo list", "zoo make bert-base -o bert.onnx", "zoo make mmt:branches=2,layers=4 -o mmt.onnx --weights random"},
+         run_zoo},
+        {VerbId::demo, "demo", "a tour in under a minute",
+         "Makes BERT-base from the zoo, plans it over 8 devices of asic-16, writes model, plan, certificate and events into a run folder, and "
+         "verifies the plan from those files.",
+         {},
+         {"demo", "demo -o my-run --time 30"},
+         run_demo},
+        {VerbId::doctor, "doctor", "is everything here that sluice needs",
+         "Shows the versions compiled in, processors, memory and the cache folder, and runs a small plan with its verification.",
+         {},
+         {"doctor"},
+         run_doctor},
+        {VerbId::completions, "completions", "tab completion for a shell",
+         "Prints the completion script of a shell; load it from the shell's start file.",
+         {{"SHELL", &Arguments::shell, true, "bash, zsh or fish", [] { return std::vector<std::string>{"bash", "zsh", "fish"}; }}},
+         {"completions bash > ~/.local/share/bash-completion/completions/sluice"},
+         run_completions},
+    };
+}
+
+std::vector<Flag> make_flags() {
+    constexpr VerbSet kInspect = in(VerbId::inspect), kPlan = in(VerbId::plan), kBound = in(VerbId::bound), kZoo = in(VerbId::zoo),
+                      kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor);
+    return {
+        {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
+         "a preset, PRESET:key=value,... (asic-16:link=8GB/s), or a TOML file", kInspect | kPlan | kBound, 0, platform_names, true},
+        {"stages", 'k', "N", &Arguments::stages, "as many as the platform has devices", "at most so many stages", kPlan | kBound, 1},
+        {"for", 0, "JOB", &Arguments::job, "inference", "what the stages are for", kPlan | kBound, 0,
+         [] { return std::vector<std::string>{"inference"}; }},
+        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kPlan, 0, planner_names},
+        {"method", 0, "NAME", &Arguments::method, "auto", "the kind of bound", kBound, 0, bound_names},
+        {"time", 0, "TIME", &Arguments::time, "10s", "stop after so long, counted from the start of the command (10, 10s, 2min)",
+         kPlan | kBound | kDemo},
+        {"gap", 0, "GAP", &Arguments::gap, "0", "stop once 1 - bound/bottleneck is at most this (0.01, 1%)", kPlan},
+        {"require-gap", 0, "GAP", &Arguments::require_gap, "none", "exit 4 when the gap ends above this; everything is written all the same", kPlan},
+        {"evals", 0, "N", &Arguments::evaluations, "none",
+         "stop after so many evaluations; the result then does not depend on the clock, and --time has no default", kPlan | kBound, 1},
+        {"seed", 0, "N", &Arguments::seed, "0", "of every random choice", kPlan, 0},
+        {"seed", 0, "N", &Arguments::seed, "0", "of random weights", kZoo, 0},
+        {"threads", 0, "N", &Arguments::threads, "the processors allowed", "threads to use; results do not depend on it", kPlan | kBound | kDemo, 1},
+        {"dim", 0, "NAME=VALUE", &Arguments::dimensions, "", "the size of a symbolic dimension, or of TENSOR.axis; repeatable",
+         kInspect | kPlan | kBound, 1},
+        {"assume-size", 0, "N", &Arguments::assume_size, "none", "the size of every dimension that is still unknown after shape inference",
+         kInspect | kPlan | kBound, 1},
+        {"weights", 0, "WHICH", &Arguments::weights, "none", "whether the file gets weights that can be run", kZoo, 0,
+         [] { return std::vector<std::string>{"none", "random"}; }},
+        {"output", 'o', "FILE", &Arguments::output, "", "write the graph to FILE (sluice.graph/1)", kInspect},
+        {"output", 'o', "FILE", &Arguments::output, "", "write the plan to FILE and its certificate beside it (STEM.certificate.json)", kPlan},
+        {"output", 'o', "FILE", &Arguments::output, "", "write the certificate to FILE", kBound},
+        {"output", 'o', "FILE", &Arguments::output, "", "zoo make: write the model to FILE", kZoo},
+        {"output", 'o', "FOLDER", &Arguments::output, "runs/demo", "the run folder to make", kDemo},
+        {"json", 0, "", &Arguments::json, "", "print JSON on stdout (nothing else changes)", kInspect | kPlan | kBound | kVerify | kZoo | kDoctor},
+        {"quiet", 'q', "", &Arguments::quiet, "", "only errors on stderr: no progress, notes or warnings", kEverywhere & ~kTop},
+        {"help", 'h', "", &Arguments::help, "", "show help and exit", kEverywhere},
+        {"version", 'V', "", &Arguments::version, "", "show the version and exit", kTop},
+        {"man", 0, "", &Arguments::man, "", "print the manual page (try: sluice --man | man -l -) and exit", kTop},
+    };
+}
+
+}  // namespace
+
+std::span<const Verb> verbs() {
+    static const std::vector<Verb> table = make_verbs();
+    return table;
+}
+
+std::span<const Flag> flags() {
+    static const std::vector<Flag> table = make_flags();
+    return table;
+}
+
+const Verb* find_verb(std::string_view name) {
+    for (const Verb& verb : verbs())
+        if (verb.name == name) return &verb;
+    return nullptr;
+}
+
+std::vector<const Flag*> flags_of(VerbSet verb) {
+    std::vector<const Flag*> list;
+    for (const Flag& flag : flags())
+        if ((flag.verbs & verb) != 0) list.push_back(&flag);
+    return list;
+}
+
+std::string synopsis_of(const Flag& flag) {
+    const std::string letter = flag.letter != 0 ? std::format("-{}, ", flag.letter) : "";
+    const std::string value = flag.value.empty() ? "" : std::format(" {}", flag.value);
+    return std::format("{}--{}{}", letter, flag.name, value);
+}
+
+std::string usage_of(const Verb& verb) {
+    std::string text = std::format("sluice {}", verb.name);
+    for (const Positional& positional : verb.positionals)
+        text += positional.required ? std::format(" {}", positional.name) : std::format(" [{}]", positional.name);
+    return text + " [FLAG...]";
+}
+
+}  // namespace sluice::cli

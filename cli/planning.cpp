@@ -1,0 +1,173 @@
+#include "cli/planning.hpp"
+
+#include <algorithm>
+#include <format>
+
+#include "cli/machine.hpp"
+#include "cli/shell.hpp"
+#include "cli/terminal.hpp"
+#include "sluice/base/files.hpp"
+#include "sluice/plan/plan_file.hpp"
+#include "sluice/report/text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr std::chrono::seconds kDefaultTime{10};
+constexpr std::int64_t kMostThreads = 1024;
+
+Duration time_limit(const Arguments& arguments) { return arguments.time.value_or(kDefaultTime); }
+
+}  // namespace
+
+onnx::ImportOptions import_options(const Arguments& arguments) {
+    return {.dimensions = arguments.dimensions, .assume_size = arguments.assume_size};
+}
+
+Result<onnx::LoadedModel> load_model(Session& session) {
+    auto model = onnx::load_model(*session.arguments.model, import_options(session.arguments));
+    if (model && model->import)
+        for (const std::string& warning : model->import->warnings) session.terminal.warn(warning);
+    return model;
+}
+
+Result<platform::Platform> choose_platform(const Arguments& arguments, const graph::Graph& graph) {
+    if (arguments.platform) return platform::load_platform(*arguments.platform);
+    if (graph.given_costs()) return platform::given_platform(graph);
+    return platform::load_platform("cpu");
+}
+
+Result<Prepared> prepare(Session& session) {
+    auto model = load_model(session);
+    if (!model) return fail(std::move(model.error()));
+    auto platform = choose_platform(session.arguments, model->graph);
+    if (!platform) return fail(std::move(platform.error()));
+    return prepare(session, std::move(*model), std::move(*platform), session.arguments.stages);
+}
+
+Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages) {
+    Prepared prepared{std::move(model), std::move(platform), {}, 1};
+    const std::int64_t wanted = std::max<std::int64_t>(1, stages.value_or(platform::device_count(prepared.platform)));
+    // No partition has more stages than operators: a larger k is clamped before it enters the problem.
+    prepared.stages = std::min(wanted, static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.model.graph.operator_count())));
+    for (;;) {
+        auto frozen = cost::freeze(prepared.model.graph, prepared.platform, prepared.stages);
+        if (!frozen) return fail(std::move(frozen.error()));
+        prepared.frozen = std::move(*frozen);
+        const auto nodes = static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.frozen.problem.node_count()));
+        if (prepared.stages <= nodes) break;
+        prepared.stages = nodes;  // colours and free operators leave less to place
+    }
+    for (const std::string& warning : prepared.frozen.report.warnings) session.terminal.warn(warning);
+    if (prepared.stages < wanted && stages)
+        session.terminal.say(std::format("-k {}: the model has {} to place, so at most {} can be used", wanted,
+                                         report::counted(prepared.frozen.problem.node_count(), "operator"),
+                                         report::counted(static_cast<std::size_t>(prepared.stages), "stage")));
+    return prepared;
+}
+
+Limits limits_of(const Session& session, std::stop_token stop) {
+    const Arguments& arguments = session.arguments;
+    Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = std::move(stop)};
+    if (arguments.time || !arguments.evaluations)
+        limits.deadline = session.start + std::chrono::duration_cast<Limits::Clock::duration>(time_limit(arguments));
+    return limits;
+}
+
+solve::SolveOptions solve_options(const Session& session, const Prepared& prepared) {
+    const Arguments& arguments = session.arguments;
+    solve::SolveOptions options;
+    options.stages = prepared.stages;
+    options.method = arguments.method.value_or("auto");
+    options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
+    options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
+    options.gap = arguments.gap.value_or(0);
+    options.model = prepared.model.graph.fingerprint();
+    return options;
+}
+
+std::string limit_text(const Arguments& arguments, const Termination& termination) {
+    switch (termination.reason) {
+        case StopReason::time: return std::format("--time {:g} s", std::chrono::duration<double>(time_limit(arguments)).count());
+        case StopReason::evaluations: return std::format("--evals {}", arguments.evaluations.value_or(0));
+        case StopReason::gap: return std::format("--gap {}", report::percent(arguments.gap.value_or(0)));
+        case StopReason::finished:
+        case StopReason::optimal:
+        case StopReason::interrupted: break;
+    }
+    return {};
+}
+
+void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
+    for (const Diagnostic& warning : warnings) {
+        session.terminal.warn(warning.message);
+        for (const std::string& note : warning.notes) session.terminal.say(note);
+    }
+}
+
+Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits) {
+    const Arguments& arguments = session.arguments;
+    const solve::SolveOptions options = solve_options(session, prepared);
+    auto result = solve::solve(prepared.frozen.problem, options, observer, limits);
+    if (!result) return fail(std::move(result.error()));
+    session.terminal.clear_line();
+    show_warnings(session, result->warnings);
+    Planned planned{solve::make_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, *result),
+                    std::move(result->certificate), result->certified};
+    plan::Plan& plan = planned.plan;
+    plan.model.dimensions = arguments.dimensions;
+    plan.model.assume_size = arguments.assume_size;
+    if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
+    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
+    plan.termination.seconds = session.seconds();
+    plan.limit = limit_text(arguments, plan.termination);
+    return planned;
+}
+
+std::filesystem::path certificate_path(const std::filesystem::path& plan) {
+    std::filesystem::path path = plan;
+    return path.replace_filename(plan.stem().string() + ".certificate.json");
+}
+
+Result<void> write_planned(const Planned& planned, const std::filesystem::path& path) {
+    if (auto written = write_file(certificate_path(path), bound::to_json_text(planned.certificate, planned.certified)); !written) return written;
+    return write_file(path, plan::to_json_text(planned.plan));
+}
+
+Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan_file, const std::filesystem::path& certificate_file) {
+    // A file that contradicts itself is a verdict too, not only a file that cannot be read.
+    const auto failed = [](Diagnostic failure) -> Result<Verdict> {
+        if (failure.kind != DiagnosticKind::verification) return fail(std::move(failure));
+        Verdict verdict;
+        verdict.report.failures.push_back(std::move(failure));
+        return verdict;
+    };
+    auto plan = plan::read_plan_file(plan_file);
+    if (!plan) return failed(std::move(plan.error()));
+    std::optional<bound::Certificate> certificate;
+    if (!certificate_file.empty()) {
+        auto read = bound::read_certificate_file(certificate_file);
+        if (!read) return failed(std::move(read.error()));
+        certificate = std::move(*read);
+    }
+    auto loaded = onnx::load_model(model, {.dimensions = plan->model.dimensions, .assume_size = plan->model.assume_size});
+    if (!loaded) return fail(std::move(loaded.error()));
+    auto report = solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
+    return Verdict{std::move(*plan), loaded->graph.name(), std::move(report)};
+}
+
+Result<void> check_output(const std::optional<std::string>& path) {
+    if (!path) return {};
+    if (*path == "-") return fail(usage_error("-o needs a file: stdout is for what the verb prints").fix("--json prints JSON on stdout"));
+    std::error_code error;
+    const std::filesystem::path file(*path);
+    if (std::filesystem::is_directory(file, error)) return fail(input_error(std::format("cannot write '{}': it is a directory", *path)));
+    const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+    if (!std::filesystem::is_directory(folder, error))
+        return fail(input_error(std::format("cannot write '{}': there is no folder '{}'", *path, folder.string()))
+                        .fix(std::format("mkdir -p {}", shell_word(folder.string()))));
+    return {};
+}
+
+}  // namespace sluice::cli

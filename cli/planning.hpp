@@ -1,0 +1,67 @@
+// What plan, bound, inspect, verify and demo share: from the words of the command line to a frozen problem, and from files to a verdict.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "cli/session.hpp"
+#include "sluice/cost/stage_problem.hpp"
+#include "sluice/onnx/load_model.hpp"
+#include "sluice/plan/plan.hpp"
+#include "sluice/platform/platform.hpp"
+#include "sluice/solve/solve.hpp"
+#include "sluice/solve/verify.hpp"
+
+namespace sluice::cli {
+
+/// A problem ready to plan.
+struct Prepared {
+    onnx::LoadedModel model;
+    platform::Platform platform;
+    cost::FrozenProblem frozen;
+    std::int64_t stages = 1;  // -k, or what the platform has; never above the nodes to place
+};
+
+/// --dim and --assume-size.
+[[nodiscard]] onnx::ImportOptions import_options(const Arguments& arguments);
+/// The model alone, its import warnings shown.
+[[nodiscard]] Result<onnx::LoadedModel> load_model(Session& session);
+/// -p, else the workload's own devices, else `cpu`.
+[[nodiscard]] Result<platform::Platform> choose_platform(const Arguments& arguments, const graph::Graph& graph);
+/// Model, platform and frozen problem; says when -k is above what can be filled.
+[[nodiscard]] Result<Prepared> prepare(Session& session);
+[[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages);
+
+[[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
+[[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
+/// The limit that ended the work, in words: "--time 10 s".
+[[nodiscard]] std::string limit_text(const Arguments& arguments, const Termination& termination);
+/// What the solver noticed, on stderr.
+void show_warnings(Session& session, std::span<const Diagnostic> warnings);
+
+/// solve::solve, and the plan file's content. The plan's seconds are those since the verb began.
+struct Planned {
+    plan::Plan plan;
+    bound::Certificate certificate;
+    bool certified = false;
+};
+[[nodiscard]] Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits);
+
+/// "plan.json" -> "plan.certificate.json"
+[[nodiscard]] std::filesystem::path certificate_path(const std::filesystem::path& plan);
+/// The certificate first, so that a plan file never stands without it.
+[[nodiscard]] Result<void> write_planned(const Planned& planned, const std::filesystem::path& path);
+
+struct Verdict {
+    plan::Plan plan;
+    std::string model;  // its name
+    solve::VerifyReport report;
+};
+/// From files alone; `certificate` may be empty. Fails when a file cannot be read as what it should be.
+[[nodiscard]] Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan, const std::filesystem::path& certificate);
+
+/// Refuses, before any work, an output path that cannot be written: "-", a directory, a folder that is not there.
+[[nodiscard]] Result<void> check_output(const std::optional<std::string>& path);
+
+}  // namespace sluice::cli

@@ -1,0 +1,75 @@
+#include <format>
+
+#include "cli/interrupt.hpp"
+#include "cli/planning.hpp"
+#include "cli/progress.hpp"
+#include "cli/shell.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "sluice/base/files.hpp"
+#include "sluice/report/plan_text.hpp"
+#include "sluice/report/text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+/// What the proof rests on, in words.
+struct Describe {
+    const Prepared& prepared;
+
+    [[nodiscard]] std::string label(NodeId node) const {
+        const auto& problem = prepared.frozen.problem;
+        return node.index() < problem.node_count() ? prepared.model.graph.label(problem.operators[node.index()].front()) : std::string("?");
+    }
+    std::string operator()(const bound::LargestOperatorWitness& witness) const {
+        return std::format("some stage must hold '{}', the slowest operator", label(witness.node));
+    }
+    std::string operator()(const bound::TotalWorkWitness&) const { return "all the work, shared evenly by all stages"; }
+    std::string operator()(const bound::CutWitness& witness) const {
+        return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor), report::grouped(witness.flows.size()));
+    }
+};
+
+}  // namespace
+
+Result<Outcome> run_bound(Session& session) {
+    const Arguments& arguments = session.arguments;
+    Terminal& terminal = session.terminal;
+    if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+
+    InterruptGuard interrupt(terminal);
+    auto prepared = prepare(session);
+    if (!prepared) return fail(std::move(prepared.error()));
+    solve::SolveOptions options = solve_options(session, *prepared);
+    options.bound = arguments.method.value_or("auto");
+    options.method = "auto";
+    Progress progress(session, "bound");
+    auto proven = solve::prove(prepared->frozen.problem, options, progress, limits_of(session, interrupt.token()));
+    if (!proven) return fail(std::move(proven.error()));
+    terminal.clear_line();
+    show_warnings(session, proven->warnings);
+
+    const std::string text = bound::to_json_text(proven->certificate, proven->certified);
+    if (arguments.output) {
+        if (auto written = write_file(*arguments.output, text); !written) return fail(std::move(written.error()));
+        terminal.say(std::format("wrote the certificate to {}", *arguments.output));
+    }
+    const std::string platform = arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "";
+    terminal.hint(std::format("sluice plan {}{} -k {}", shell_word(*arguments.model), platform, prepared->stages));
+    if (arguments.json) return Outcome{text};
+
+    const bound::Certificate& certificate = proven->certificate;
+    const double seconds = std::chrono::duration<double>(certificate.value).count();
+    return Outcome{
+        std::format("{} on {}: every partition into at most {} has a stage of {} or more\n\n", report::printable(prepared->model.graph.name()),
+                    report::printable(prepared->platform.name), report::counted(static_cast<std::size_t>(certificate.stages), "stage"),
+                    to_text(certificate.value)) +
+        report::facts_text({{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
+                            {"throughput", seconds > 0 ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
+                            {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
+                            {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
+                                                    session.seconds())}})};
+}
+
+}  // namespace sluice::cli

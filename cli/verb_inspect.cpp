@@ -1,0 +1,86 @@
+#include <format>
+#include <nlohmann/json.hpp>
+
+#include "cli/planning.hpp"
+#include "cli/shell.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "sluice/base/files.hpp"
+#include "sluice/base/json.hpp"
+#include "sluice/graph/serialise.hpp"
+#include "sluice/report/model_text.hpp"
+#include "sluice/report/text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+std::vector<std::pair<std::string, std::string>> facts_of(const onnx::ImportReport& report) {
+    std::vector<std::pair<std::string, std::string>> facts{
+        {"made by", std::format("{}, opset {}", report.producer.empty() ? "unknown" : report.producer, report.opset)},
+        {"nodes", std::format("{} in the file", report::grouped(report.nodes))}};
+    const auto add = [&](std::string_view name, std::size_t count, std::string_view what) {
+        if (count > 0) facts.emplace_back(name, std::format("{} {}", report::grouped(count), what));
+    };
+    add("folded", report.folded, "nodes of shape chains and constants");
+    add("removed", report.removed_identities, "nodes that do nothing (Identity, Dropout)");
+    add("views", report.views, "operators that move no data");
+    add("aliases", report.aliases, "second names of parameters resolved");
+    add("inlined", report.inlined_functions, "calls of local functions");
+    add("shapes", report.shapes_inferred, "inferred");
+    add("shapes", report.shapes_assumed, "rest on an assumed size");
+    add("shapes", report.shapes_open, "still unknown");
+    for (const auto& [name, value] : report.bound_dimensions) facts.emplace_back("dimension", std::format("{} = {}", name, value));
+    for (const std::string& type : report.opaque_types) facts.emplace_back("no cost rule", type);
+    return facts;
+}
+
+report::OperatorTimes times_of(const platform::Platform& platform, const cost::StageProblem& problem) {
+    // A node may hold several operators (a colour): its time is shown at its first.
+    report::OperatorTimes times{platform.name, std::vector<std::optional<Duration>>(problem.node_of.size())};
+    for (std::size_t n = 0; n < problem.node_count(); ++n) {
+        std::optional<Duration> least;
+        for (const cost::DeviceCosts& device : problem.classes)
+            if (device.supported.contains(n) && (!least || device.work[n] < *least)) least = device.work[n];
+        for (OperatorId id : problem.operators[n]) times.time[id.index()] = Duration{0};
+        times.time[problem.operators[n].front().index()] = least;
+    }
+    return times;
+}
+
+}  // namespace
+
+Result<Outcome> run_inspect(Session& session) {
+    const Arguments& arguments = session.arguments;
+    if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+    auto model = load_model(session);
+    if (!model) return fail(std::move(model.error()));
+
+    report::ModelView view;
+    view.graph = &model->graph;
+    view.summary = graph::summarise(model->graph);
+    view.format = model->format;
+    if (model->import) {
+        view.facts = facts_of(*model->import);
+        view.warnings = model->import->warnings;
+    }
+    if (arguments.platform) {
+        auto platform = platform::load_platform(*arguments.platform);
+        if (!platform) return fail(std::move(platform.error()));
+        auto frozen = cost::freeze(model->graph, *platform);
+        if (!frozen) return fail(std::move(frozen.error()));
+        for (const std::string& warning : frozen->report.warnings) {
+            session.terminal.warn(warning);
+            view.warnings.push_back(warning);
+        }
+        view.times = times_of(*platform, frozen->problem);
+    }
+    if (arguments.output) {
+        if (auto written = write_file(*arguments.output, graph::to_json_text(model->graph)); !written) return fail(std::move(written.error()));
+        session.terminal.say(std::format("wrote the graph to {}", *arguments.output));
+    }
+    session.terminal.hint(std::format("sluice plan {} -p asic-16 -k 8", shell_word(*arguments.model)));
+    return Outcome{arguments.json ? json::to_file_text(report::model_json(view)) : report::model_text(view)};
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,46 @@
+#include <format>
+#include <nlohmann/json.hpp>
+
+#include "cli/planning.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "sluice/base/json.hpp"
+#include "sluice/base/observer.hpp"
+#include "sluice/report/plan_text.hpp"
+#include "sluice/report/text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+nlohmann::ordered_json verdict_json(const solve::VerifyReport& report) {
+    auto failures = nlohmann::ordered_json::array();
+    for (const Diagnostic& failure : report.failures)
+        failures.push_back({{"message", failure.message}, {"notes", failure.notes}, {"help", failure.help}});
+    return {{"valid", report.valid}, {"certified", report.certified}, {"failures", std::move(failures)}};
+}
+
+}  // namespace
+
+Result<Outcome> run_verify(Session& session) {
+    const Arguments& arguments = session.arguments;
+    auto verdict = verify_files(*arguments.model, *arguments.plan, arguments.certificate.value_or(""));
+    if (!verdict) return fail(std::move(verdict.error()));
+    const auto& [plan, model, report] = *verdict;
+
+    for (const Diagnostic& failure : report.failures) session.terminal.error(failure);
+    const ExitCode code = report.valid ? ExitCode::done : ExitCode::verification;
+    if (report.valid && plan.bound && !arguments.certificate)
+        session.terminal.say("the bound was not checked: no certificate was given");
+    if (arguments.json) return Outcome{json::to_file_text(verdict_json(report)), code};
+    if (!report.valid) return Outcome{"", code};
+    return Outcome{std::format("{}: the plan holds, {}\n", report::printable(model), report::counted(plan.stages.size(), "stage")) +
+                       report::facts_text({{"bottleneck", to_text(plan.predicted.bottleneck)},
+                                           {"bound", plan.bound ? std::format("{} ({}, {})", to_text(plan.bound->value), report::printable(plan.bound->kind),
+                                                                              report.certified ? "certificate checked" : "not checked")
+                                                                : "none"},
+                                           {"gap", plan.bound ? report::percent(gap_of(plan.predicted.bottleneck, plan.bound->value)) : ""}}),
+                   code};
+}
+
+}  // namespace sluice::cli
