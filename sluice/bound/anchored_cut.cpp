@@ -159,7 +159,7 @@ void AnchoredCuts::note(const Found& found) {
 std::vector<NodeId> AnchoredCuts::by_promise(const CutNetwork& network) const {
     std::vector<NodeId> anchors;
     for (std::size_t v = 0; v < problem_.node_count(); ++v) anchors.emplace_back(v);
-    std::ranges::stable_sort(anchors, std::ranges::greater{}, [&](NodeId v) { return network.at_most(v); });
+    std::ranges::stable_sort(anchors, std::ranges::greater{}, [&](NodeId v) { return network.alone(v); });
     return anchors;
 }
 
@@ -167,6 +167,7 @@ std::vector<NodeId> AnchoredCuts::by_promise(const CutNetwork& network) const {
 void AnchoredCuts::probe() {
     std::vector<std::pair<Duration, CutWeights>> order;
     for (const CutWeights& weights : starting_weights(problem_.model, relaxation_.spills)) {
+        if (ended()) return;
         auto network = CutNetwork::build(problem_, relaxation_, weights);
         if (!network) continue;
         Duration most{0};

@@ -23,7 +23,8 @@ public:
     /// nullopt when the weights make sums that leave int64.
     static std::optional<CutNetwork> build(const cost::StageProblem& problem, const Relaxation& relaxation, const CutWeights& weights);
 
-    /// An upper bound on what `anchor` can prove: the cut around it alone.
+    /// The cut around `anchor` alone, in units of 1/scale; at_most is what that would prove, and no cut around it proves more.
+    [[nodiscard]] std::int64_t alone(NodeId anchor) const { return alone_[anchor.index()]; }
     [[nodiscard]] Duration at_most(NodeId anchor) const { return bound_of(alone_[anchor.index()]); }
 
     /// Minimum cut that separates `anchor` from the sink; stops once it proves `enough`. Returns what it proves.

@@ -12,6 +12,16 @@ namespace {
 using cost::Overflow;
 __extension__ typedef __int128 Wide;
 
+/// "operator 7", "operators 3, 5, which must share a stage,": what the user knows is the operator.
+std::string name_of(const cost::StageProblem& problem, std::size_t node) {
+    constexpr std::size_t kNamed = 4;
+    const auto operators = problem.operators[node];
+    std::string text = std::format("operator{} {}", operators.size() == 1 ? "" : "s", operators[0].index());
+    for (std::size_t i = 1; i < std::min(operators.size(), kNamed); ++i) text += std::format(", {}", operators[i].index());
+    if (operators.size() > kNamed) text += std::format(" and {} more", operators.size() - kNamed);
+    return operators.size() == 1 ? text : text + ", which must share a stage,";
+}
+
 std::optional<Diagnostic> node_that_fits_nowhere(const cost::StageProblem& problem) {
     // Terms of a single node are the same on every class but for work and spill.
     cost::IncrementalStage stage(problem, ClassId(0));
@@ -30,12 +40,12 @@ std::optional<Diagnostic> node_that_fits_nowhere(const cost::StageProblem& probl
         if (placed) continue;
         if (!supported)
             return Diagnostic{DiagnosticKind::infeasible,
-                              std::format("no device can run node {}", v),
+                              std::format("no device can run {}", name_of(problem, v)),
                               {},
                               {"every device class that supports it has a count of 0"},
                               "raise the count of a class that supports it"};
         return Diagnostic{DiagnosticKind::infeasible,
-                          std::format("node {} alone needs {}, the largest device that supports it has {}", v,
+                          std::format("{} alone needs {}, the largest device that could run it has {}", name_of(problem, v),
                                       to_text(terms.parameters + terms.peak), to_text(largest)),
                           {},
                           {std::format("parameters {}, activations alive at once {}", to_text(terms.parameters), to_text(terms.peak))},

@@ -79,7 +79,7 @@ struct Platform {
 [[nodiscard]] std::int64_t device_count(const Platform& platform);
 
 /// A preset, `PRESET:key=value,…`, or the path of a TOML file. Keys: link, latency, devices, memory, memory_rate, spill, host,
-/// model, overflow and the rest that docs/formats.md lists. Misspelt presets and keys get a nearest match.
+/// model, overflow and the rest that docs/formats/platform.md lists. Misspelt presets and keys get a nearest match.
 [[nodiscard]] Result<Platform> load_platform(std::string_view specification);
 /// `file` is what diagnostics call the text; its stem is the platform's name when the text has none.
 [[nodiscard]] Result<Platform> parse_platform(std::string_view toml, const std::string& file);

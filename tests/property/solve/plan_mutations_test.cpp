@@ -281,6 +281,13 @@ TEST_P(PlanMutations, OfTruePlansExactlyTheLegalOnesAreAccepted) {
         ++(is_legal ? legal : illegal);
         ASSERT_EQ(accepts(json::to_file_text(changed), is_legal), is_legal) << "run " << run << "\n" << json::to_file_text(changed);
         if (!is_legal) continue;
+        // A bound may reach the bottleneck, not pass it.
+        for (const std::int64_t above : {0, 1}) {
+            ordered_json bounded = changed;
+            bounded["bound"]["value_ps"] = oracle.bottleneck(stages) + above;
+            oracle.fill(bounded, stages);
+            ASSERT_EQ(accepts(json::to_file_text(bounded), false), above == 0);
+        }
         // One number of one stage off by one is one lie too many.
         ordered_json& predicted = changed["stages"][random.below(stages.size())]["predicted"];
         ordered_json& number =

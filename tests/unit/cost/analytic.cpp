@@ -158,7 +158,7 @@ TEST(Analytic, TensorsCountedAsAnotherType) {
     example.features.compute_type = DataType::i64;
     EXPECT_EQ(example.time(), 50 + 100 + 400);  // integers stay
     example.features.flops = 5000;
-    EXPECT_EQ(example.time(), 5000);          // neither i8 nor f32 is as wide as i64: the wider of them
+    EXPECT_EQ(example.time(), 5000);  // neither i8 nor f32 is as wide as i64: the wider of them
 }
 
 TEST(Analytic, BytesAsAnotherType) {
