@@ -79,3 +79,7 @@ run 0 plan zoo:bert-base -p asic-16 -k 7 --evals 1000000000000 --time 1 --json
 json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
 after=$(date +%s)
 [ $((after - before)) -le 20 ] || fail "--time 1 took $((after - before)) s"
+
+# Proven infeasible: 3, and why in numbers
+rejects 3 'MiB\|MB\|bytes' plan zoo:bert-large -p mx3-4 -k 4
+says err "note: operator [0-9]* is '"
