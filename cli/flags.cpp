@@ -30,13 +30,13 @@ std::vector<std::string> zoo_models() {
 }
 
 std::vector<std::string> planner_names() {
-    std::vector<std::string> names{"auto"};
+    std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
     return names;
 }
 
 std::vector<std::string> bound_names() {
-    std::vector<std::string> names{"auto"};
+    std::vector<std::string> names;
     for (const bound::Bound& bound : bound::bounds()) names.emplace_back(bound.name);
     return names;
 }
@@ -77,7 +77,7 @@ std::vector<Verb> make_verbs() {
          "`zoo list` shows the models and their size parameters; `zoo make NAME` writes one as an ONNX file. Wherever a MODEL is "
          "wanted, zoo:NAME[:key=value,...] works without a file.",
          {{"ACTION", &Arguments::action, true, "list or make", [] { return std::vector<std::string>{"list", "make"}; }},
-          {"NAME", &Arguments::name, false, "make: which model, NAME[:key=value,...]", zoo_names, true}},
+          {"NAME", &Arguments::name, false, "which model; to make it NAME[:key=value,...]", zoo_names, true}},
          {"zoo list", "zoo make bert-base -o bert.onnx", "zoo make mmt:branches=2,layers=4 -o mmt.onnx --weights random"},
          run_zoo},
         {VerbId::demo, "demo", "a tour in under a minute",

@@ -29,7 +29,7 @@ struct Termination {
 struct Limits {
     using Clock = std::chrono::steady_clock;
     std::optional<Clock::time_point> deadline;
-    std::optional<std::int64_t> evaluations;  // set: results must not depend on the clock
+    std::optional<std::int64_t> evaluations;  // set, and no deadline: results must not depend on the clock
     std::stop_token stop;
 
     [[nodiscard]] bool interrupted() const { return stop.stop_requested(); }

@@ -3,7 +3,7 @@
 // One network for all anchors of a weighting; an anchor inside another's minimum cut cannot prove more and is skipped; so is one whose
 // cut alone proves no more than is known. At most n flows a weighting. Under overlap and spill the best anchors' weights are then refined:
 // the bound is concave in them. Deterministic at any thread count: anchors are solved in batches of fixed sizes and compared in order.
-// Anytime: what was proven so far is returned. Limits::evaluations is not counted here, but switches the clock off.
+// Anytime: what was proven so far is returned. Limits::evaluations is not counted here.
 #pragma once
 
 #include "sluice/bound/registry.hpp"

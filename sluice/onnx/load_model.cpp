@@ -52,10 +52,14 @@ Result<LoadedModel> load_json(std::string_view text, const std::filesystem::path
     const auto document = json::parse(text, path.string());
     if (!document) return fail(document.error());
     switch (graph::detect_format(*document)) {
-        case graph::JsonFormat::sluice_graph: return wrap(graph::read_graph(*document), std::string(graph::kGraphFormat));
-        case graph::JsonFormat::msr: return wrap(graph::read_msr(*document, stem_of(path)), "msr");
-        case graph::JsonFormat::piper: return wrap(graph::read_piper(*document, stem_of(path)), "piper");
-        case graph::JsonFormat::unknown: break;
+        case graph::JsonFormat::sluice_graph:
+            return wrap(graph::read_graph(*document), std::string(graph::kGraphFormat));
+        case graph::JsonFormat::msr:
+            return wrap(graph::read_msr(*document, stem_of(path)), "msr");
+        case graph::JsonFormat::piper:
+            return wrap(graph::read_piper(*document, stem_of(path)), "piper");
+        case graph::JsonFormat::unknown:
+            break;
     }
     return fail(input_error(std::format("'{}' is JSON, but no graph", path.string()))
                     .fix(std::format("a graph has \"format\": \"{}\", or is a workload of msr or piper", graph::kGraphFormat)));
@@ -63,7 +67,8 @@ Result<LoadedModel> load_json(std::string_view text, const std::filesystem::path
 
 Diagnostic missing(Diagnostic diagnostic, std::string_view specification) {
     const std::string_view name = specification.substr(0, specification.find(':'));
-    if (std::ranges::contains(zoo_entries(), name, &ZooEntry::name)) diagnostic.help = std::format("did you mean the zoo's model, zoo:{}?", specification);
+    if (std::ranges::contains(zoo_entries(), name, &ZooEntry::name))
+        diagnostic.help = std::format("did you mean the zoo's model, zoo:{}?", specification);
     return diagnostic;
 }
 

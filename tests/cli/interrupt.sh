@@ -15,7 +15,7 @@ def ended(process, seconds=30):
     except subprocess.TimeoutExpired:
         process.kill()
         sys.exit(f"still running {seconds} s after the signal")
-long = ["plan", "zoo:bert-large", "-p", "asic-16", "-k", "13", "--time", "250", "-o", "plan.json"]
+long = ["plan", "zoo:bert-large", "-p", "asic-16", "-k", "13", "--evals", "1000000000000", "-o", "plan.json"]
 if mode == "once":
     process = start(*long)
     wait_for("best", process)

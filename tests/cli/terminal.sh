@@ -15,10 +15,13 @@ while True:
 open("screen", "wb").write(screen)
 sys.exit(process.wait())
 PY
+# enough evaluations to use the time up
+plan="plan zoo:bert-base -p asic-16 -k 7 --evals 1000000000000"
 escape=$(printf '\033')
 on_terminal() { call="on a terminal: $*"; "$python" terminal.py "$@" || fail "$call"; cp screen err; }
 
-on_terminal "COLUMNS=80" "$sluice" plan zoo:bert-base -p asic-16 -k 7 --time 2
+# shellcheck disable=SC2086
+on_terminal "COLUMNS=80" "$sluice" $plan --time 2
 says screen "$escape\[Kplan [0-9.]*s  best .*  bound .*  gap "
 says screen "$escape\[1;36mnext:"
 lacks out "$escape"
@@ -28,9 +31,12 @@ import re
 times = [float(t) for t in re.findall(rb"\x1b\[Kplan ([0-9.]+)s", open("screen", "rb").read())]
 assert times and times[0] >= 0.3 and len(times) <= 2.5 * 10, times
 PY
-on_terminal "NO_COLOR=1" "$sluice" plan zoo:bert-base -p asic-16 -k 7 --time 1
+# shellcheck disable=SC2086
+on_terminal "NO_COLOR=1" "$sluice" $plan --time 1
 lacks screen "$escape\[[0-9;]*m"
-on_terminal "A=b" "$sluice" plan zoo:bert-base -p asic-16 -k 7 --time 1 --quiet
+# shellcheck disable=SC2086
+on_terminal "A=b" "$sluice" $plan --time 1 --quiet
 silent screen
-on_terminal "TERM=dumb" "$sluice" plan zoo:bert-base -p asic-16 -k 7 --time 1
+# shellcheck disable=SC2086
+on_terminal "TERM=dumb" "$sluice" $plan --time 1
 lacks screen "$escape"

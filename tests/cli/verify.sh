@@ -22,7 +22,8 @@ tampered changed.json 'd["bound"]["value_ps"] += 1'
 tampered changed.json 'd["stages"][0]["operators"].append(d["stages"][-1]["operators"].pop())'
 tampered changed.json 'd["stages"][-1]["operators"].pop()'
 tampered changed.certificate.json 'd["bound"]["value_ps"] += 1'
-tampered changed.certificate.json 'd["k"] = d.get("k", 0) + 1 if "k" in d else None; d["stages"] = d["stages"] + 1 if "stages" in d else None; [d.pop(x) for x in ("k", "stages") if d.get(x, 0) is None]'
+tampered changed.certificate.json 'd["stages"] += 1'
+tampered changed.certificate.json 'd["problem"] = d["problem"][::-1]'
 
 # another model, another platform
 run 0 zoo make residual -o other.onnx --quiet

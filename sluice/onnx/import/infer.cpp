@@ -4,6 +4,7 @@
 #include <array>
 #include <exception>
 #include <format>
+#include <ranges>
 #include <unordered_set>
 
 #include "sluice/onnx/import/assumptions.hpp"
@@ -31,7 +32,7 @@ bool shaped_by_first_input(const std::string& type) { return type == "ScatterEle
 class Inference {
 public:
     Inference(Scope& top, const Opsets& opsets, const ImportOptions& options, const std::string& file, ShapeReport& report)
-        : top_(top), opsets_(opsets), sizes_(options), file_(file), report_(report), budget_(64 * top.node_count + 100'000) {}
+        : top_(top), opsets_(opsets), sizes_(options), file_(file), report_(report), budget_(16 * top.node_count + 10'000) {}
 
     Result<void> run() {
         if (auto done = sizes_.prepare(top_, file_, report_); !done) return done;
@@ -288,30 +289,35 @@ private:
         for (std::size_t s = 0; s < states; ++s) {
             if (links.inputs[s + 2]) inputs[s + 2] = links.inputs[s + 2]->type;
         }
+        const auto forget = [&] {
+            for (TypeProto& state : inputs | std::views::drop(2)) {
+                if (state.has_tensor_type()) state.mutable_tensor_type()->clear_shape();
+            }
+        };
         std::vector<const TypeProto*> outputs;
-        for (int round = 0;; ++round) {
+        bool stands = false, trusted = true;
+        for (int round = 0; !stands; ++round) {
+            // Nested loops multiply their rounds: past the budget each body is walked once more, on states of any shape.
+            const bool last = round + 1 >= kMostRounds || visits_ > budget_;
+            if (last) forget();
+            if (last && round > 0 && visits_ > budget_) {
+                trusted = false;
+                break;
+            }
             outputs = run_body(body, inputs);
             if (outputs.size() < 1 + states) return {};
-            bool stands = true;
-            for (std::size_t s = 0; s < states; ++s) {
+            stands = true;
+            for (std::size_t s = 0; s < states && !last; ++s) {
                 TypeProto joined = join(inputs[s + 2], *outputs[s + 1]);
                 if (same_type(joined, inputs[s + 2])) continue;
                 stands = false;
                 inputs[s + 2] = std::move(joined);
             }
-            if (stands) break;
-            if (round + 2 >= kMostRounds || visits_ > budget_) {
-                for (std::size_t s = 0; s < states; ++s) inputs[s + 2].mutable_tensor_type()->clear_shape();
-                if (round >= kMostRounds || visits_ > budget_) {
-                    outputs = run_body(body, inputs);
-                    if (outputs.size() < 1 + states) return {};
-                    break;
-                }
-            }
         }
         std::vector<TypeProto> result(inputs.begin() + 2, inputs.end());
         for (std::size_t k = 1 + states; k < outputs.size(); ++k) {
             TypeProto stacked = *outputs[k];
+            if (!trusted && stacked.has_tensor_type()) stacked.mutable_tensor_type()->clear_shape();
             if (stacked.has_tensor_type() && stacked.tensor_type().has_shape()) {
                 auto& shape = *stacked.mutable_tensor_type()->mutable_shape();
                 ::onnx::TensorShapeProto longer;
