@@ -121,8 +121,8 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
 
     PlannerResult result;
     std::optional<Duration> best;
-    std::array<std::optional<search::Slicer>, kBatch> slicers;
     tbb::task_arena arena(std::max(options.threads, 1));
+    std::vector<std::optional<search::Slicer>> slicers(static_cast<std::size_t>(arena.max_concurrency()));  // one per thread
     double signed_at = 0;
     std::int64_t done = 0;
     const auto take = [&](cost::Partition partition, std::string winner) {
@@ -153,15 +153,22 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         std::array<std::optional<cost::Partition>, kBatch> found;
         const search::SliceOptions slicing{
             .stages = options.stages, .below = best, .at_least = options.good_enough.value_or(Duration{0}), .limits = &limits};
-        const auto evaluate = [&](std::size_t slot) {
+        const auto evaluate = [&](std::size_t slot, std::optional<search::Slicer>& slicer) {
             if (search::must_stop(limits)) return;
-            if (!slicers[slot]) slicers[slot].emplace(problem);
-            found[slot] = slicers[slot]->slice(order_of(done + static_cast<std::int64_t>(slot)), slicing);
+            if (!slicer) slicer.emplace(problem);
+            found[slot] = slicer->slice(order_of(done + static_cast<std::int64_t>(slot)), slicing);
         };
         if (options.threads <= 1)
-            for (std::size_t slot = 0; slot < batch; ++slot) evaluate(slot);
+            for (std::size_t slot = 0; slot < batch; ++slot) evaluate(slot, slicers[0]);
         else
-            arena.execute([&] { tbb::parallel_for(std::size_t{0}, batch, evaluate, tbb::simple_partitioner{}); });
+            arena.execute([&] {
+                tbb::parallel_for(
+                    std::size_t{0}, batch,
+                    [&](std::size_t slot) {
+                        evaluate(slot, slicers[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]);
+                    },
+                    tbb::simple_partitioner{});
+            });
         for (std::size_t slot = 0; slot < batch; ++slot) {
             if (!found[slot] || (best && price(problem, *found[slot]).bottleneck >= *best)) continue;
             const std::int64_t i = done + static_cast<std::int64_t>(slot);

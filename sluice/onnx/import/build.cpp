@@ -54,7 +54,14 @@ public:
           builder_(model_name(file)) {}
 
     Result<ImportedModel> run() {
-        for (const TensorInfo* output : scope_.outputs) { model_outputs_.insert(cleaned_.root(const_cast<TensorInfo*>(output))); }
+        for (TensorInfo* output : scope_.outputs) {
+            const TensorInfo* root = cleaned_.root(output);
+            model_outputs_.insert(root);
+            if (root->dependence == Dependence::constant) {
+                report_.warnings.push_back(
+                    std::format("model output '{}' does not depend on the inputs' data: it is no part of the plan", output->name));
+            }
+        }
         for (const std::size_t i : cleaned_.operators) mark_reads(scope_.nodes[i]);
         for (TensorInfo* input : scope_.inputs) add_model_input(*input);
         for (const std::size_t i : cleaned_.operators) add_operator(i);
@@ -95,8 +102,15 @@ private:
     /// Shape for the graph; nullopt (and noted) when it is open.
     std::optional<Shape> settled_shape(const TensorInfo& info) {
         if (is_closed(info.type)) return full_shape(info.type);
-        // A sequence has as many elements as sizes are assumed to have.
-        if (info.type.has_sequence_type() && options_.assume_size) return Shape{*options_.assume_size};
+        // A sequence has as many elements as sizes are assumed to have, and so do the open sizes of an element.
+        if (info.type.has_sequence_type() && options_.assume_size) {
+            Shape shape{*options_.assume_size};
+            for (const auto& size : info.type.sequence_type().elem_type().tensor_type().shape().dim()) {
+                shape.push_back(size.has_dim_value() ? size.dim_value() : *options_.assume_size);
+            }
+            builder_.add_assumption(std::format("sequence '{}' has {} elements (--assume-size)", info.name, *options_.assume_size));
+            return shape;
+        }
         ++open_count_;
         if (open_.size() < 5) open_.push_back(std::format("'{}' {}", info.name, shape_text(info.type)));
         return std::nullopt;
@@ -129,7 +143,7 @@ private:
             tensor.type = data_type_of(element_type(info)).value_or(graph::DataType::other);
             tensor.shape = std::move(*shape);
             tensor.shape_known = true;
-            tensor.shape_assumed = info.assumed;
+            tensor.shape_assumed = info.assumed || info.type.has_sequence_type();
         }
         return tensors_[&info] = builder_.add_tensor(std::move(tensor));
     }

@@ -219,12 +219,14 @@ protected:
     }
 
     bool accepts(const std::string& text, bool with_certificate) {
+        last_failures.clear();
         const auto parsed = json::parse(text, "plan.json");
         if (!parsed) return count("unreadable");
         const auto plan = plan::read_plan(*parsed);
         if (!plan) return count("refused by the reader");
         const VerifyReport report = verify(graph, *plan, with_certificate ? &certificate : nullptr);
         EXPECT_EQ(report.valid, report.failures.empty());
+        for (const Diagnostic& failure : report.failures) last_failures += to_text(failure);
         if (!report.valid) return count("refused by verify");
         EXPECT_EQ(report.certified, with_certificate);
         ++counts["accepted"];
@@ -239,6 +241,7 @@ protected:
     bound::Certificate certificate;
     ordered_json document;
     std::map<std::string, std::int64_t> counts;
+    std::string last_failures;
 };
 
 TEST_P(PlanMutations, NoneThatIsWrongIsAccepted) {
@@ -279,7 +282,8 @@ TEST_P(PlanMutations, OfTruePlansExactlyTheLegalOnesAreAccepted) {
         oracle.fill(changed, stages);
         const bool is_legal = oracle.legal(stages);
         ++(is_legal ? legal : illegal);
-        ASSERT_EQ(accepts(json::to_file_text(changed), is_legal), is_legal) << "run " << run << "\n" << json::to_file_text(changed);
+        ASSERT_EQ(accepts(json::to_file_text(changed), is_legal), is_legal) << "run " << run << "\n"
+                                                                            << last_failures << json::to_file_text(changed);
         if (!is_legal) continue;
         // A bound may reach the bottleneck, not pass it.
         for (const std::int64_t above : {0, 1}) {

@@ -109,7 +109,7 @@ bool Oracle::feeds(const Stage& from, const Stage& to) const {
 
 std::int64_t Oracle::devices_of(std::size_t device) const {
     const std::int64_t count = platform_.classes[device].count;
-    return device == 0 ? std::max(count, k_) : count;
+    return device == 0 ? std::max(count, k_ - platform::device_count(platform_) + count) : count;
 }
 
 bool Oracle::legal(const std::vector<Stage>& stages) const {

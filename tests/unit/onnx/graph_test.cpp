@@ -68,6 +68,13 @@ TEST(Cleaning, StraySinksStayAndAreCounted) {
     EXPECT_EQ(imported.report.warnings[0], "1 operators lead to no model output; the first is Abs -> 'b'");
 }
 
+TEST(Cleaning, AConstantModelOutputIsSaidToBeLeftOut) {
+    const auto imported = import_good("g (float[2, 8] x) => (y, s) { y = Relu(x)\n s = Shape(y) }");
+    EXPECT_EQ(imported.graph.operator_count(), 1u);
+    ASSERT_EQ(imported.report.warnings.size(), 1u);
+    EXPECT_TRUE(imported.report.warnings[0].contains("model output 's'")) << imported.report.warnings[0];
+}
+
 // --- parameters -----------------------------------------------------------------------------------------------------------
 
 TEST(Parameters, SharedOnesAreOneThroughAliasesAndViews) {
@@ -174,6 +181,16 @@ TEST(Tensors, BytesFollowTheType) {
     EXPECT_EQ(find_tensor(imported.graph, "y")->bytes, Bytes{30});
     EXPECT_EQ(find_tensor(imported.graph, "z")->bytes, Bytes{15});
     EXPECT_EQ(find_tensor(imported.graph, "x")->type, graph::DataType::f32);
+}
+
+TEST(Tensors, SequencesHaveNoSizeUntilOneIsAssumed) {
+    const std::string graph =
+        "g (float[6, 4] x) => (y) { q = SplitToSequence <axis = 0> (x)\n i = Constant <value_int = 0> ()\n y = SequenceAt(q, i) }";
+    EXPECT_TRUE(error_of(import_text(graph)).contains("'q' a sequence"));
+    const auto imported = import_good(graph, {.dimensions = {}, .assume_size = 5});
+    EXPECT_EQ(find_tensor(imported.graph, "q")->bytes, Bytes{5 * 1 * 4 * 4});
+    EXPECT_TRUE(find_tensor(imported.graph, "q")->shape_assumed);
+    EXPECT_EQ(imported.graph.assumptions()[0], "sequence 'q' has 5 elements (--assume-size)");
 }
 
 TEST(Tensors, AnUnreadModelInputIsDroppedAndSaidSo) {
