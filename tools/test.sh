@@ -11,8 +11,7 @@ fi
 say "release tests"
 (cd "$here/build/release" && ctest --output-on-failure --parallel "$(nproc)")
 say "core tests under AddressSanitizer and UndefinedBehaviorSanitizer"
-[ -f "$here/build/asan/build.ninja" ] || (cd "$here" && cmake --preset asan >&2)
-(cd "$here" && cmake --build --preset asan --target sanitized_tests ${SLUICE_JOBS:+-j "$SLUICE_JOBS"} -- --quiet >&2)
+build asan sanitized_tests
 (cd "$here/build/asan" && ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
 say "fuzz targets, ${SLUICE_FUZZ_SECONDS:-10} s each"
 build fuzz
