@@ -50,12 +50,14 @@ std::string zsh_action(Choices choices, bool file) {
 
 std::string bash_completion() {
     // The words so far decide: the verb is the first, a value is completed by the flag before it.
-    std::string out = "# bash completion for sluice: made by `sluice completions bash`\n_sluice() {\n    local current=${COMP_WORDS[COMP_CWORD]} "
-                      "previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words= files=\n    COMPREPLY=()\n";
+    std::string out =
+        "# bash completion for sluice: made by `sluice completions bash`\n_sluice() {\n    local current=${COMP_WORDS[COMP_CWORD]} "
+        "previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words= files=\n    COMPREPLY=()\n";
     std::string names;
     for (const Verb& verb : verbs()) names += std::format("{} ", verb.name);
-    out += std::format("    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"{}{}\" -- \"$current\"))\n        return\n    fi\n", names,
-                       flag_words(kTop));
+    out += std::format(
+        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"{}{}\" -- \"$current\"))\n        return\n    fi\n",
+        names, flag_words(kTop));
     out += "    case $verb:$previous in\n";
     for (const Verb& verb : verbs())
         for (const Flag* flag : flags_of(in(verb.id))) {
@@ -74,20 +76,25 @@ std::string bash_completion() {
         }
         out += std::format("        {}:*) words=\"{}\" files={} ;;\n", verb.name, words, file ? "yes" : "no");
     }
-    out += "    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-           "    [ \"$files\" = yes ] && COMPREPLY+=($(compgen -f -- \"$current\"))\n"
-           "    if type __ltrim_colon_completions >/dev/null 2>&1; then __ltrim_colon_completions \"$current\"; fi\n}\ncomplete -o filenames -F _sluice sluice\n";
+    out +=
+        "    esac\n    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+        "    [ \"$files\" = yes ] && COMPREPLY+=($(compgen -f -- \"$current\"))\n"
+        "    if type __ltrim_colon_completions >/dev/null 2>&1; then __ltrim_colon_completions \"$current\"; fi\n}\ncomplete -o filenames "
+        "-F _sluice sluice\n";
     return out;
 }
 
 std::string zsh_completion() {
-    std::string out = "#compdef sluice\n# zsh completion for sluice: made by `sluice completions zsh`\n_sluice() {\n    if (( CURRENT == 2 )); then\n"
-                      "        local -a verbs=(\n";
-    for (const Verb& verb : verbs()) out += std::format("            {}\n", shell_word(std::format("{}:{}", verb.name, zsh_text(verb.summary))));
+    std::string out =
+        "#compdef sluice\n# zsh completion for sluice: made by `sluice completions zsh`\n_sluice() {\n    if (( CURRENT == 2 )); then\n"
+        "        local -a verbs=(\n";
+    for (const Verb& verb : verbs())
+        out += std::format("            {}\n", shell_word(std::format("{}:{}", verb.name, zsh_text(verb.summary))));
     out += "        )\n        _describe verb verbs\n        _arguments";
     const auto specs = [&](VerbSet verb) {
         for (const Flag* flag : flags_of(verb)) {
-            const std::string value = flag->value.empty() ? "" : std::format(":{}:{}", zsh_text(flag->value), zsh_action(flag->choices, takes_file(*flag)));
+            const std::string value =
+                flag->value.empty() ? "" : std::format(":{}:{}", zsh_text(flag->value), zsh_action(flag->choices, takes_file(*flag)));
             const std::string help = std::format("[{}]", zsh_text(flag->help));
             if (flag->letter != 0) out += " \\\n            " + shell_word(std::format("-{}{}{}", flag->letter, help, value));
             out += " \\\n            " + shell_word(std::format("--{}{}{}{}", flag->name, flag->value.empty() ? "" : "=", help, value));
@@ -99,7 +106,8 @@ std::string zsh_completion() {
         out += std::format("        {}) _arguments", verb.name);
         specs(in(verb.id));
         for (const Positional& positional : verb.positionals)
-            out += " \\\n            " + shell_word(std::format("{}{}:{}", positional.required ? ":" : "::", positional.name, zsh_action(positional.choices, positional.is_file)));
+            out += " \\\n            " + shell_word(std::format("{}{}:{}", positional.required ? ":" : "::", positional.name,
+                                                                zsh_action(positional.choices, positional.is_file)));
         out += " ;;\n";
     }
     return out + "    esac\n}\n_sluice \"$@\"\n";
@@ -107,9 +115,10 @@ std::string zsh_completion() {
 
 std::string fish_completion() {
     std::string out = "# fish completion for sluice: made by `sluice completions fish`\n";
-    const auto add = [&](std::string_view condition, std::string_view rest) { out += std::format("complete -c sluice -n {} {}\n", shell_word(condition), rest); };
-    for (const Verb& verb : verbs())
-        add("__fish_use_subcommand", std::format("-f -a {} -d {}", verb.name, shell_word(verb.summary)));
+    const auto add = [&](std::string_view condition, std::string_view rest) {
+        out += std::format("complete -c sluice -n {} {}\n", shell_word(condition), rest);
+    };
+    for (const Verb& verb : verbs()) add("__fish_use_subcommand", std::format("-f -a {} -d {}", verb.name, shell_word(verb.summary)));
     const auto specs = [&](VerbSet verb, std::string_view condition) {
         for (const Flag* flag : flags_of(verb)) {
             std::string rest = flag->letter != 0 ? std::format("-s {} ", flag->letter) : "";
@@ -124,7 +133,8 @@ std::string fish_completion() {
         const std::string condition = std::format("__fish_seen_subcommand_from {}", verb.name);
         specs(in(verb.id), condition);
         for (const Positional& positional : verb.positionals)
-            if (positional.choices != nullptr) add(condition, std::format("{}-a {}", positional.is_file ? "" : "-f ", shell_word(joined(positional.choices()))));
+            if (positional.choices != nullptr)
+                add(condition, std::format("{}-a {}", positional.is_file ? "" : "-f ", shell_word(joined(positional.choices()))));
     }
     return out;
 }

@@ -30,7 +30,7 @@ struct Positional {
     std::optional<std::string> Arguments::* target = nullptr;
     bool required = true;
     std::string_view help;
-    Choices choices = nullptr;   // all that is allowed, or (`open_choices`) only what completion offers
+    Choices choices = nullptr;  // all that is allowed, or (`open_choices`) only what completion offers
     bool open_choices = false;
     bool is_file = false;
 };
@@ -38,19 +38,19 @@ struct Positional {
 struct Verb {
     VerbId id;
     std::string_view name;
-    std::string_view summary;                 // one line
-    std::string_view description;             // a paragraph
+    std::string_view summary;      // one line
+    std::string_view description;  // a paragraph
     std::vector<Positional> positionals;
-    std::vector<std::string_view> examples;   // what follows "sluice "
+    std::vector<std::string_view> examples;  // what follows "sluice "
     VerbFunction run = nullptr;
 };
 
 /// What a flag's value is and where it goes.
-using Target = std::variant<bool Arguments::*,                                   // a switch
-                            std::optional<std::string> Arguments::*,             // text
-                            std::optional<std::int64_t> Arguments::*,            // an integer of at least `minimum`
-                            std::optional<Duration> Arguments::*,                // "10", "10s", "2min"
-                            std::optional<double> Arguments::*,                  // "0.01", "1%"
+using Target = std::variant<bool Arguments::*,                                                // a switch
+                            std::optional<std::string> Arguments::*,                          // text
+                            std::optional<std::int64_t> Arguments::*,                         // an integer of at least `minimum`
+                            std::optional<Duration> Arguments::*,                             // "10", "10s", "2min"
+                            std::optional<double> Arguments::*,                               // "0.01", "1%"
                             std::vector<std::pair<std::string, std::int64_t>> Arguments::*>;  // NAME=VALUE, repeatable
 
 struct Flag {
@@ -62,7 +62,7 @@ struct Flag {
     std::string_view help;
     VerbSet verbs = 0;
     std::int64_t minimum = 0;
-    Choices choices = nullptr;   // all that is allowed, or (`open_choices`) only what completion offers
+    Choices choices = nullptr;  // all that is allowed, or (`open_choices`) only what completion offers
     bool open_choices = false;
 };
 

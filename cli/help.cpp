@@ -11,18 +11,20 @@ namespace sluice::cli {
 namespace {
 
 constexpr std::string_view kIntroduction =
-    "Sluice splits deep neural networks into pipeline stages and proves how good the split is: from an ONNX file and a platform to a plan with a "
+    "Sluice splits deep neural networks into pipeline stages and proves how good the split is: from an ONNX file and a platform to a plan "
+    "with a "
     "certified lower bound.";
 constexpr std::string_view kStreams =
-    "Data goes to stdout, everything else to stderr; --json changes stdout only, and nothing appears there before the whole command has succeeded. "
+    "Data goes to stdout, everything else to stderr; --json changes stdout only, and nothing appears there before the whole command has "
+    "succeeded. "
     "NO_COLOR is honoured. Ctrl-C once stops at the next check and writes what there is; twice quits at once.";
 constexpr std::array<std::pair<int, std::string_view>, 7> kExitCodes{{{0, "done"},
-                                                                     {1, "an input file, model or plan is not usable"},
-                                                                     {2, "the command line is wrong"},
-                                                                     {3, "proven: no plan exists"},
-                                                                     {4, "stopped short of --require-gap"},
-                                                                     {5, "verification failed"},
-                                                                     {130, "interrupted before there was anything to keep"}}};
+                                                                      {1, "an input file, model or plan is not usable"},
+                                                                      {2, "the command line is wrong"},
+                                                                      {3, "proven: no plan exists"},
+                                                                      {4, "stopped short of --require-gap"},
+                                                                      {5, "verification failed"},
+                                                                      {130, "interrupted before there was anything to keep"}}};
 
 std::string wrapped(std::string_view text, std::size_t indent, std::size_t width = 100) {
     std::string out, line(indent, ' ');
@@ -36,7 +38,10 @@ std::string wrapped(std::string_view text, std::size_t indent, std::size_t width
             line.assign(indent, ' ');
             used = indent;
         }
-        if (used > indent) { line += ' '; ++used; }
+        if (used > indent) {
+            line += ' ';
+            ++used;
+        }
         line += word;
         used += word.size();
     }
@@ -68,7 +73,8 @@ std::string flag_help(const Flag& flag) {
 
 std::string flag_entries(VerbSet verb) {
     std::string out;
-    for (const Flag* flag : flags_of(verb)) out += entry(flag->letter != 0 ? synopsis_of(*flag) : "    " + synopsis_of(*flag), flag_help(*flag), 30);
+    for (const Flag* flag : flags_of(verb))
+        out += entry(flag->letter != 0 ? synopsis_of(*flag) : "    " + synopsis_of(*flag), flag_help(*flag), 30);
     return out;
 }
 
@@ -76,9 +82,12 @@ std::string flag_entries(VerbSet verb) {
 std::string roff(std::string_view text) {
     std::string out;
     for (char c : text) {
-        if (c == '\\') out += "\\e";
-        else if (c == '-') out += "\\-";
-        else out += c;
+        if (c == '\\')
+            out += "\\e";
+        else if (c == '-')
+            out += "\\-";
+        else
+            out += c;
     }
     return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
 }
@@ -120,12 +129,15 @@ std::string man_page() {
     out += ".SH VERBS\n";
     for (const Verb& verb : verbs()) {
         out += std::format(".SS {}\n{}\n", roff(usage_of(verb)), roff(verb.description));
-        for (const Positional& positional : verb.positionals) out += std::format(".TP\n.I {}\n{}\n", roff(positional.name), roff(positional.help));
+        for (const Positional& positional : verb.positionals)
+            out += std::format(".TP\n.I {}\n{}\n", roff(positional.name), roff(positional.help));
         entries(in(verb.id));
     }
     out += ".SH EXIT STATUS\n";
     for (const auto& [code, meaning] : kExitCodes) out += std::format(".TP\n.B {}\n{}\n", code, roff(meaning));
-    out += ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colour on the terminal\n.TP\n.B XDG_CACHE_HOME\nwhere caches live (default: ~/.cache)\n.SH EXAMPLES\n";
+    out +=
+        ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colour on the terminal\n.TP\n.B XDG_CACHE_HOME\nwhere caches live (default: ~/.cache)\n.SH "
+        "EXAMPLES\n";
     for (const Verb& verb : verbs())
         for (std::string_view example : verb.examples) out += std::format(".B sluice {}\n.br\n", roff(example));
     return out;

@@ -52,7 +52,7 @@ InterruptGuard::InterruptGuard(Terminal& terminal) {
         stop_.request_stop();
         terminal.say("interrupted: stopping at the next check and keeping what there is (again: quit at once)");
     });
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     sigemptyset(&action.sa_mask);
     action.sa_flags = SA_RESTART;

@@ -1,5 +1,6 @@
 // Ctrl-C (and SIGTERM): the first asks the work to stop at its next check, the second ends the process at once with 130.
-// The handler itself only counts and writes one byte to a pipe; a thread that reads the pipe requests the stop, since requesting runs callbacks.
+// The handler itself only counts and writes one byte to a pipe; a thread that reads the pipe requests the stop, since requesting runs
+// callbacks.
 #pragma once
 
 #include <stop_token>

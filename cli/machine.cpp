@@ -46,10 +46,12 @@ std::vector<std::filesystem::path> cgroup_folders(std::string_view controller) {
         if (second == std::string::npos) continue;
         const std::string controllers = line.substr(first + 1, second - first - 1);
         std::filesystem::path root;
-        if (controllers.empty()) root = "/sys/fs/cgroup";
+        if (controllers.empty())
+            root = "/sys/fs/cgroup";
         else if (("," + controllers + ",").find("," + std::string(controller) + ",") != std::string::npos)
             root = std::filesystem::path("/sys/fs/cgroup") / controller;
-        else continue;
+        else
+            continue;
         // A limit of any folder on the way up holds; inside a container the path may not exist, its root then stands for it.
         for (std::filesystem::path inner = std::filesystem::path(line.substr(second + 1)).relative_path();; inner = inner.parent_path()) {
             folders.push_back(root / inner);

@@ -10,12 +10,12 @@
 namespace sluice::cli {
 
 struct Machine {
-    std::string processor;                    // model name, empty when unknown
-    int processors = 1;                       // of the machine
-    int allowed = 1;                          // by affinity
-    std::optional<double> processor_quota;    // by cgroup; none: unlimited
-    Bytes memory;                             // of the machine
-    std::optional<Bytes> memory_limit;        // by cgroup; none: unlimited
+    std::string processor;                  // model name, empty when unknown
+    int processors = 1;                     // of the machine
+    int allowed = 1;                        // by affinity
+    std::optional<double> processor_quota;  // by cgroup; none: unlimited
+    Bytes memory;                           // of the machine
+    std::optional<Bytes> memory_limit;      // by cgroup; none: unlimited
 };
 
 [[nodiscard]] Machine this_machine();

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
         terminal.clear_line();
         if (!outcome) return finish(outcome.error());
         if (auto written = write_file("-", outcome->out); !written) return finish(written.error());
+        terminal.show_hints();
         return static_cast<int>(outcome->code);
     } catch (const std::bad_alloc&) {
         return finish(input_error("out of memory").fix("try a smaller model, or give this process more memory"));

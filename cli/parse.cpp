@@ -36,9 +36,11 @@ Result<std::int64_t> integer_of(std::string_view text, std::string_view what, st
 Result<Duration> time_of(std::string_view text, std::string_view what) {
     auto value = parse_duration(text);
     if (!value && text.ends_with("min"))
-        if (const auto minutes = parse_number<double>(text.substr(0, text.size() - 3))) value = parse_duration(std::format("{}s", *minutes * 60));
+        if (const auto minutes = parse_number<double>(text.substr(0, text.size() - 3)))
+            value = parse_duration(std::format("{}s", *minutes * 60));
     if (!value) value = parse_duration(std::string(text) + "s");  // a bare number is in seconds
-    if (!value || value->count() < 0) return fail(usage_error(std::format("{} takes a time, not '{}'", what, text)).fix("for example 10, 10s or 2min"));
+    if (!value || value->count() < 0)
+        return fail(usage_error(std::format("{} takes a time, not '{}'", what, text)).fix("for example 10, 10s or 2min"));
     return *value;
 }
 
@@ -47,7 +49,8 @@ Result<double> share_of(std::string_view text, std::string_view what) {
     const auto value = parse_number<double>(percent ? text.substr(0, text.size() - 1) : text);
     const double share = value ? *value / (percent ? 100 : 1) : -1;
     if (!std::isfinite(share) || share < 0 || share > 1)
-        return fail(usage_error(std::format("{} takes a share from 0 to 1 (or a percentage), not '{}'", what, text)).fix("for example 0.01 or 1%"));
+        return fail(
+            usage_error(std::format("{} takes a share from 0 to 1 (or a percentage), not '{}'", what, text)).fix("for example 0.01 or 1%"));
     return share;
 }
 
@@ -74,11 +77,14 @@ struct Store {
     Result<void> operator()(std::optional<std::string> Arguments::* target) const {
         if (text.empty()) return fail(usage_error(std::format("{} is empty", what)));
         if (text.size() > 1 && text.starts_with('-'))
-            return fail(usage_error(std::format("{} needs a value, and '{}' looks like a flag", what, text)).fix("a file of that name is written ./" + text));
+            return fail(usage_error(std::format("{} needs a value, and '{}' looks like a flag", what, text))
+                            .fix("a file of that name is written ./" + text));
         if (flag.choices == nullptr || flag.open_choices) return put(target, Result<std::string>(text));
         return put(target, choice_of(text, what, flag.choices()));
     }
-    Result<void> operator()(std::optional<std::int64_t> Arguments::* target) const { return put(target, integer_of(text, what, flag.minimum)); }
+    Result<void> operator()(std::optional<std::int64_t> Arguments::* target) const {
+        return put(target, integer_of(text, what, flag.minimum));
+    }
     Result<void> operator()(std::optional<Duration> Arguments::* target) const { return put(target, time_of(text, what)); }
     Result<void> operator()(std::optional<double> Arguments::* target) const { return put(target, share_of(text, what)); }
     Result<void> operator()(std::vector<std::pair<std::string, std::int64_t>> Arguments::* target) const {
@@ -129,9 +135,14 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
     for (std::size_t i = 0; i < table.size(); ++i) {
         const Flag& flag = *table[i];
         const std::string names = (flag.letter != 0 ? std::format("-{},", flag.letter) : "") + std::format("--{}", flag.name);
-        if (flag.value.empty()) app.add_flag(names, given[i]);
-        else app.add_option(names, values[i])->type_name(std::string(flag.value))->expected(1)->allow_extra_args(false)
-                 ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        if (flag.value.empty())
+            app.add_flag(names, given[i]);
+        else
+            app.add_option(names, values[i])
+                ->type_name(std::string(flag.value))
+                ->expected(1)
+                ->allow_extra_args(false)
+                ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
     try {
         app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
@@ -143,28 +154,34 @@ Result<Arguments> parse_words(std::span<const std::string> words, const Verb* ve
     std::vector<std::string> positionals;
     bool only_words = false;  // after "--"
     for (const std::string& word : app.remaining()) {
-        if (word == "--" && !only_words) only_words = true;
-        else if (!only_words && word.size() > 1 && word.starts_with('-')) return fail(unknown_flag(word, set, call));
-        else positionals.push_back(word);
+        if (word == "--" && !only_words)
+            only_words = true;
+        else if (!only_words && word.size() > 1 && word.starts_with('-'))
+            return fail(unknown_flag(word, set, call));
+        else
+            positionals.push_back(word);
     }
     for (std::size_t i = 0; i < table.size(); ++i) {
         if (given[i]) values[i].assign(1, "");
         for (const std::string& value : values[i])
-            if (auto stored = std::visit(Store{*table[i], value, arguments}, table[i]->target); !stored) return fail(std::move(stored.error()));
+            if (auto stored = std::visit(Store{*table[i], value, arguments}, table[i]->target); !stored)
+                return fail(std::move(stored.error()));
     }
     if (arguments.help || verb == nullptr) return arguments;
 
     const auto& expected = verb->positionals;
     if (positionals.size() > expected.size())
-        return fail(usage_error(std::format("{} does not take '{}'", call, positionals[expected.size()])).fix(std::format("usage: {}", usage_of(*verb))));
+        return fail(usage_error(std::format("{} does not take '{}'", call, positionals[expected.size()]))
+                        .fix(std::format("usage: {}", usage_of(*verb))));
     for (std::size_t i = 0; i < expected.size(); ++i) {
         if (i < positionals.size()) {
             if (expected[i].choices != nullptr && !expected[i].open_choices)
-                if (auto chosen = choice_of(positionals[i], expected[i].name, expected[i].choices()); !chosen) return fail(std::move(chosen.error()));
+                if (auto chosen = choice_of(positionals[i], expected[i].name, expected[i].choices()); !chosen)
+                    return fail(std::move(chosen.error()));
             arguments.*expected[i].target = positionals[i];
-        }
-        else if (expected[i].required)
-            return fail(usage_error(std::format("{} needs {}: {}", call, expected[i].name, expected[i].help)).fix(std::format("usage: {}", usage_of(*verb))));
+        } else if (expected[i].required)
+            return fail(usage_error(std::format("{} needs {}: {}", call, expected[i].name, expected[i].help))
+                            .fix(std::format("usage: {}", usage_of(*verb))));
     }
     return arguments;
 }
@@ -178,7 +195,8 @@ Diagnostic unknown_verb(const std::string& word) {
     }
     auto diagnostic = usage_error(std::format("sluice has no verb '{}'", word)).note(std::format("the verbs are: {}", list));
     const std::string near = nearest_match(word, std::span<const std::string>(names));
-    return near.empty() ? std::move(diagnostic).fix("`sluice --help` says what each does") : std::move(diagnostic).fix(std::format("did you mean '{}'?", near));
+    return near.empty() ? std::move(diagnostic).fix("`sluice --help` says what each does")
+                        : std::move(diagnostic).fix(std::format("did you mean '{}'?", near));
 }
 
 }  // namespace

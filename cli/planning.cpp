@@ -1,7 +1,9 @@
 #include "cli/planning.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <format>
+#include <set>
 
 #include "cli/machine.hpp"
 #include "cli/shell.hpp"
@@ -89,14 +91,39 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
 
 std::string limit_text(const Arguments& arguments, const Termination& termination) {
     switch (termination.reason) {
-        case StopReason::time: return std::format("--time {:g} s", std::chrono::duration<double>(time_limit(arguments)).count());
-        case StopReason::evaluations: return std::format("--evals {}", arguments.evaluations.value_or(0));
-        case StopReason::gap: return std::format("--gap {}", report::percent(arguments.gap.value_or(0)));
+        case StopReason::time:
+            return std::format("--time {:g} s", std::chrono::duration<double>(time_limit(arguments)).count());
+        case StopReason::evaluations:
+            return std::format("--evals {}", arguments.evaluations.value_or(0));
+        case StopReason::gap:
+            return std::format("--gap {}", report::percent(arguments.gap.value_or(0)));
         case StopReason::finished:
         case StopReason::optimal:
-        case StopReason::interrupted: break;
+        case StopReason::interrupted:
+            break;
     }
     return {};
+}
+
+Diagnostic with_labels(Diagnostic diagnostic, const graph::Graph& graph) {
+    constexpr std::string_view kWord = "operator", kDigits = "0123456789";
+    constexpr std::size_t kNamed = 8;
+    std::set<std::size_t> named;
+    const std::string& text = diagnostic.message;
+    for (std::size_t at = text.find(kWord); at != std::string::npos; at = text.find(kWord, at)) {
+        at += kWord.size();
+        if (at < text.size() && text[at] == 's') ++at;
+        // " 5, 7": the numbers that follow, each with its separator
+        for (std::string_view before = " "; text.compare(at, before.size(), before) == 0; before = ", ") {
+            const std::size_t end = std::min(text.find_first_not_of(kDigits, at + before.size()), text.size());
+            std::size_t index = 0;
+            if (std::from_chars(text.data() + at + before.size(), text.data() + end, index).ec != std::errc{}) break;
+            if (index < graph.operator_count() && named.size() < kNamed && named.insert(index).second)
+                diagnostic.notes.push_back(std::format("operator {} is '{}'", index, graph.label(OperatorId(index))));
+            at = end;
+        }
+    }
+    return diagnostic;
 }
 
 void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
@@ -110,7 +137,7 @@ Result<Planned> make_planned(Session& session, const Prepared& prepared, Observe
     const Arguments& arguments = session.arguments;
     const solve::SolveOptions options = solve_options(session, prepared);
     auto result = solve::solve(prepared.frozen.problem, options, observer, limits);
-    if (!result) return fail(std::move(result.error()));
+    if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
     session.terminal.clear_line();
     show_warnings(session, result->warnings);
     Planned planned{solve::make_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, *result),
@@ -131,11 +158,13 @@ std::filesystem::path certificate_path(const std::filesystem::path& plan) {
 }
 
 Result<void> write_planned(const Planned& planned, const std::filesystem::path& path) {
-    if (auto written = write_file(certificate_path(path), bound::to_json_text(planned.certificate, planned.certified)); !written) return written;
+    if (auto written = write_file(certificate_path(path), bound::to_json_text(planned.certificate, planned.certified)); !written)
+        return written;
     return write_file(path, plan::to_json_text(planned.plan));
 }
 
-Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan_file, const std::filesystem::path& certificate_file) {
+Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan_file,
+                             const std::filesystem::path& certificate_file) {
     // A file that contradicts itself is a verdict too, not only a file that cannot be read.
     const auto failed = [](Diagnostic failure) -> Result<Verdict> {
         if (failure.kind != DiagnosticKind::verification) return fail(std::move(failure));
@@ -154,6 +183,7 @@ Result<Verdict> verify_files(std::string_view model, const std::filesystem::path
     auto loaded = onnx::load_model(model, {.dimensions = plan->model.dimensions, .assume_size = plan->model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
     auto report = solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
+    for (Diagnostic& failure : report.failures) failure = with_labels(std::move(failure), loaded->graph);
     return Verdict{std::move(*plan), loaded->graph.name(), std::move(report)};
 }
 

@@ -31,12 +31,15 @@ struct Prepared {
 [[nodiscard]] Result<platform::Platform> choose_platform(const Arguments& arguments, const graph::Graph& graph);
 /// Model, platform and frozen problem; says when -k is above what can be filled.
 [[nodiscard]] Result<Prepared> prepare(Session& session);
-[[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages);
+[[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform,
+                                       std::optional<std::int64_t> stages);
 
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".
 [[nodiscard]] std::string limit_text(const Arguments& arguments, const Termination& termination);
+/// Layers below the graph speak of "operator 5" or "operators 5, 7": notes say what these are called.
+[[nodiscard]] Diagnostic with_labels(Diagnostic diagnostic, const graph::Graph& graph);
 /// What the solver noticed, on stderr.
 void show_warnings(Session& session, std::span<const Diagnostic> warnings);
 
@@ -59,7 +62,8 @@ struct Verdict {
     solve::VerifyReport report;
 };
 /// From files alone; `certificate` may be empty. Fails when a file cannot be read as what it should be.
-[[nodiscard]] Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan, const std::filesystem::path& certificate);
+[[nodiscard]] Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan,
+                                           const std::filesystem::path& certificate);
 
 /// Refuses, before any work, an output path that cannot be written: "-", a directory, a folder that is not there.
 [[nodiscard]] Result<void> check_output(const std::optional<std::string>& path);

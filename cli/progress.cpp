@@ -6,7 +6,7 @@
 namespace sluice::cli {
 
 namespace {
-constexpr double kDelay = 0.3;     // what ends sooner shows no line
+constexpr double kDelay = 0.3;  // what ends sooner shows no line
 constexpr double kInterval = 0.1;
 }  // namespace
 

@@ -24,8 +24,8 @@ private:
     Session& session_;
     std::string_view verb_;
     std::optional<Duration> objective_, bound_;
-    std::string source_;        // of the last improvement
-    double shown_ = 0;          // when the live line was last drawn
+    std::string source_;  // of the last improvement
+    double shown_ = 0;    // when the live line was last drawn
     std::string events_;
 };
 

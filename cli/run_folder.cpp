@@ -39,7 +39,9 @@ Result<RunFolder> RunFolder::make(const std::optional<std::string>& wanted, cons
     }
     const fs::path temporary = temporary_name(final);
     fs::create_directory(temporary, error);
-    if (error) return fail(input_error(std::format("cannot make the folder '{}': {}", final.string(), error.message())).fix("give -o a folder that can be written"));
+    if (error)
+        return fail(input_error(std::format("cannot make the folder '{}': {}", final.string(), error.message()))
+                        .fix("give -o a folder that can be written"));
     return RunFolder(temporary, final);
 }
 

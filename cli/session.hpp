@@ -17,12 +17,17 @@ enum class ExitCode { done = 0, input = 1, usage = 2, infeasible = 3, short_of_g
 
 [[nodiscard]] constexpr ExitCode exit_code_of(DiagnosticKind kind) {
     switch (kind) {
-        case DiagnosticKind::usage: return ExitCode::usage;
-        case DiagnosticKind::infeasible: return ExitCode::infeasible;
-        case DiagnosticKind::verification: return ExitCode::verification;
-        case DiagnosticKind::stopped: return ExitCode::interrupted;
+        case DiagnosticKind::usage:
+            return ExitCode::usage;
+        case DiagnosticKind::infeasible:
+            return ExitCode::infeasible;
+        case DiagnosticKind::verification:
+            return ExitCode::verification;
+        case DiagnosticKind::stopped:
+            return ExitCode::interrupted;
         case DiagnosticKind::input:
-        case DiagnosticKind::internal: break;
+        case DiagnosticKind::internal:
+            break;
     }
     return ExitCode::input;
 }

@@ -62,8 +62,11 @@ void Terminal::warn(std::string_view text) {
     if (!quiet_) print("warning:", Colour::yellow, std::format("warning: {}", text));
 }
 
-void Terminal::hint(std::string_view command) {
-    if (!quiet_) print("next:", Colour::cyan, std::format("next: {}", command));
+void Terminal::hint(std::string_view command) { hints_.emplace_back(command); }
+
+void Terminal::show_hints() {
+    for (const std::string& command : hints_)
+        if (!quiet_) print("next:", Colour::cyan, std::format("next: {}", command));
 }
 
 void Terminal::line(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/base/diagnostic.hpp"
 
@@ -25,7 +26,8 @@ public:
 
     void say(std::string_view text);      // "note: …"; nothing when quiet
     void warn(std::string_view text);     // "warning: …"; nothing when quiet
-    void hint(std::string_view command);  // "next: …": the useful next command; nothing when quiet
+    void hint(std::string_view command);  // a useful next command, kept for `show_hints`
+    void show_hints();                    // "next: …", after the verb's data; nothing when quiet
     void line(std::string_view text);     // as it is; nothing when quiet
     void error(const Diagnostic& diagnostic);
 
@@ -40,6 +42,7 @@ private:
     const bool quiet_;
     bool live_ = false, colour_ = false;
     bool line_shown_ = false;
+    std::vector<std::string> hints_;
     std::mutex mutex_;
 };
 

@@ -27,7 +27,8 @@ struct Describe {
     }
     std::string operator()(const bound::TotalWorkWitness&) const { return "all the work, shared evenly by all stages"; }
     std::string operator()(const bound::CutWitness& witness) const {
-        return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor), report::grouped(witness.flows.size()));
+        return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
+                           report::grouped(witness.flows.size()));
     }
 };
 
@@ -46,7 +47,7 @@ Result<Outcome> run_bound(Session& session) {
     options.method = "auto";
     Progress progress(session, "bound");
     auto proven = solve::prove(prepared->frozen.problem, options, progress, limits_of(session, interrupt.token()));
-    if (!proven) return fail(std::move(proven.error()));
+    if (!proven) return fail(with_labels(std::move(proven.error()), prepared->model.graph));
     terminal.clear_line();
     show_warnings(session, proven->warnings);
 
@@ -62,14 +63,15 @@ Result<Outcome> run_bound(Session& session) {
     const bound::Certificate& certificate = proven->certificate;
     const double seconds = std::chrono::duration<double>(certificate.value).count();
     return Outcome{
-        std::format("{} on {}: every partition into at most {} has a stage of {} or more\n\n", report::printable(prepared->model.graph.name()),
-                    report::printable(prepared->platform.name), report::counted(static_cast<std::size_t>(certificate.stages), "stage"),
-                    to_text(certificate.value)) +
-        report::facts_text({{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
-                            {"throughput", seconds > 0 ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
-                            {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
-                            {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
-                                                    session.seconds())}})};
+        std::format("{} on {}: every partition into at most {} has a stage of {} or more\n\n",
+                    report::printable(prepared->model.graph.name()), report::printable(prepared->platform.name),
+                    report::counted(static_cast<std::size_t>(certificate.stages), "stage"), to_text(certificate.value)) +
+        report::facts_text(
+            {{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
+             {"throughput", seconds > 0 ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
+             {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
+             {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
+                                     session.seconds())}})};
 }
 
 }  // namespace sluice::cli

@@ -28,7 +28,8 @@ Result<Outcome> run_demo(Session& session) {
 
     // A model, written and read back as a user's would be
     terminal.say(std::format("making {}", kModel));
-    if (auto written = onnx::zoo_write(kModel, onnx::ZooWeights::none, 0, file("bert-base.onnx")); !written) return fail(std::move(written.error()));
+    if (auto written = onnx::zoo_write(kModel, onnx::ZooWeights::none, 0, file("bert-base.onnx")); !written)
+        return fail(std::move(written.error()));
     auto model = onnx::load_model(file("bert-base.onnx"), {});
     if (!model) return fail(std::move(model.error()));
     auto platform = platform::load_platform(kPlatform);
@@ -50,14 +51,20 @@ Result<Outcome> run_demo(Session& session) {
     if (!verdict) return fail(std::move(verdict.error()));
     for (const Diagnostic& failure : verdict->report.failures) terminal.error(failure);
     if (!verdict->report.valid)
-        return fail({DiagnosticKind::verification, "the plan does not verify from its files", {}, {}, "this is a defect of sluice: please report it"});
+        return fail({DiagnosticKind::verification,
+                     "the plan does not verify from its files",
+                     {},
+                     {},
+                     "this is a defect of sluice: please report it"});
     if (auto finished = folder->finish(); !finished) return fail(std::move(finished.error()));
 
     terminal.say(std::format("model, plan, certificate and events are in {}", folder->final_path().string()));
-    terminal.hint(std::format("sluice verify {} {} {}", final_file("bert-base.onnx"), final_file("plan.json"), final_file("plan.certificate.json")));
+    terminal.hint(
+        std::format("sluice verify {} {} {}", final_file("bert-base.onnx"), final_file("plan.json"), final_file("plan.certificate.json")));
     terminal.hint(std::format("sluice inspect {} -p {}", kModel, kPlatform));
     terminal.hint("sluice plan YOUR-MODEL.onnx -k 4 -o plan.json");
-    const std::string checked = verdict->report.certified ? "plan and certificate verified from their files" : "plan verified from its files; the bound is not certified";
+    const std::string checked = verdict->report.certified ? "plan and certificate verified from their files"
+                                                          : "plan verified from its files; the bound is not certified";
     return Outcome{report::plan_text(planned->plan, prepared->model.graph) + std::format("\n{}\n", checked)};
 }
 

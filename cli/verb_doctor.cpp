@@ -79,8 +79,10 @@ Result<Outcome> run_doctor(Session& session) {
     const Machine machine = this_machine();
     Checks checks;
     const auto note = [&](Result<std::string> result, std::string& text) {
-        if (result) text = std::move(*result);
-        else checks.failures.push_back(std::move(result.error()));
+        if (result)
+            text = std::move(*result);
+        else
+            checks.failures.push_back(std::move(result.error()));
     };
     note(self_test(), checks.self_test);
     note(check_cache(), checks.cache);
@@ -114,7 +116,8 @@ Result<Outcome> run_doctor(Session& session) {
     facts.emplace_back("processors", std::format("{} ({} allowed{}); {} by default", machine.processors, machine.allowed, quota,
                                                  report::counted(static_cast<std::size_t>(default_threads()), "thread")));
     facts.emplace_back("processor", machine.processor);
-    facts.emplace_back("memory", to_text(machine.memory) + (machine.memory_limit ? std::format(", {} by cgroup", to_text(*machine.memory_limit)) : ""));
+    facts.emplace_back(
+        "memory", to_text(machine.memory) + (machine.memory_limit ? std::format(", {} by cgroup", to_text(*machine.memory_limit)) : ""));
     facts.emplace_back("man", on_path("man") ? "found: sluice --man | man -l -" : "not found (only to read the manual page with)");
     facts.emplace_back("cache", checks.cache.empty() ? "FAILED" : checks.cache + ", writable");
     facts.emplace_back("self-test", checks.self_test.empty() ? "FAILED" : checks.self_test);

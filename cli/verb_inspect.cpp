@@ -76,10 +76,14 @@ Result<Outcome> run_inspect(Session& session) {
         view.times = times_of(*platform, frozen->problem);
     }
     if (arguments.output) {
-        if (auto written = write_file(*arguments.output, graph::to_json_text(model->graph)); !written) return fail(std::move(written.error()));
+        if (auto written = write_file(*arguments.output, graph::to_json_text(model->graph)); !written)
+            return fail(std::move(written.error()));
         session.terminal.say(std::format("wrote the graph to {}", *arguments.output));
     }
-    session.terminal.hint(std::format("sluice plan {} -p asic-16 -k 8", shell_word(*arguments.model)));
+    const std::string platform = arguments.platform           ? " -p " + shell_word(*arguments.platform)
+                                 : model->graph.given_costs() ? std::string()
+                                                              : std::string(" -p asic-16");
+    session.terminal.hint(std::format("sluice plan {}{} -k 8", shell_word(*arguments.model), platform));
     return Outcome{arguments.json ? json::to_file_text(report::model_json(view)) : report::model_text(view)};
 }
 

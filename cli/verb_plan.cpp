@@ -32,13 +32,16 @@ Result<Outcome> run_plan(Session& session) {
         terminal.say(std::format("wrote the plan to {} and its certificate to {}", *arguments.output, certificate));
         terminal.hint(std::format("sluice verify {} {} {}", model, shell_word(*arguments.output), shell_word(certificate)));
     } else if (!arguments.json) {
-        terminal.hint(std::format("the same with `-o plan.json` keeps the plan and its certificate; then `sluice verify {} plan.json plan.certificate.json`", model));
+        terminal.hint(std::format(
+            "the same with `-o plan.json` keeps the plan and its certificate; then `sluice verify {} plan.json plan.certificate.json`",
+            model));
     }
 
     Outcome outcome{arguments.json ? plan::to_json_text(plan) : report::plan_text(plan, prepared->model.graph)};
     const double gap = plan.bound ? gap_of(plan.predicted.bottleneck, plan.bound->value) : 1;
     if (arguments.require_gap && gap > *arguments.require_gap) {
-        terminal.warn(std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));
+        terminal.warn(
+            std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));
         outcome.code = ExitCode::short_of_gap;
     }
     return outcome;

@@ -38,7 +38,8 @@ std::string list_text() {
     report::Table table{{{"model", report::Align::left}, {"what", report::Align::left}, {"sizes", report::Align::left}}, {}};
     for (const onnx::ZooEntry& entry : onnx::zoo_entries()) {
         std::string sizes;
-        for (const onnx::ZooParameter& parameter : entry.parameters) sizes += std::format("{}{}={}", sizes.empty() ? "" : ",", parameter.name, parameter.value);
+        for (const onnx::ZooParameter& parameter : entry.parameters)
+            sizes += std::format("{}{}={}", sizes.empty() ? "" : ",", parameter.name, parameter.value);
         table.rows.push_back({std::string(entry.name), std::string(entry.description), sizes});
     }
     return report::table_text(table);
@@ -76,16 +77,16 @@ Result<Outcome> make(Session& session) {
     if (!written) return fail(std::move(written.error()));
     std::error_code error;
     const auto size = std::filesystem::file_size(*arguments.output, error);
-    session.terminal.say(std::format("wrote {}{}", *arguments.output, error ? "" : std::format(" ({})", to_text(Bytes{static_cast<std::int64_t>(size)}))));
+    session.terminal.say(
+        std::format("wrote {}{}", *arguments.output, error ? "" : std::format(" ({})", to_text(Bytes{static_cast<std::int64_t>(size)}))));
     session.terminal.hint(std::format("sluice inspect {}", shell_word(*arguments.output)));
     if (!arguments.json) return Outcome{};
-    return Outcome{json::to_file_text(nlohmann::ordered_json{{"model", *arguments.name}, {"file", *arguments.output}, {"bytes", error ? 0 : size}})};
+    return Outcome{
+        json::to_file_text(nlohmann::ordered_json{{"model", *arguments.name}, {"file", *arguments.output}, {"bytes", error ? 0 : size}})};
 }
 
 }  // namespace
 
-Result<Outcome> run_zoo(Session& session) {
-    return session.arguments.action == "make" ? make(session) : list(session);
-}
+Result<Outcome> run_zoo(Session& session) { return session.arguments.action == "make" ? make(session) : list(session); }
 
 }  // namespace sluice::cli

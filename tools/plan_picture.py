@@ -7,7 +7,7 @@ import json
 import sys
 
 PARTS = [("work_ps", "work", "#3b6ea5"), ("in_ps", "in", "#8fbf73"), ("out_ps", "out", "#e0a33e"), ("spill_ps", "spill", "#b5524a")]
-WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 860, 70, 150, 22, 9, 64
+WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 860, 80, 130, 22, 9, 64
 
 
 def main():
@@ -29,19 +29,19 @@ def main():
             x += 70
     for number, stage in enumerate(stages):
         y = TOP + number * (BAR + GAP)
-        text.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end">stage {number}</text>')
+        text.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end">stage {number + 1}</text>')
         x = LEFT
         for key, _, colour in PARTS:
             width = stage["predicted"][key] * scale
             if width > 0:
                 text.append(f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>')
                 x += width
-        text.append(f'<text x="{x + 6:.1f}" y="{y + 16}" fill="#555">{sum(stage["predicted"][k] for k, _, _ in PARTS) / unit:.3f}</text>')
+        text.append(f'<text x="{WIDTH - 30}" y="{y + 16}" text-anchor="end" fill="#555">{sum(stage["predicted"][k] for k, _, _ in PARTS) / unit:.1f} {name}</text>')
     for value, colour, dash in ((bottleneck, "#222222", ""), (bound["value_ps"], "#b5524a", ' stroke-dasharray="5 3"')):
         line = LEFT + value * scale
         text.append(f'<line x1="{line:.1f}" y1="{TOP - 8}" x2="{line:.1f}" y2="{bottom}" stroke="{colour}" stroke-width="1.5"{dash}/>')
     certified = "certified" if bound["certified"] else "not certified"
-    text.append(f'<text x="{LEFT}" y="{bottom + 24}">bottleneck {bottleneck / unit:.3f} {name} (black); bound {bound["value_ps"] / unit:.3f} {name}, '
+    text.append(f'<text x="{LEFT}" y="{bottom + 24}">bottleneck {bottleneck / unit:.1f} {name} (black); bound {bound["value_ps"] / unit:.1f} {name}, '
                 f'{bound["kind"]}, {certified} (dashed): at most {100 * plan["gap"]:.1f} % from optimal</text>')
     text.append("</svg>")
     open(sys.argv[2], "w", encoding="utf-8").write("\n".join(text) + "\n")

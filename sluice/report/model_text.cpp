@@ -49,7 +49,8 @@ std::array<double, graph::kOperatorClasses> time_per_class(const ModelView& view
     std::array<double, graph::kOperatorClasses> sums{};
     for (std::size_t i = 0; i < view.graph->operator_count(); ++i)
         if (view.times->time[i])
-            sums[static_cast<std::size_t>(view.graph->operators()[i].features.operator_class)] += static_cast<double>(view.times->time[i]->count());
+            sums[static_cast<std::size_t>(view.graph->operators()[i].features.operator_class)] +=
+                static_cast<double>(view.times->time[i]->count());
     return sums;
 }
 
@@ -66,21 +67,31 @@ Table class_table(const ModelView& view) {
         const double shown = view.times ? times[c] / all : share;
         table.rows.push_back({std::string(to_text(static_cast<graph::OperatorClass>(c))), grouped(summary.per_class[c]),
                               has_flops(view) ? count_to_text(summary.flops_per_class[c]) : "", has_flops(view) ? percent(share) : "",
-                              view.times ? to_text(picoseconds(times[c])) : "", view.times ? percent(times[c] / all) : "", bar(shown, kBarWidth)});
+                              view.times ? to_text(picoseconds(times[c])) : "", view.times ? percent(times[c] / all) : "",
+                              bar(shown, kBarWidth)});
     }
     return table;
 }
 
 Table operator_table(const ModelView& view) {
-    Table table{{{"operator", Align::left, kLabelWidth}, {"type", Align::left, 24}, {"class", Align::left}, {"FLOPs"}, {"parameters"}, {"time"}, {"share"}}, {}};
+    Table table{{{"operator", Align::left, kLabelWidth},
+                 {"type", Align::left, 24},
+                 {"class", Align::left},
+                 {"FLOPs"},
+                 {"parameters"},
+                 {"time"},
+                 {"share"}},
+                {}};
     const graph::Graph& graph = *view.graph;
     for (OperatorId id : heaviest_operators(view)) {
         const graph::Operator& op = graph[id];
         Bytes parameters;
         for (ParameterId parameter : graph.parameters(id)) parameters += graph[parameter].bytes;
         std::string share;
-        if (view.times) share = percent(static_cast<double>(view.times->time[id.index()]->count()) / std::max(total_time(view), 1.0));
-        else if (has_flops(view)) share = percent(op.features.flops / view.summary.flops);
+        if (view.times)
+            share = percent(static_cast<double>(view.times->time[id.index()]->count()) / std::max(total_time(view), 1.0));
+        else if (has_flops(view))
+            share = percent(op.features.flops / view.summary.flops);
         table.rows.push_back({printable(graph.label(id)), printable(op.type), std::string(to_text(op.features.operator_class)),
                               has_flops(view) ? count_to_text(op.features.flops) : "", parameters.count > 0 ? to_text(parameters) : "",
                               view.times ? to_text(*view.times->time[id.index()]) : "", share});
@@ -92,7 +103,8 @@ Table tensor_table(const ModelView& view) {
     Table table{{{"tensor", Align::left, kLabelWidth}, {"shape", Align::left, 28}, {"bytes"}, {"readers"}}, {}};
     for (TensorId id : heaviest_tensors(view)) {
         const graph::Tensor& tensor = (*view.graph)[id];
-        table.rows.push_back({printable(tensor.name), shape_text(tensor), to_text(tensor.bytes), grouped(view.graph->consumers(id).size())});
+        table.rows.push_back(
+            {printable(tensor.name), shape_text(tensor), to_text(tensor.bytes), grouped(view.graph->consumers(id).size())});
     }
     return table;
 }
@@ -120,12 +132,15 @@ std::string model_text(const ModelView& view) {
     const graph::Summary& s = view.summary;
     std::vector<std::pair<std::string, std::string>> facts{
         {"format", view.format},
-        {"operators", s.replicated > 0 ? std::format("{}, and {} free ones copied to every stage", grouped(s.operators), grouped(s.replicated)) : grouped(s.operators)},
+        {"operators", s.replicated > 0
+                          ? std::format("{}, and {} free ones copied to every stage", grouped(s.operators), grouped(s.replicated))
+                          : grouped(s.operators)},
         {"edges", grouped(s.edges)},
         {"inputs", grouped(s.inputs)},
         {"outputs", grouped(s.outputs)},
         {"work", has_flops(view) ? count_to_text(s.flops) + "FLOP" : ""},
-        {"time", view.times ? std::format("{} on one device of {}", to_text(picoseconds(total_time(view))), printable(view.times->platform)) : ""},
+        {"time",
+         view.times ? std::format("{} on one device of {}", to_text(picoseconds(total_time(view))), printable(view.times->platform)) : ""},
         {"parameters", std::format("{} in {}", to_text(s.parameters), counted(view.graph->parameter_count(), "tensor"))},
         {"activations", std::format("{} in {}", to_text(s.activations), counted(view.graph->tensor_count(), "tensor"))},
         {"longest path", counted(s.longest_path, "operator")},
@@ -135,7 +150,9 @@ std::string model_text(const ModelView& view) {
     for (const auto& [name, value] : view.facts) facts.emplace_back(name, printable(value));
     for (const std::string& assumption : view.graph->assumptions()) facts.emplace_back("assumed", printable(assumption));
     return std::format("{}\n\n", printable(view.graph->name())) + facts_text(facts) + section("operators by class", class_table(view)) +
-           section(view.times ? "heaviest operators by time" : has_flops(view) ? "heaviest operators by work" : "heaviest operators by bytes written",
+           section(view.times        ? "heaviest operators by time"
+                   : has_flops(view) ? "heaviest operators by work"
+                                     : "heaviest operators by bytes written",
                    operator_table(view)) +
            section("largest tensors", tensor_table(view));
 }
@@ -168,19 +185,22 @@ nlohmann::ordered_json model_json(const ModelView& view) {
     out["classes"] = ordered_json::array();
     for (std::size_t c = 0; c < graph::kOperatorClasses; ++c) {
         if (s.per_class[c] == 0) continue;
-        ordered_json entry{{"class", to_text(static_cast<graph::OperatorClass>(c))}, {"operators", s.per_class[c]}, {"flops", s.flops_per_class[c]}};
+        ordered_json entry{
+            {"class", to_text(static_cast<graph::OperatorClass>(c))}, {"operators", s.per_class[c]}, {"flops", s.flops_per_class[c]}};
         if (view.times) entry["time_ps"] = picoseconds(times[c]).count();
         out["classes"].push_back(std::move(entry));
     }
     out["heaviest_operators"] = ordered_json::array();
     for (OperatorId id : heaviest_operators(view)) {
-        ordered_json entry{{"index", id.index()}, {"label", graph.label(id)}, {"type", graph[id].type}, {"flops", graph[id].features.flops}};
+        ordered_json entry{
+            {"index", id.index()}, {"label", graph.label(id)}, {"type", graph[id].type}, {"flops", graph[id].features.flops}};
         if (view.times) entry["time_ps"] = view.times->time[id.index()]->count();
         out["heaviest_operators"].push_back(std::move(entry));
     }
     out["heaviest_tensors"] = ordered_json::array();
     for (TensorId id : heaviest_tensors(view))
-        out["heaviest_tensors"].push_back({{"name", graph[id].name}, {"bytes", graph[id].bytes.count}, {"readers", graph.consumers(id).size()}});
+        out["heaviest_tensors"].push_back(
+            {{"name", graph[id].name}, {"bytes", graph[id].bytes.count}, {"readers", graph.consumers(id).size()}});
     out["import"] = ordered_json::object();
     for (const auto& [name, value] : view.facts) out["import"][name] = value;
     out["assumptions"] = graph.assumptions();

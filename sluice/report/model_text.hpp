@@ -20,11 +20,11 @@ struct OperatorTimes {
 struct ModelView {
     const graph::Graph* graph = nullptr;
     graph::Summary summary;
-    std::string format;                                        // "onnx", "msr"
-    std::vector<std::pair<std::string, std::string>> facts;    // what import says, in the order to print
+    std::string format;                                      // "onnx", "msr"
+    std::vector<std::pair<std::string, std::string>> facts;  // what import says, in the order to print
     std::vector<std::string> warnings;
     std::optional<OperatorTimes> times;
-    std::size_t heaviest = 8;                                  // rows of each table of heavy things
+    std::size_t heaviest = 8;  // rows of each table of heavy things
 };
 
 /// Heaviest first (by time when there are times, else FLOPs, else bytes written); ties by index. Operators of no weight are left out.

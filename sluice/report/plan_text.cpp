@@ -44,11 +44,12 @@ Table stage_table(const plan::Plan& plan, const graph::Graph& graph) {
         const auto label = [&](const plan::OperatorReference& reference) { return printable(graph.label(reference.id)); };
         const Duration time = time_of(plan, stage);
         const auto& terms = stage.predicted;
-        table.rows.push_back({std::to_string(s + 1), grouped(stage.operators.size()), stage.operators.empty() ? "" : label(stage.operators.front()),
-                              stage.operators.empty() ? "" : label(stage.operators.back()), several_classes ? printable(stage.device_class) : "",
-                              stage.replicas > 1 ? std::to_string(stage.replicas) : "", to_text(terms.work), or_empty(terms.in), or_empty(terms.out),
-                              or_empty(terms.spill), to_text(terms.parameters), to_text(terms.peak), to_text(time),
-                              bar(static_cast<double>(time.count()) / slowest, kBarWidth)});
+        table.rows.push_back(
+            {std::to_string(s + 1), grouped(stage.operators.size()), stage.operators.empty() ? "" : label(stage.operators.front()),
+             stage.operators.empty() ? "" : label(stage.operators.back()), several_classes ? printable(stage.device_class) : "",
+             stage.replicas > 1 ? std::to_string(stage.replicas) : "", to_text(terms.work), or_empty(terms.in), or_empty(terms.out),
+             or_empty(terms.spill), to_text(terms.parameters), to_text(terms.peak), to_text(time),
+             bar(static_cast<double>(time.count()) / slowest, kBarWidth)});
     }
     return table;
 }
@@ -63,12 +64,18 @@ std::size_t slowest_stage(const plan::Plan& plan) {
 std::string why_stopped(const Termination& termination, const std::string& limit) {
     const std::string which = limit.empty() ? "" : std::format(" ({})", limit);
     switch (termination.reason) {
-        case StopReason::finished: return "the method had nothing left to try" + which;
-        case StopReason::optimal: return "plan and bound met: no partition is better";
-        case StopReason::gap: return "the gap asked for was reached" + which;
-        case StopReason::time: return "the time was up" + which;
-        case StopReason::evaluations: return "the evaluations were used up" + which;
-        case StopReason::interrupted: return "interrupted: this is the best found until then";
+        case StopReason::finished:
+            return "the method had nothing left to try" + which;
+        case StopReason::optimal:
+            return "plan and bound met: no partition is better";
+        case StopReason::gap:
+            return "the gap asked for was reached" + which;
+        case StopReason::time:
+            return "the time was up" + which;
+        case StopReason::evaluations:
+            return "the evaluations were used up" + which;
+        case StopReason::interrupted:
+            return "interrupted: this is the best found until then";
     }
     return {};
 }
@@ -96,8 +103,9 @@ std::string plan_text(const plan::Plan& plan, const graph::Graph& graph) {
         facts.emplace_back("bound", bound_text(*plan.bound));
         facts.emplace_back("gap", percent(gap_of(plan.predicted.bottleneck, plan.bound->value)));
     }
-    facts.emplace_back("stopped", std::format("{}; {:.2f} s, {}", why_stopped(plan.termination, plan.limit), plan.termination.seconds,
-                                              counted(static_cast<std::size_t>(std::max<std::int64_t>(0, plan.termination.evaluations)), "evaluation")));
+    facts.emplace_back(
+        "stopped", std::format("{}; {:.2f} s, {}", why_stopped(plan.termination, plan.limit), plan.termination.seconds,
+                               counted(static_cast<std::size_t>(std::max<std::int64_t>(0, plan.termination.evaluations)), "evaluation")));
     facts.emplace_back("method", std::format("{}, seed {}", plan.method, plan.seed));
     for (const std::string& assumption : plan.model.assumptions) facts.emplace_back("assumed", printable(assumption));
     const std::string_view model = plan.platform.model == platform::StageModel::serial ? "serial" : "overlap";

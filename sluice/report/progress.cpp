@@ -20,7 +20,9 @@ std::string progress_line(std::string_view verb, const Event& event, std::size_t
 }
 
 std::string event_line(const Event& event) {
-    const auto count = [](const std::optional<Duration>& time) { return time ? nlohmann::ordered_json(time->count()) : nlohmann::ordered_json(); };
+    const auto count = [](const std::optional<Duration>& time) {
+        return time ? nlohmann::ordered_json(time->count()) : nlohmann::ordered_json();
+    };
     nlohmann::ordered_json line{{"t", std::round(event.seconds * 1e6) / 1e6},
                                 {"phase", std::string(event.phase)},
                                 {"objective_ps", count(event.objective)},

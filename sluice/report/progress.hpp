@@ -13,7 +13,7 @@ namespace sluice::report {
 /// What is not known yet is left out; the brackets hold the event's source, else its phase.
 [[nodiscard]] std::string progress_line(std::string_view verb, const Event& event, std::size_t width = 0);
 
-/// One line of JSON with its newline: {"t":1.25,"phase":"orders","objective_ps":…,"bound_ps":…,"gap":…,"source":"…"}; null where unknown.
+/// One line of JSON with its newline: {"t":1.25,"phase":…,"objective_ps":…,"bound_ps":…,"gap":…,"source":…}; null where unknown.
 [[nodiscard]] std::string event_line(const Event& event);
 
 }  // namespace sluice::report

@@ -20,7 +20,8 @@ struct Table {
     std::vector<std::vector<std::string>> rows;  // as many cells as columns each
 };
 
-/// Title line and rows, two spaces between columns, `indent` before each line, no trailing spaces. A column with only empty cells is left out.
+/// Title line and rows, two spaces between columns, `indent` before each line, no trailing spaces. A column with only empty cells is left
+/// out.
 [[nodiscard]] std::string table_text(const Table& table, std::size_t indent = 0);
 
 }  // namespace sluice::report

@@ -17,7 +17,11 @@ bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC
 std::size_t code_point_length(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char lead = byte(at);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    const std::size_t length = lead < 0x80                   ? 1
+                               : lead >= 0xC2 && lead < 0xE0 ? 2
+                               : lead >= 0xE0 && lead < 0xF0 ? 3
+                               : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                             : 0;
     if (length == 0 || at + length > text.size()) return 0;
     for (std::size_t i = 1; i < length; ++i)
         if (!is_continuation(text[at + i])) return 0;
@@ -42,9 +46,12 @@ std::string printable(std::string_view text, bool keep_newlines) {
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t length = code_point_length(text, at);
         const auto lead = static_cast<unsigned char>(text[at]);
-        const bool control = lead < 0x20 || lead == 0x7F || (length == 2 && lead == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
-        if (length == 0 || (control && !(keep_newlines && lead == '\n'))) out += '?';
-        else out.append(text, at, length);
+        const bool control =
+            lead < 0x20 || lead == 0x7F || (length == 2 && lead == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0);
+        if (length == 0 || (control && !(keep_newlines && lead == '\n')))
+            out += '?';
+        else
+            out.append(text, at, length);
         at += std::max<std::size_t>(length, 1);
     }
     return out;
@@ -96,6 +103,8 @@ std::string grouped(std::size_t count) {
     return digits;
 }
 
-std::string counted(std::size_t count, std::string_view noun) { return std::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s"); }
+std::string counted(std::size_t count, std::string_view noun) {
+    return std::format("{} {}{}", grouped(count), noun, count == 1 ? "" : "s");
+}
 
 }  // namespace sluice::report

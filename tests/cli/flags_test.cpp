@@ -23,7 +23,8 @@ using Words = std::vector<std::string>;
 Words minimal_call(const Verb& verb) {
     Words words{std::string(verb.name)};
     for (const Positional& positional : verb.positionals)
-        if (positional.required) words.push_back(positional.choices != nullptr && !positional.open_choices ? positional.choices().front() : "word");
+        if (positional.required)
+            words.push_back(positional.choices != nullptr && !positional.open_choices ? positional.choices().front() : "word");
     return words;
 }
 
@@ -32,7 +33,9 @@ std::string value_for(const Flag& flag) {
     struct Visitor {
         const Flag& flag;
         std::string operator()(bool Arguments::*) const { return ""; }
-        std::string operator()(std::optional<std::string> Arguments::*) const { return flag.choices != nullptr ? flag.choices().front() : "word"; }
+        std::string operator()(std::optional<std::string> Arguments::*) const {
+            return flag.choices != nullptr ? flag.choices().front() : "word";
+        }
         std::string operator()(std::optional<std::int64_t> Arguments::*) const { return "7"; }
         std::string operator()(std::optional<Duration> Arguments::*) const { return "7s"; }
         std::string operator()(std::optional<double> Arguments::*) const { return "0.5"; }
@@ -44,9 +47,12 @@ std::string value_for(const Flag& flag) {
 bool is_set(const Arguments& arguments, const Flag& flag) {
     return std::visit(
         [&]<typename Value>(Value Arguments::* target) {
-            if constexpr (std::is_same_v<Value, bool>) return arguments.*target;
-            else if constexpr (requires { (arguments.*target).has_value(); }) return (arguments.*target).has_value();
-            else return !(arguments.*target).empty();
+            if constexpr (std::is_same_v<Value, bool>)
+                return arguments.*target;
+            else if constexpr (requires { (arguments.*target).has_value(); })
+                return (arguments.*target).has_value();
+            else
+                return !(arguments.*target).empty();
         },
         flag.target);
 }
@@ -124,8 +130,10 @@ TEST(FlagTable, ShortFormsAndSeparateValuesMeanTheSame) {
 TEST(FlagTable, HelpShowsExactlyTheFlagsOfItsVerb) {
     for (const Verb& verb : verbs()) {
         const std::string text = help_text(verb);
-        for (const Flag* flag : flags_of(in(verb.id))) EXPECT_NE(text.find(synopsis_of(*flag)), std::string::npos) << verb.name << ": " << flag->name;
-        for (const std::string& name : long_flags_in(text)) EXPECT_TRUE(names_of(in(verb.id)).contains(name)) << verb.name << " help speaks of --" << name;
+        for (const Flag* flag : flags_of(in(verb.id)))
+            EXPECT_NE(text.find(synopsis_of(*flag)), std::string::npos) << verb.name << ": " << flag->name;
+        for (const std::string& name : long_flags_in(text))
+            EXPECT_TRUE(names_of(in(verb.id)).contains(name)) << verb.name << " help speaks of --" << name;
         EXPECT_NE(help_text().find(verb.name), std::string::npos);
     }
 }
@@ -143,7 +151,7 @@ TEST(FlagTable, ExamplesParse) {
 
 /// Every flag of the table is there, and every flag that is there is in the table.
 void expect_all_flags(std::string text, const char* what) {
-    text = std::regex_replace(text, std::regex(R"(\\-)"), "-");  // troff
+    text = std::regex_replace(text, std::regex(R"(\\-)"), "-");                // troff
     text = std::regex_replace(text, std::regex(R"(-l ([a-z-]+) )"), "--$1 ");  // fish
     const auto found = long_flags_in(text);
     for (const std::string& name : all_names()) EXPECT_TRUE(found.contains(name)) << what << " lacks --" << name;
@@ -180,7 +188,8 @@ TEST(Parse, MisspeltWordsGetTheNearestMatch) {
 }
 
 TEST(Parse, NumbersAreRefusedOutsideTheirRange) {
-    for (const char* bad : {"0", "-1", "-9223372036854775808", "9223372036854775808", "99999999999999999999999", "1.5", "four", "", "4x", " 4"})
+    for (const char* bad :
+         {"0", "-1", "-9223372036854775808", "9223372036854775808", "99999999999999999999999", "1.5", "four", "", "4x", " 4"})
         EXPECT_EQ(failure_of({"plan", "m", "-k", bad}).kind, DiagnosticKind::usage) << bad;
     EXPECT_EQ(parse_call(Words{"plan", "m", "-k", "9223372036854775807"})->arguments.stages, INT64_MAX);
     EXPECT_EQ(parse_call(Words{"plan", "m", "--seed", "0"})->arguments.seed, 0);
@@ -188,7 +197,8 @@ TEST(Parse, NumbersAreRefusedOutsideTheirRange) {
 }
 
 TEST(Parse, TimesSharesAndDimensions) {
-    const auto call = parse_call(Words{"plan", "m", "--time", "1.5", "--gap", "1%", "--require-gap=0.25", "--dim", "batch=8", "--dim", "x=y.0=3", "--dim", "batch=8"});
+    const auto call = parse_call(Words{"plan", "m", "--time", "1.5", "--gap", "1%", "--require-gap=0.25", "--dim", "batch=8", "--dim",
+                                       "x=y.0=3", "--dim", "batch=8"});
     ASSERT_TRUE(call.has_value()) << call.error().message;
     EXPECT_EQ(call->arguments.time, Duration(1'500'000'000'000));
     EXPECT_EQ(call->arguments.gap, 0.01);
@@ -196,8 +206,10 @@ TEST(Parse, TimesSharesAndDimensions) {
     EXPECT_EQ(call->arguments.dimensions, (std::vector<std::pair<std::string, std::int64_t>>{{"batch", 8}, {"x=y.0", 3}}));
     EXPECT_EQ(parse_call(Words{"plan", "m", "--time", "0"})->arguments.time, Duration(0));
     EXPECT_EQ(parse_call(Words{"plan", "m", "--time", "2min"})->arguments.time, Duration(120'000'000'000'000));
-    for (const char* bad : {"-1", "soon", "", "nan", "1e99"}) EXPECT_EQ(failure_of({"plan", "m", "--time", bad}).kind, DiagnosticKind::usage) << bad;
-    for (const char* bad : {"-0.1", "1.1", "nan", "inf", "101%", "x"}) EXPECT_EQ(failure_of({"plan", "m", "--gap", bad}).kind, DiagnosticKind::usage) << bad;
+    for (const char* bad : {"-1", "soon", "", "nan", "1e99"})
+        EXPECT_EQ(failure_of({"plan", "m", "--time", bad}).kind, DiagnosticKind::usage) << bad;
+    for (const char* bad : {"-0.1", "1.1", "nan", "inf", "101%", "x"})
+        EXPECT_EQ(failure_of({"plan", "m", "--gap", bad}).kind, DiagnosticKind::usage) << bad;
     for (const char* bad : {"batch", "=3", "batch=", "batch=0", "batch=-1", "batch=9223372036854775808"})
         EXPECT_EQ(failure_of({"plan", "m", "--dim", bad}).kind, DiagnosticKind::usage) << bad;
     EXPECT_EQ(failure_of({"plan", "m", "--dim", "b=1", "--dim", "b=2"}).kind, DiagnosticKind::usage);

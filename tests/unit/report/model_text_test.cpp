@@ -27,7 +27,8 @@ graph::Graph sample() {
         op.type = i == 0 ? "Relu" : "Gemm";
         op.features.operator_class = i == 0 ? graph::OperatorClass::elementwise : graph::OperatorClass::matrix;
         op.features.flops = i == 0 ? 1 : 5;
-        builder.add_operator(op, std::span(&tensors[i], 1), std::span(&tensors[i + 1], 1), i == 1 ? std::span(&weight, 1) : std::span<const ParameterId>());
+        builder.add_operator(op, std::span(&tensors[i], 1), std::span(&tensors[i + 1], 1),
+                             i == 1 ? std::span(&weight, 1) : std::span<const ParameterId>());
     }
     return std::move(builder).build().value();
 }

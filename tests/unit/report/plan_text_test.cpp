@@ -116,7 +116,8 @@ TEST(BoundText, SaysCertifiedOnlyWhenItIs) {
 }
 
 TEST(WhyStopped, HasWordsForEveryReason) {
-    for (StopReason reason : {StopReason::finished, StopReason::optimal, StopReason::gap, StopReason::time, StopReason::evaluations, StopReason::interrupted})
+    for (StopReason reason :
+         {StopReason::finished, StopReason::optimal, StopReason::gap, StopReason::time, StopReason::evaluations, StopReason::interrupted})
         EXPECT_FALSE(why_stopped({reason, 0, 0}, "").empty());
 }
 

@@ -9,12 +9,16 @@ TEST(Printable, NamesFromFilesCannotSteerATerminal) {
     EXPECT_EQ(printable("layer4.0.conv2"), "layer4.0.conv2");
     EXPECT_EQ(printable("a\x1b[31mred\r\n\t\x7f"), "a?[31mred????");
     EXPECT_EQ(printable("two\nlines\r", true), "two\nlines?");
-    EXPECT_EQ(printable("\xc2\x9b" "31m"), "?31m");  // CSI as one C1 control character
+    EXPECT_EQ(printable("\xc2\x9b"
+                        "31m"),
+              "?31m");  // CSI as one C1 control character
     EXPECT_EQ(printable("π → 層"), "π → 層");
 }
 
 TEST(Printable, BrokenUtf8BecomesQuestionMarks) {
-    EXPECT_EQ(printable("\xff" "a"), "?a");
+    EXPECT_EQ(printable("\xff"
+                        "a"),
+              "?a");
     EXPECT_EQ(printable("\xe5\xb1"), "??");            // cut short
     EXPECT_EQ(printable("\xc0\xaf"), "??");            // overlong '/'
     EXPECT_EQ(printable("\xed\xa0\x80"), "???");       // a surrogate
