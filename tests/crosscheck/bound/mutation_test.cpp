@@ -64,7 +64,7 @@ void mutate_flows(CutWitness& witness, RandomStream& random) {
             any().arc = new_arc();
             break;
         default:  // more of everything keeps conservation: only capacities can object
-            for (auto& [arc, flow] : flows) flow = flow > (std::int64_t{1} << 40) ? flow : flow * 2;
+            for (auto& [arc, flow] : flows) flow = flow < 0 || flow > (std::int64_t{1} << 40) ? flow : flow * 2;
     }
 }
 
