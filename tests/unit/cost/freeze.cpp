@@ -404,6 +404,37 @@ TEST(Freeze, RefusesPlatformsItCannotUse) {
     EXPECT_NE(refused(plain, no_rates).message.find("no memory rate"), std::string::npos);
 }
 
+/// A plan holds its platform: what the platform's reader refuses must not be planned for, wherever it came from.
+TEST(Freeze, RefusesWhatAPlanCouldNotHold) {
+    constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+    const graph::Graph graph = fork().build();
+    const Platform good = platform::given_platform(graph);
+    const auto refuses = [&](auto change) {
+        Platform platform = good;
+        change(platform);
+        EXPECT_FALSE(refused(graph, platform, 4).message.empty());
+    };
+    refuses([](Platform& p) { p.classes[0].count = kHuge; });
+    refuses([](Platform& p) {
+        p.classes.push_back(p.classes[0]);
+        p.classes[1].name = "other";
+        p.classes[0].count = p.classes[1].count = kHuge;
+    });
+    refuses([](Platform& p) { p.classes.push_back(p.classes[0]); });  // two of one name
+    refuses([](Platform& p) { p.classes[0].name = ""; });
+    refuses([](Platform& p) {
+        p.classes[0].overflow = platform::Overflow::hard;
+        p.classes[0].fast_memory = Bytes{kHuge};
+    });
+    refuses([](Platform& p) { p.classes[0].launch = ps(-1); });
+    refuses([](Platform& p) { p.host_link = {.rate = ByteRate{1}, .latency = ps(-1)}; });
+
+    Platform many = good;
+    many.classes.push_back(many.classes[0]);
+    many.classes[0].count = many.classes[1].count = kHuge;
+    EXPECT_EQ(platform::device_count(many), kHuge) << "no overflow before anybody could refuse";
+}
+
 /// A profile without bytes cannot be planned over a link; its own transfers would do.
 TEST(Freeze, RefusesALinkForTensorsWithoutBytes) {
     Sketch sketch;
