@@ -53,29 +53,27 @@ public:
                         .and_then([this] { return add_classes(); });
         if (!done) return fail(std::move(done.error()));
         if (!given_) warn_of_unmodelled();
+        if (platform_.chip_rules)
+            frozen_.report.warnings.push_back(
+                std::format("the chip rules of '{}' are not part of this objective: nothing checks that a plan is legal on the module",
+                            platform_.name));
         frozen_.report.cost_source = given_ ? "given" : "analytic";
         problem_.fingerprint = fingerprint_of(problem_);
         return std::move(frozen_);
     }
 
 private:
-    /// What the steps below divide by or index; the platform may be one made by hand.
+    /// What the steps below divide by or index; the platform may be one made by hand or a workload's own. A plan must be able to hold it.
     [[nodiscard]] Result<void> check() const {
-        if (platform_.classes.empty()) return refuse("the platform has no device class");
+        if (auto sound = platform::check(platform_); !sound) return sound;
         if (stages_ < 0) return fail(usage_error(std::format("{} stages asked for; at least 1 is needed", stages_)));
         if (given_ && given_->classes.empty()) return refuse("the model's given costs have no device class");
         if (platform_.given_transfers && (!given_ || given_->transfer.size() != graph_.tensor_count()))
             return refuse("the platform takes its transfer times from the model, and the model has none");
-        if (!platform_.given_transfers && platform_.stage_link.rate.bytes_per_second <= 0)
-            return refuse("the platform's stage link has no rate");
-        if (platform_.host_link && platform_.host_link->rate.bytes_per_second <= 0) return refuse("the platform's host link has no rate");
-        for (const platform::DeviceClass& device : platform_.classes) {
-            if (device.count < 1) return refuse(std::format("device class '{}' has {} devices", device.name, device.count));
-            if (!given_ && device.memory_rate.bytes_per_second <= 0)
+        if (given_) return {};
+        for (const platform::DeviceClass& device : platform_.classes)
+            if (device.memory_rate.bytes_per_second <= 0)
                 return refuse(std::format("device class '{}' has no memory rate, and the model no times of its own", device.name));
-            if (device.overflow == Overflow::spill && spill_rate_of(device).bytes_per_second <= 0)
-                return refuse(std::format("device class '{}' spills and has no rate to spill at", device.name));
-        }
         return {};
     }
 

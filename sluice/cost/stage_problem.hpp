@@ -71,9 +71,9 @@ struct FrozenProblem {
 
 /// Features or given times -> integer picoseconds, frozen. With given costs the times are the file's own (the class of the same name, else
 /// its first); transfers too when the platform says given_transfers.
-/// `stages` is -k: where it is above the devices of all classes, the first class gets the rest (-k asks "what if there were so many"). 0: as the
-/// platform has.
-/// Diagnostics: nothing to plan; an operator no class supports; sums beyond kLargestTotal; no transfer bytes where a link needs them.
+/// `stages` is -k: where it is above the devices of all classes, the first class gets the rest (-k asks "what if there were so many"). 0:
+/// as the platform has. Diagnostics: a platform that platform::check refuses; nothing to plan; an operator no class supports; sums beyond
+/// kLargestTotal; no transfer bytes where a link needs them.
 [[nodiscard]] Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages = 0);
 
 }  // namespace sluice::cost

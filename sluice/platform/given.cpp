@@ -1,4 +1,5 @@
 #include <cassert>
+#include <limits>
 
 #include "sluice/platform/platform.hpp"
 
@@ -6,7 +7,8 @@ namespace sluice::platform {
 
 std::int64_t device_count(const Platform& platform) {
     std::int64_t count = 0;
-    for (const DeviceClass& device : platform.classes) count += device.count;
+    for (const DeviceClass& device : platform.classes)
+        count = checked_add(count, device.count).value_or(std::numeric_limits<std::int64_t>::max());
     return count;
 }
 

@@ -76,6 +76,7 @@ struct Platform {
     friend bool operator==(const Platform&, const Platform&) = default;
 };
 
+/// 2^63 - 1 where there are more: an unchecked platform may say anything.
 [[nodiscard]] std::int64_t device_count(const Platform& platform);
 
 /// A preset, `PRESET:key=value,…`, or the path of a TOML file. Keys: link, latency, devices, memory, memory_rate, spill, host,

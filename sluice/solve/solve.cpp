@@ -68,6 +68,14 @@ public:
 
     /// One run of the planner; the better of it and what is known is kept. The first failure ends the call.
     Result<StopReason> plan(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
+        try {
+            return run_planner(planner, seed, threads, limits);
+        } catch (const std::exception& error) {
+            return fail(internal_error(std::format("planner '{}' failed: {}", planner.name, error.what())));
+        }
+    }
+
+    Result<StopReason> run_planner(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
         const inference::PlannerOptions asked{.stages = options_.stages, .seed = seed, .threads = threads, .good_enough = good_enough()};
         auto result = planner.plan(problem_, asked, meeting_, limits);
         if (!result) return fail(std::move(result.error()));
@@ -117,13 +125,7 @@ public:
         } catch (const std::system_error&) {
             return alternate(planner, bound);  // no thread to be had
         }
-        auto planned = [&]() -> Result<StopReason> {
-            try {
-                return plan(planner, options_.seed, threads_ - for_bound, meeting_.limits());
-            } catch (const std::exception& error) {
-                return fail(internal_error(std::format("planner '{}' failed: {}", planner.name, error.what())));
-            }
-        }();
+        auto planned = plan(planner, options_.seed, threads_ - for_bound, meeting_.limits());
         if (!planned) meeting_.stop();
         meeting_.planning_ended();
         prover.join();

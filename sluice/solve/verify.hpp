@@ -11,7 +11,7 @@ namespace sluice::solve {
 
 struct VerifyReport {
     bool valid = false;      // no failure at all: everything that was given is what it says
-    bool certified = false;  // a certificate was given, and the plan's bound rests on it
+    bool certified = false;  // a certificate was given, it proves its bound for this plan, and the plan claims no other
     std::vector<Diagnostic> failures;
 };
 

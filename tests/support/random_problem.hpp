@@ -28,6 +28,7 @@ struct RandomProblemOptions {
     double overlap = 0;
     double host_link = 0;
     double classes = 0;  // chance of a second device class
+    double mixed = 0;    // chance that each class has a memory rule of its own, drawn evenly
     double colours = 0;
     double replicated = 0;  // chance that the graph has operators replicated for free
 
@@ -36,6 +37,7 @@ struct RandomProblemOptions {
         options.max_operators = max_operators;
         options.spill = 0.4;
         options.hard = options.overlap = options.host_link = options.classes = options.colours = options.replicated = 0.3;
+        options.mixed = 0.4;
         return options;
     }
 };
@@ -133,8 +135,13 @@ inline platform::Platform random_platform(const graph::Graph& graph, RandomStrea
     // Rates of about a byte a picosecond, rarely a divisor of anything.
     const auto rate = [&] { return ByteRate{random.between(150'000'000'000, 3'000'000'000'000)}; };
     if (random.chance(options.host_link)) platform.host_link = {rate(), Duration{random.between(0, 3)}};
-    const bool spill = random.chance(options.spill), hard = !spill && random.chance(options.hard);
+    bool spill = random.chance(options.spill), hard = !spill && random.chance(options.hard);
+    const bool mixed = options.mixed > 0 && random.chance(options.mixed);
     for (platform::DeviceClass& device : platform.classes) {
+        if (mixed) {
+            const std::uint64_t rule = random.below(3);
+            spill = rule == 1, hard = rule == 2;
+        }
         if (spill) {
             device.overflow = platform::Overflow::spill;
             device.fast_memory = {random.between(0, parameters.count)};

@@ -16,7 +16,7 @@ cost::StageProblem problem_of(std::uint64_t seed, std::size_t operators) {
     options.min_operators = operators / 2;
     options.largest_time = 100'000;
     options.largest_transfer = 50'000;
-    options.hard = options.classes = 0;
+    options.hard = options.classes = options.mixed = 0;
     return testing::random_problem(random, options, 12);
 }
 

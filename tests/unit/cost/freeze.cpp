@@ -242,7 +242,7 @@ TEST(Freeze, ClassesAndSupport) {
     const graph::Graph graph = sketch.build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph), 6);
     ASSERT_EQ(problem.classes.size(), 2U);
-    EXPECT_EQ(problem.classes[0].count, 6);  // as many as asked for
+    EXPECT_EQ(problem.classes[0].count, 5);  // with the slow one, as many as asked for
     EXPECT_EQ(problem.classes[1].count, 1);
     EXPECT_EQ(problem.classes[0].work, (std::vector{ps(1), ps(0), ps(3)}));
     EXPECT_EQ(problem.classes[1].work, (std::vector{ps(10), ps(20), ps(0)}));
@@ -402,6 +402,49 @@ TEST(Freeze, RefusesPlatformsItCannotUse) {
     no_rates.given_transfers = false;
     no_rates.stage_link.rate = {1};
     EXPECT_NE(refused(plain, no_rates).message.find("no memory rate"), std::string::npos);
+}
+
+/// A plan holds its platform: what the platform's reader refuses must not be planned for, wherever it came from.
+TEST(Freeze, RefusesWhatAPlanCouldNotHold) {
+    constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+    const graph::Graph graph = fork().build();
+    const Platform good = platform::given_platform(graph);
+    const auto refuses = [&](auto change) {
+        Platform platform = good;
+        change(platform);
+        EXPECT_FALSE(refused(graph, platform, 4).message.empty());
+    };
+    refuses([](Platform& p) { p.classes[0].count = kHuge; });
+    refuses([](Platform& p) {
+        p.classes.push_back(p.classes[0]);
+        p.classes[1].name = "other";
+        p.classes[0].count = p.classes[1].count = kHuge;
+    });
+    refuses([](Platform& p) { p.classes.push_back(p.classes[0]); });  // two of one name
+    refuses([](Platform& p) { p.classes[0].name = ""; });
+    refuses([](Platform& p) {
+        p.classes[0].overflow = platform::Overflow::hard;
+        p.classes[0].fast_memory = Bytes{kHuge};
+    });
+    refuses([](Platform& p) { p.classes[0].launch = ps(-1); });
+    refuses([](Platform& p) { p.host_link = {.rate = ByteRate{1}, .latency = ps(-1)}; });
+
+    Platform many = good;
+    many.classes.push_back(many.classes[0]);
+    many.classes[0].count = many.classes[1].count = kHuge;
+    EXPECT_EQ(platform::device_count(many), kHuge) << "no overflow before anybody could refuse";
+}
+
+/// A check that is not made is said (design §3.2 is another job's).
+TEST(Freeze, SaysThatChipRulesAreNotChecked) {
+    const graph::Graph graph = fork().build();
+    Platform platform = platform::given_platform(graph);
+    platform.topology = platform::Topology::ring;
+    const auto warnings = [&] { return freeze(graph, platform).value().report.warnings; };
+    EXPECT_TRUE(warnings().empty());
+    platform.chip_rules = true;
+    ASSERT_EQ(warnings().size(), 1U);
+    EXPECT_NE(warnings()[0].find("chip rules"), std::string::npos) << warnings()[0];
 }
 
 /// A profile without bytes cannot be planned over a link; its own transfers would do.

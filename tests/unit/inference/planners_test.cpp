@@ -128,7 +128,7 @@ TEST(Planners, EveryOneMakesAValidPartition) {
         for (std::uint64_t i = 0; i < 40; ++i) {
             RandomStream random(7, i);
             RandomProblemOptions options = RandomProblemOptions::everything(30);
-            options.hard = options.classes = 0;
+            options.hard = options.classes = options.mixed = 0;
             const auto problem = testing::random_problem(random, options, 4);
             const auto result = plan(planner.name, problem, {.stages = 4, .seed = i}, {.deadline = {}, .evaluations = 10, .stop = {}});
             ASSERT_TRUE(result) << result.error().message;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 
 #include "sluice/base/random.hpp"
@@ -208,6 +209,26 @@ TEST(Prove, InterruptedAtOnceThereIsStillABound) {
     EXPECT_EQ(result->termination.reason, StopReason::interrupted);
     EXPECT_TRUE(result->certified);
     EXPECT_GT(result->certificate.value, Duration(0));
+}
+
+class ThrowingObserver final : public Observer {
+public:
+    void on_event(const Event& event) override {
+        if (event.phase == "orders") throw std::runtime_error("no more room");
+    }
+};
+
+/// No layer lets an exception through, whatever the number of threads.
+TEST(Solve, APlannerThatThrowsIsADiagnostic) {
+    const graph::Graph graph = mesh(6, 3);
+    const auto frozen = sample::freeze(graph, sample::machine());
+    for (const int threads : {1, 2}) {
+        ThrowingObserver observer;
+        const auto result = solve(frozen.problem, options_for(graph, threads), observer, {});
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().kind, DiagnosticKind::internal);
+        EXPECT_NE(result.error().message.find("no more room"), std::string::npos) << result.error().message;
+    }
 }
 
 }  // namespace
