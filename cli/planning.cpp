@@ -1,7 +1,11 @@
 #include "cli/planning.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <format>
 #include <set>
 
@@ -109,7 +113,8 @@ Diagnostic with_labels(Diagnostic diagnostic, const graph::Graph& graph) {
     constexpr std::string_view kWord = "operator", kDigits = "0123456789";
     constexpr std::size_t kNamed = 8;
     std::set<std::size_t> named;
-    const std::string& text = diagnostic.message;
+    std::string text = diagnostic.message;
+    for (const std::string& note : diagnostic.notes) text += '\n' + note;
     for (std::size_t at = text.find(kWord); at != std::string::npos; at = text.find(kWord, at)) {
         at += kWord.size();
         if (at < text.size() && text[at] == 's') ++at;
@@ -118,9 +123,11 @@ Diagnostic with_labels(Diagnostic diagnostic, const graph::Graph& graph) {
             const std::size_t end = std::min(text.find_first_not_of(kDigits, at + before.size()), text.size());
             std::size_t index = 0;
             if (std::from_chars(text.data() + at + before.size(), text.data() + end, index).ec != std::errc{}) break;
-            if (index < graph.operator_count() && named.size() < kNamed && named.insert(index).second)
-                diagnostic.notes.push_back(std::format("operator {} is '{}'", index, graph.label(OperatorId(index))));
             at = end;
+            if (index >= graph.operator_count() || named.size() == kNamed) continue;
+            const std::string label = std::format("'{}'", graph.label(OperatorId(index)));
+            if (text.compare(end, label.size() + 1, " " + label) == 0) continue;  // it has its name already
+            if (named.insert(index).second) diagnostic.notes.push_back(std::format("operator {} is {}", index, label));
         }
     }
     return diagnostic;
@@ -197,6 +204,10 @@ Result<void> check_output(const std::optional<std::string>& path) {
     if (!std::filesystem::is_directory(folder, error))
         return fail(input_error(std::format("cannot write '{}': there is no folder '{}'", *path, folder.string()))
                         .fix(std::format("mkdir -p {}", shell_word(folder.string()))));
+    // A file is written under another name and renamed, so its folder must be writable: better said before the work than after it.
+    const bool in_place = std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error);
+    if (!in_place && ::access(folder.c_str(), W_OK | X_OK) != 0)
+        return fail(input_error(std::format("cannot write '{}': {} in folder '{}'", *path, std::strerror(errno), folder.string())));
     return {};
 }
 

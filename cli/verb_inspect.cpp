@@ -28,10 +28,13 @@ std::vector<std::pair<std::string, std::string>> facts_of(const onnx::ImportRepo
     add("aliases", report.aliases, "second names of parameters resolved");
     add("inlined", report.inlined_functions, "calls of local functions");
     add("shapes", report.shapes_inferred, "inferred");
-    add("shapes", report.shapes_assumed, "rest on an assumed size");
-    add("shapes", report.shapes_open, "still unknown");
-    for (const auto& [name, value] : report.bound_dimensions) facts.emplace_back("dimension", std::format("{} = {}", name, value));
-    for (const std::string& type : report.opaque_types) facts.emplace_back("no cost rule", type);
+    // One fact a name: --json makes them the members of one object.
+    std::string dimensions, types;
+    for (const auto& [name, value] : report.bound_dimensions)
+        dimensions += std::format("{}{} = {}", dimensions.empty() ? "" : ", ", name, value);
+    for (const std::string& type : report.opaque_types) types += (types.empty() ? "" : ", ") + type;
+    if (!dimensions.empty()) facts.emplace_back("dimensions", dimensions);
+    if (!types.empty()) facts.emplace_back("no cost rule", types);
     return facts;
 }
 
@@ -64,8 +67,8 @@ Result<Outcome> run_inspect(Session& session) {
         view.facts = facts_of(*model->import);
         view.warnings = model->import->warnings;
     }
-    if (arguments.platform) {
-        auto platform = platform::load_platform(*arguments.platform);
+    if (arguments.platform || model->graph.given_costs()) {
+        auto platform = choose_platform(arguments, model->graph);
         if (!platform) return fail(std::move(platform.error()));
         auto frozen = cost::freeze(model->graph, *platform);
         if (!frozen) return fail(std::move(frozen.error()));

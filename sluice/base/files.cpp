@@ -24,7 +24,9 @@ public:
     explicit Descriptor(int fd) : fd_(fd) {}
     Descriptor(const Descriptor&) = delete;
     Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
     [[nodiscard]] int get() const { return fd_; }
     int release() { return std::exchange(fd_, -1); }
 
@@ -80,10 +82,10 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
     if (file.get() < 0) {
         const int error = errno;
         Diagnostic diagnostic = file_error(path, "open", error);
-        if (error == ENOENT) diagnostic.help = "check the path; a model of the zoo is written zoo:NAME";
+        if (error == ENOENT) diagnostic.help = "check the path";
         return fail(std::move(diagnostic));
     }
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.get(), &status) != 0) return fail(file_error(path, "read", errno));
     if (S_ISDIR(status.st_mode)) return fail(input_error(std::format("'{}' is a directory, a file is needed", path.string())));
     if (status.st_size > 0 && static_cast<std::size_t>(status.st_size) > limit) return fail(too_large(path, limit));

@@ -168,10 +168,13 @@ Result<Graph> GraphBuilder::build() && {
     return freeze(*order);
 }
 
+GraphBuilder::GraphBuilder(std::string name) : name_(std::move(name)) {
+    if (!is_utf8(name_)) std::ranges::replace_if(name_, [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+}
+
 Result<void> GraphBuilder::check() const {
     if (auto done = check_sizes(tensors_, "tensor"); !done) return done;
     if (auto done = check_sizes(parameters_, "parameter"); !done) return done;
-    if (!is_utf8(name_)) return fail(input_error("the name of the graph is not UTF-8 text"));
     for (std::size_t v = 0; v < operators_.size(); ++v) {
         const Operator& op = operators_[v];
         const Location where = location(OperatorId(v));

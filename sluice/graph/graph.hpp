@@ -118,7 +118,8 @@ private:
 /// Collects in any order; `build` sorts topologically (stable: the smallest insertion number first among the ready), checks and freezes.
 class GraphBuilder {
 public:
-    explicit GraphBuilder(std::string name) : name_(std::move(name)) {}
+    /// A graph is named after its file, whose name may be any bytes: where they are no UTF-8, those above ASCII become "?".
+    explicit GraphBuilder(std::string name);
 
     TensorId add_tensor(Tensor tensor);
     ParameterId add_parameter(Parameter parameter);

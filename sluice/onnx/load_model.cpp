@@ -69,6 +69,8 @@ Diagnostic missing(Diagnostic diagnostic, std::string_view specification) {
     const std::string_view name = specification.substr(0, specification.find(':'));
     if (std::ranges::contains(zoo_entries(), name, &ZooEntry::name))
         diagnostic.help = std::format("did you mean the zoo's model, zoo:{}?", specification);
+    else if (!diagnostic.help.empty())
+        diagnostic.help += "; a model of the zoo is written zoo:NAME";
     return diagnostic;
 }
 

@@ -213,7 +213,7 @@ Result<Platform> load_platform(std::string_view specification) {
     std::error_code missing;
     if (path.extension() != ".toml" && path.filename() == path && !std::filesystem::exists(path, missing)) {
         Diagnostic diagnostic = with_nearest(usage_error(std::format("there is no platform preset '{}'", name)), name, preset_names());
-        diagnostic.help += "; a file's name ends in .toml";
+        diagnostic.notes.emplace_back("a platform file is told by its name: it ends in .toml");
         return fail(std::move(diagnostic));
     }
     auto text = read_file(path, kLargestPlatform);

@@ -45,7 +45,7 @@ Table stage_table(const plan::Plan& plan, const graph::Graph& graph) {
         const Duration time = time_of(plan, stage);
         const auto& terms = stage.predicted;
         table.rows.push_back(
-            {std::to_string(s + 1), grouped(stage.operators.size()), stage.operators.empty() ? "" : label(stage.operators.front()),
+            {std::to_string(s), grouped(stage.operators.size()), stage.operators.empty() ? "" : label(stage.operators.front()),
              stage.operators.empty() ? "" : label(stage.operators.back()), several_classes ? printable(stage.device_class) : "",
              stage.replicas > 1 ? std::to_string(stage.replicas) : "", to_text(terms.work), or_empty(terms.in), or_empty(terms.out),
              or_empty(terms.spill), to_text(terms.parameters), to_text(terms.peak), to_text(time),
@@ -56,7 +56,7 @@ Table stage_table(const plan::Plan& plan, const graph::Graph& graph) {
 
 std::size_t slowest_stage(const plan::Plan& plan) {
     const auto it = std::ranges::max_element(plan.stages, {}, [&](const plan::PlannedStage& stage) { return time_of(plan, stage); });
-    return static_cast<std::size_t>(it - plan.stages.begin()) + 1;
+    return static_cast<std::size_t>(it - plan.stages.begin());
 }
 
 }  // namespace

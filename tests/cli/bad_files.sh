@@ -63,3 +63,27 @@ rejects 1 'no-such.toml' plan zoo:chain -p no-such.toml
 # a profile in text
 printf 'node1 -- Conv -- forward_compute_time=oops\n' >graph.txt
 rejects 1 'graph.txt' plan graph.txt
+
+# a missing file's help is about that kind of file
+rejects 1 'zoo:NAME' plan no-such.onnx
+rejects 1 'no-such.toml' plan zoo:chain -p no-such.toml
+lacks err 'zoo:'
+rejects 1 'no-such.json' verify zoo:chain no-such.json
+lacks err 'zoo:'
+
+# a file's name may be any bytes; the model's name is text all the same
+odd=$(printf 'caf\351.onnx')
+run 0 zoo make chain:layers=2 -o "$odd"
+run 0 plan "$odd" -p asic-16 -k 2 --evals 2 -o odd.json --json
+json 'd["model"]["name"] == "caf?"'
+run 0 verify "$odd" odd.json odd.certificate.json
+
+# a folder that cannot be written to is named before the planning, not after it
+chmod 755 .; cp "$sluice" mine; mkdir shut; chmod 555 shut
+other=; [ "$(id -u)" -ne 0 ] || other='setpriv --reuid=65534 --regid=65534 --clear-groups'
+call='plan into a folder without write permission' got=0
+$other ./mine plan zoo:chain -p asic-16 --evals 2 -o shut/plan.json >out 2>err || got=$?
+[ "$got" -eq 1 ] || fail "exit code $got"
+silent out
+says err "cannot write 'shut/plan.json': Permission denied"
+lacks err 'bound'

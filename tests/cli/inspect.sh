@@ -19,3 +19,28 @@ a, b = json.load(open("first")), json.load(open("out"))
 assert b["format"] == "sluice.graph/1"
 for key in ("fingerprint", "operators", "edges", "parameter_bytes", "longest_path"): assert a[key] == b[key], key
 PY
+# a graph with times of its own is shown with them, no platform asked for
+cat >timed.txt <<'TXT'
+node1 -- Embedding(10) -- forward_compute_time=1.000, backward_compute_time=2.000, activation_size=8.0, parameter_size=4.000
+node2 -- Linear(10) -- forward_compute_time=3.000, backward_compute_time=2.000, activation_size=8.0, parameter_size=4.000
+	node1 -- node2
+TXT
+run 0 inspect timed.txt
+says out 'heaviest operators by time'
+says out '^time  *4.000 ms on one device'
+run 0 inspect timed.txt --json
+json 'd["heaviest_operators"][0]["time_ps"] == 3 * 10**9'
+# each fact of the import once: --json holds them as members of one object
+cat >sizes.py <<'PY'
+import onnx
+from onnx import TensorProto, helper
+value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["a", "b"])
+graph = helper.make_graph([helper.make_node("Foo", ["x"], ["m"], domain="acme"), helper.make_node("Bar", ["m"], ["y"], domain="acme")], "g", [value("x")], [value("m"), value("y")])
+onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("acme", 1)]), "sizes.onnx")
+PY
+"$python" sizes.py
+run 0 inspect sizes.onnx --dim a=2 --assume-size 3
+[ "$(grep -c '^shapes .*assumed' out)" -le 1 ] || fail "assumed sizes are counted twice"
+run 0 inspect sizes.onnx --dim a=2 --assume-size 3 --json
+json '"a = 2" in d["import"]["dimensions"] and "b = 3" in d["import"]["dimensions"]'
+json '"Foo" in d["import"]["no cost rule"] and "Bar" in d["import"]["no cost rule"]'

@@ -27,7 +27,13 @@ TEST(WithLabels, NamesEachOperatorOnce) {
               (std::vector<std::string>{"operator 2 is 'c'", "operator 0 is 'a'"}));
 }
 
+TEST(WithLabels, NamesTheOperatorsOfNotesToo) {
+    EXPECT_EQ(with_labels(input_error("a cycle").note("operator 2 feeds operator 0"), three()).notes,
+              (std::vector<std::string>{"operator 2 feeds operator 0", "operator 2 is 'c'", "operator 0 is 'a'"}));
+}
+
 TEST(WithLabels, LeavesOtherTextAlone) {
+    EXPECT_TRUE(notes_for("operator 1 'b' is in no stage").empty()) << "it has its name";
     EXPECT_TRUE(notes_for("operator 3 does not exist").empty());
     EXPECT_TRUE(notes_for("no operators").empty());
     EXPECT_TRUE(notes_for("operator 'a' has 2 inputs").empty());

@@ -40,3 +40,11 @@ rejects 1 'cut.json' verify zoo:residual plan.json cut.json
 rejects 1 'sluice.plan/1' verify zoo:residual plan.certificate.json
 rejects 1 'sluice.certificate/1' verify zoo:residual plan.json plan.json
 rejects 1 'no-such-plan.json' verify zoo:residual no-such-plan.json
+
+# an operator moved so that the stage graph has a cycle: stages by the numbers of the plan's table, operators by name
+run 0 plan zoo:chain:layers=6 -p asic-16 -k 3 --evals 4 -o line.json
+says out '^ *0 '
+edit line.json 'd["stages"][2]["operators"].insert(0, d["stages"][0]["operators"].pop(0))'
+run 5 verify zoo:chain:layers=6 line.json
+says err 'cycle: stage 0 -> 1 -> 2 -> 0'
+says err "operator 0 is '"
