@@ -89,6 +89,7 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
     options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
     options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
     options.gap = arguments.gap.value_or(0);
+    options.until_limit = arguments.time.has_value();  // who names a time wants it used
     options.model = prepared.model.graph.fingerprint();
     return options;
 }

@@ -29,7 +29,7 @@ def main():
             x += 70
     for number, stage in enumerate(stages):
         y = TOP + number * (BAR + GAP)
-        text.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end">stage {number + 1}</text>')
+        text.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end">stage {number}</text>')
         x = LEFT
         for key, _, colour in PARTS:
             width = stage["predicted"][key] * scale

@@ -52,6 +52,7 @@ public:
             if (auto done = read_node(node, device); !done) return std::unexpected(std::move(done.error()));
         for (const Node& edge : top_.items("edges"))
             if (auto done = read_edge(edge); !done) return std::unexpected(std::move(done.error()));
+        builder_.assume("timePerSample is read as seconds, as the bandwidth is bytes a second: the file names no unit");
         builder_.assume("times are forward plus backward, without tensor parallelism, in each node's first configuration");
         return std::move(builder_).build(outputs_, std::move(costs), document_.where());
     }

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <chrono>
 #include <format>
+#include <limits>
 #include <mutex>
 #include <optional>
 
@@ -105,8 +106,9 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
     const auto began = std::chrono::steady_clock::now();
     const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
     const std::int64_t fixed = static_cast<std::int64_t>(first.size());
-    std::int64_t wanted =
-        limits.evaluations.value_or(perturbed.empty() ? fixed : std::max(fixed, default_evaluations(problem.node_count())));
+    const std::int64_t usual = options.until_limit && limits.deadline ? std::numeric_limits<std::int64_t>::max()
+                                                                      : std::max(fixed, default_evaluations(problem.node_count()));
+    std::int64_t wanted = limits.evaluations.value_or(usual);
     if (perturbed.empty()) wanted = std::min(wanted, fixed);
 
     OrderMaker maker(problem);

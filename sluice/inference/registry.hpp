@@ -15,6 +15,7 @@ struct PlannerOptions {
     std::int64_t stages = 1;
     std::uint64_t seed = 0;
     int threads = 1;
+    bool until_limit = false;                  // methods that draw orders go on until a limit, not for their usual number of them
     std::optional<Duration> good_enough = {};  // a proven bound: stop when reached
 };
 

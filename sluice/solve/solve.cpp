@@ -76,7 +76,8 @@ public:
     }
 
     Result<StopReason> run_planner(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
-        const inference::PlannerOptions asked{.stages = options_.stages, .seed = seed, .threads = threads, .good_enough = good_enough()};
+        const inference::PlannerOptions asked{
+            .stages = options_.stages, .seed = seed, .threads = threads, .until_limit = options_.until_limit, .good_enough = good_enough()};
         auto result = planner.plan(problem_, asked, meeting_, limits);
         if (!result) return fail(std::move(result.error()));
         if (auto faults = cost::faults_of(problem_, result->partition, options_.stages); !faults.empty())

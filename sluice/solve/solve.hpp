@@ -22,8 +22,9 @@ struct SolveOptions {
     std::string bound = "auto";
     std::uint64_t seed = 0;  // below 2^63: a plan file holds it as a JSON integer
     int threads = 1;
-    double gap = 0;     // stop once 1 - bound/bottleneck <= gap; in [0, 1)
-    std::string model;  // Graph::fingerprint, for the certificate
+    bool until_limit = false;  // a planner that draws orders goes on until a limit, not for its usual number of them
+    double gap = 0;            // stop once 1 - bound/bottleneck <= gap; in [0, 1)
+    std::string model;         // Graph::fingerprint, for the certificate
 };
 
 struct SolveResult {

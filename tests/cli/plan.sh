@@ -73,7 +73,11 @@ cmp -s out short.json || fail "exit 4 printed something else"
 # shellcheck disable=SC2086
 run 0 plan zoo:chain $fast -k 2 --require-gap 0.999
 
-# --time counts from the start and ends the work
+# --time counts from the start and ends the work; who names one gets it used, and without one the method has its usual effort
+run 0 plan zoo:bert-base -p asic-16 -k 7 --time 1 --json
+json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
+run 0 plan zoo:bert-base -p asic-16 -k 7 --time 600 --method heavy-cone --json
+json 'd["termination"]["reason"] == "finished" and d["termination"]["limit"] is None'
 run 0 plan zoo:bert-base -p asic-16 -k 7 --evals 1000000000000 --time 1 --json
 json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
 
