@@ -203,7 +203,11 @@ void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; 
 
 class PlanMutations : public testing::TestWithParam<Setting> {
 protected:
+#ifdef __SANITIZE_ADDRESS__
+    static constexpr std::int64_t kRuns = 5'000;  // for memory errors a share will do: the release build runs them all
+#else
     static constexpr std::int64_t kRuns = 35'000;
+#endif
 
     void SetUp() override {
         const platform::Platform machine = sample::machine(GetParam().machine);
