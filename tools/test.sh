@@ -8,6 +8,7 @@ fi
 # shellcheck source=tools/fuzz_targets.sh
 . "$here/tools/fuzz_targets.sh"
 
+[ -d "$shared" ] || say "no $shared: tests that read the real models and workloads there skip themselves"
 say "release tests"
 (cd "$here/build/release" && ctest --output-on-failure --parallel "$(nproc)")
 say "core tests under AddressSanitizer and UndefinedBehaviorSanitizer"

@@ -5,6 +5,7 @@
 
 #include "sluice/cost/analytic.hpp"
 #include "sluice/cost/contract.hpp"
+#include "sluice/cost/distinct.hpp"
 #include "sluice/cost/fingerprint.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
@@ -33,12 +34,6 @@ private:
 };
 
 std::unexpected<Diagnostic> refuse(std::string message) { return fail(input_error(std::move(message))); }
-
-template <typename Id>
-void keep_distinct(std::vector<Id>& ids) {
-    std::ranges::sort(ids);
-    ids.erase(std::ranges::unique(ids).begin(), ids.end());
-}
 
 class Freezer {
 public:

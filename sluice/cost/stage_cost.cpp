@@ -2,15 +2,11 @@
 
 #include <cassert>
 
+#include "sluice/cost/distinct.hpp"
+
 namespace sluice::cost {
 
 namespace {
-
-template <typename Id>
-void keep_distinct(std::vector<Id>& ids) {
-    std::ranges::sort(ids);
-    ids.erase(std::ranges::unique(ids).begin(), ids.end());
-}
 
 template <typename Id>
 void append(std::vector<Id>& to, std::span<const Id> from) {
