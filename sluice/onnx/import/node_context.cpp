@@ -79,9 +79,26 @@ const ::onnx::TensorShapeProto* NodeContext::getSymbolicInput(std::size_t index)
     throw ::onnx::InferenceError("there is no body '" + name + "'");
 }
 
+namespace {
+
+/// libonnx takes the number of kernel sizes from the weights and walks arrays of the input's rank with it, unchecked.
+void refuse_other_rank(const NodeContext& context, const std::string& type) {
+    const std::size_t weights = type == "QLinearConv" ? 3
+                                : type == "Conv" || type == "ConvTranspose" || type == "ConvInteger" || type == "DeformConv" ? 1
+                                                                                                                         : 0;
+    if (weights == 0 || !::onnx::hasInputShape(context, 0) || !::onnx::hasInputShape(context, weights)) return;
+    const int input = context.getInputType(0)->tensor_type().shape().dim_size();
+    const int weight = context.getInputType(weights)->tensor_type().shape().dim_size();
+    if (input != weight)
+        throw ::onnx::InferenceError("the input has rank " + std::to_string(input) + ", the weights " + std::to_string(weight));
+}
+
+}  // namespace
+
 void infer_with_schema(NodeContext& context, NodeLinks& links, const ::onnx::OpSchema& schema, std::int64_t opset) {
     const int version = static_cast<int>(opset);
     if (schema.has_type_and_shape_inference_function()) {
+        refuse_other_rank(context, links.node->op_type());
         schema.GetTypeAndShapeInferenceFunction()(context);
     } else if (schema.HasFunction()) {
         if (const auto* function = schema.GetFunction(version)) {

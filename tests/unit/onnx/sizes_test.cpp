@@ -195,6 +195,17 @@ TEST(Misfits, AreWarnedAboutAndNotInferred) {
     EXPECT_TRUE(import_text("g (float[2, 3] x) => (float[2, 5] y) { y = Conv(x) }"));  // too few inputs: libonnx must not be asked
 }
 
+// libonnx' own inference reads beyond its arrays on each of these.
+TEST(Misfits, WeightsOfAnotherRankThanTheInput) {
+    for (const std::string call : {"Conv (x, w)", "ConvTranspose (x, w)", "ConvInteger (a, b)", "QLinearConv (a, s, z, b, s, z, s, z)"}) {
+        const auto imported = import_text(
+            std::format("g (float[1, 2] x, float[2, 2, 3, 3] w, uint8[1, 2] a, uint8[2, 2, 3, 3] b, float s, uint8 z) => (y) {{ y = {} }}", call),
+            {});
+        const std::string text = imported ? std::string("imported") : to_text(imported.error());
+        EXPECT_TRUE(text.contains("sizes that are not known")) << call << text;
+    }
+}
+
 TEST(Ranks, ThatDoubleAtEachStepStop) {
     // Gather of a tensor by itself has rank 2r - 1: sixty of them would have rank 2^60.
     auto model = parse_text("g (int64[1, 1] x) => (y) { y = Identity(x) }");
