@@ -15,12 +15,12 @@ struct Arguments {
     // Positional words
     std::optional<std::string> model, plan, certificate, action, name, shell;
     // Flags
-    std::optional<std::string> platform, job, method, output, weights;
-    std::optional<std::int64_t> stages, evaluations, seed, threads, assume_size;
-    std::optional<Duration> time;
+    std::optional<std::string> platform, job, method, output, weights, costs, trace, input_file, hostfile, against, sharing, level;
+    std::optional<std::int64_t> stages, evaluations, seed, threads, assume_size, inputs;
+    std::optional<Duration> time, duration, patience;
     std::optional<double> gap, require_gap;
     std::vector<std::pair<std::string, std::int64_t>> dimensions;
-    bool json = false, quiet = false;
+    bool json = false, quiet = false, check = false, self_contained = false, synchronous_sends = false;
     bool help = false, version = false, man = false;
 };
 

@@ -44,6 +44,11 @@ std::vector<std::string> bound_names() {
 constexpr std::string_view kModelHelp =
     "an ONNX file (.onnx, .onnx.gz), a graph or workload file (JSON, graph.txt), or zoo:NAME[:key=value,...]";
 
+constexpr std::string_view kPlanHelp = "a plan file (sluice.plan/1)";
+constexpr std::string_view kWeightsHelp =
+    "where weights come from: the model's own file, or made up (random, zero) to run a structure alone";
+
+Positional plan_argument() { return {"PLAN", &Arguments::plan, true, kPlanHelp, nullptr, true, true}; }
 Positional model_argument() { return {"MODEL", &Arguments::model, true, kModelHelp, zoo_models, true, true}; }
 
 std::vector<Verb> make_verbs() {
@@ -57,6 +62,15 @@ std::vector<Verb> make_verbs() {
          {model_argument()},
          {"inspect zoo:bert-base", "inspect model.onnx -p asic-16", "inspect model.onnx -o graph.json"},
          run_inspect},
+        {VerbId::profile,
+         "profile",
+         "measure a model's operators on this machine",
+         "Runs the model in ONNX Runtime at the optimisation level that a pipeline will use, and writes what each operator, or each group "
+         "of "
+         "operators fused into one kernel, takes. Planning with these times predicts what a run will do.",
+         {model_argument()},
+         {"profile model.onnx -o costs.json", "profile zoo:resnet50 --threads 2 -o costs.json"},
+         run_profile},
         {VerbId::plan,
          "plan",
          "split a model into stages, with a proven bound",
@@ -80,10 +94,35 @@ std::vector<Verb> make_verbs() {
          "Imports the model as the plan says it was imported, recomputes every number of the plan, and re-checks the certificate in exact "
          "arithmetic with code that shares nothing with the planners.",
          {model_argument(),
-          {"PLAN", &Arguments::plan, true, "a plan file (sluice.plan/1)", nullptr, true, true},
+          plan_argument(),
           {"CERTIFICATE", &Arguments::certificate, false, "its certificate (sluice.certificate/1)", nullptr, true, true}},
          {"verify model.onnx plan.json plan.certificate.json"},
          run_verify},
+        {VerbId::simulate,
+         "simulate",
+         "run a plan in simulated time",
+         "Lowers the plan to its instruction lists and executes them in simulated time on the plan's platform: steady throughput, latency, "
+         "utilisation of stages and links, queues, memory. --trace writes a timeline for ui.perfetto.dev.",
+         {model_argument(), plan_argument()},
+         {"simulate model.onnx plan.json", "simulate model.onnx plan.json --inputs 200 --trace trace.json"},
+         run_simulate},
+        {VerbId::exporting,
+         "export",
+         "write each stage as a model file",
+         "Writes the stages of a plan as ONNX files whose initializers point into the model's own weight file, and a manifest of what goes "
+         "in and out of each. Run one after the other they compute what the whole model computes.",
+         {model_argument(), plan_argument()},
+         {"export model.onnx plan.json -o stages", "export model.onnx plan.json -o stages --self-contained"},
+         run_export},
+        {VerbId::run,
+         "run",
+         "run a plan for real, one process a stage",
+         "Exports the stages, starts one process a stage replica with mpirun, and sends inputs through: measured throughput beside the "
+         "predicted one, and each stage's own time. Outputs come in input order. Ctrl-C once drains what is under way.",
+         {model_argument(), plan_argument()},
+         {"run model.onnx plan.json --inputs 200 --check", "run model.onnx plan.json --duration 30 --against single,replicas",
+          "run model.onnx plan.json --input x.npz --output y.npz"},
+         run_run},
         {VerbId::zoo,
          "zoo",
          "list or make model files of any size",
@@ -121,7 +160,9 @@ std::vector<Verb> make_verbs() {
 
 std::vector<Flag> make_flags() {
     constexpr VerbSet kInspect = in(VerbId::inspect), kPlan = in(VerbId::plan), kBound = in(VerbId::bound), kZoo = in(VerbId::zoo),
-                      kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor);
+                      kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor), kProfile = in(VerbId::profile),
+                      kSimulate = in(VerbId::simulate), kExport = in(VerbId::exporting), kRun = in(VerbId::run);
+    const Choices weight_sources = [] { return std::vector<std::string>{"file", "random", "zero"}; };
     return {
         {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
          "a preset, PRESET:key=value,... (asic-16:link=8GB/s), or a TOML file", kInspect | kPlan | kBound, 0, platform_names, true},
@@ -143,9 +184,37 @@ std::vector<Flag> make_flags() {
         {"threads", 0, "N", &Arguments::threads, "the processors allowed", "threads to use; results do not depend on it",
          kPlan | kBound | kDemo, 1},
         {"dim", 0, "NAME=VALUE", &Arguments::dimensions, "", "the size of a symbolic dimension, or of TENSOR.axis; repeatable",
-         kInspect | kPlan | kBound, 1},
+         kInspect | kPlan | kBound | kProfile, 1},
         {"assume-size", 0, "N", &Arguments::assume_size, "none", "the size of every dimension that is still unknown after shape inference",
-         kInspect | kPlan | kBound, 1},
+         kInspect | kPlan | kBound | kProfile, 1},
+        {"costs", 0, "FILE", &Arguments::costs, "the platform's own model of costs",
+         "measured times (sluice.costs/1); operators it does not name keep the modelled ones", kPlan},
+        {"inputs", 0, "N", &Arguments::inputs, "1000", "how many inputs to simulate", kSimulate, 1},
+        {"inputs", 0, "N", &Arguments::inputs, "100, or those of --input", "how many inputs to run", kRun, 1},
+        {"duration", 0, "TIME", &Arguments::duration, "none", "run for so long instead of a number of inputs", kRun},
+        {"input", 0, "FILE", &Arguments::input_file, "made-up inputs",
+         "an .npz file with one array a model input, or several inputs stacked along a first axis", kRun},
+        {"output", 'o', "FILE", &Arguments::output, "", "write the outputs to FILE (.npz), stacked in input order", kRun},
+        {"check", 0, "", &Arguments::check, "", "compare every output with the unsplit model's", kRun},
+        {"against", 0, "LIST", &Arguments::against, "none",
+         "also measure, in the same run: single (one process, all threads), replicas (as many whole models as ranks)", kRun},
+        {"hostfile", 0, "FILE", &Arguments::hostfile, "this host, or Slurm's", "hosts for the ranks, as mpirun takes them", kRun},
+        {"watchdog", 0, "TIME", &Arguments::patience, "60s", "how long a rank may wait without progress before the run is called hung",
+         kRun},
+        {"level", 0, "N", &Arguments::level, "99", "ONNX Runtime's graph optimisation level", kRun | kProfile, 0,
+         [] { return std::vector<std::string>{"0", "1", "2", "99"}; }},
+        {"synchronous-sends", 0, "", &Arguments::synchronous_sends, "",
+         "every send waits for its receive, whatever its size (finds what could deadlock)", kRun},
+        {"threads", 0, "N", &Arguments::threads, "processors / ranks, at least 1", "threads of each stage replica", kRun, 1},
+        {"threads", 0, "N", &Arguments::threads, "1", "threads to measure with: as many as a stage will have", kProfile, 1},
+        {"sharing", 0, "HOW", &Arguments::sharing, "fifo", "how messages share a link", kSimulate, 0,
+         [] { return std::vector<std::string>{"free", "fifo", "fair"}; }},
+        {"trace", 0, "FILE", &Arguments::trace, "", "write a Chrome/Perfetto trace", kSimulate},
+        {"self-contained", 0, "", &Arguments::self_contained, "", "copy each stage's weights into the folder", kExport},
+        {"weights", 0, "WHICH", &Arguments::weights, "file (zoo: random)", kWeightsHelp, kExport | kRun | kProfile, 0, weight_sources},
+        {"seed", 0, "N", &Arguments::seed, "0", "of made-up weights and inputs", kExport | kRun | kProfile, 0},
+        {"output", 'o', "FOLDER", &Arguments::output, "", "the folder for stage models and manifest", kExport},
+        {"output", 'o', "FILE", &Arguments::output, "", "write the costs to FILE (sluice.costs/1)", kProfile},
         {"weights", 0, "WHICH", &Arguments::weights, "none", "whether the file gets weights that can be run", kZoo, 0,
          [] { return std::vector<std::string>{"none", "random"}; }},
         {"output", 'o', "FILE", &Arguments::output, "", "write the graph to FILE (sluice.graph/1)", kInspect},
@@ -155,7 +224,7 @@ std::vector<Flag> make_flags() {
         {"output", 'o', "FILE", &Arguments::output, "", "zoo make: write the model to FILE", kZoo},
         {"output", 'o', "FOLDER", &Arguments::output, "runs/demo", "the run folder to make", kDemo},
         {"json", 0, "", &Arguments::json, "", "print JSON on stdout (nothing else changes)",
-         kInspect | kPlan | kBound | kVerify | kZoo | kDoctor},
+         kInspect | kPlan | kBound | kVerify | kZoo | kDoctor | kSimulate | kRun | kProfile | kExport},
         {"quiet", 'q', "", &Arguments::quiet, "", "only errors on stderr: no progress, notes or warnings", kEverywhere & ~kTop},
         {"help", 'h', "", &Arguments::help, "", "show help and exit", kEverywhere},
         {"version", 'V', "", &Arguments::version, "", "show the version and exit", kTop},

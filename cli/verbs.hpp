@@ -9,6 +9,10 @@ namespace sluice::cli {
 [[nodiscard]] Result<Outcome> run_plan(Session& session);
 [[nodiscard]] Result<Outcome> run_bound(Session& session);
 [[nodiscard]] Result<Outcome> run_verify(Session& session);
+[[nodiscard]] Result<Outcome> run_export(Session& session);
+[[nodiscard]] Result<Outcome> run_simulate(Session& session);
+[[nodiscard]] Result<Outcome> run_profile(Session& session);
+[[nodiscard]] Result<Outcome> run_run(Session& session);
 [[nodiscard]] Result<Outcome> run_zoo(Session& session);
 [[nodiscard]] Result<Outcome> run_demo(Session& session);
 [[nodiscard]] Result<Outcome> run_doctor(Session& session);

@@ -27,8 +27,8 @@ BELOW = {
     "report": ["solve"],
     "onnx": ["graph"],
     "runtime": ["plan", "program", "onnx"],
-    "cli": ["report", "onnx"],
-    "python": ["report", "onnx"],
+    "cli": ["report", "onnx", "runtime"],
+    "python": ["report", "onnx", "runtime"],
 }
 
 # Third-party includes and the only layers that may see them; HEADERS: none of these may stand in a header, json_fwd excepted.
@@ -41,8 +41,9 @@ PRIVATE = {
     r"(Highs\.h|highs/)": {"bound", "solve"},
     r"mpi\.h": {"runtime"},
     r"(zlib|xxhash)\.h": {"base"},
+    r"zip\.h": {"runtime"},
     r"oneapi/tbb|tbb/": {"search", "bound", "inference", "mcm", "training", "solve"},
-    r"nlohmann/json\.hpp": {"base", "graph", "platform", "plan", "bound", "onnx", "solve", "report", "cli", "runtime", "simulate"},
+    r"nlohmann/json\.hpp": {"base", "graph", "platform", "plan", "bound", "onnx", "solve", "report", "cli", "runtime", "program", "cost"},
 }
 HEADER_OK = {"nlohmann/json_fwd.hpp"}
 

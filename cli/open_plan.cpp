@@ -1,0 +1,34 @@
+#include "cli/open_plan.hpp"
+
+#include <format>
+
+#include "cli/planning.hpp"
+#include "sluice/plan/plan_file.hpp"
+#include "sluice/plan/validate.hpp"
+
+namespace sluice::cli {
+
+Result<OpenPlan> open_plan(Session& session) {
+    auto plan = plan::read_plan_file(*session.arguments.plan);
+    if (!plan) return fail(std::move(plan.error()));
+    return open_plan(*session.arguments.model, std::move(*plan));
+}
+
+Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
+    auto loaded = onnx::load_model(model, {.dimensions = plan.model.dimensions, .assume_size = plan.model.assume_size});
+    if (!loaded) return fail(std::move(loaded.error()));
+    auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit);
+    if (!frozen) return fail(std::move(frozen.error()));
+    auto failures = plan::validate(plan, loaded->graph, *frozen);
+    if (!failures.empty()) {
+        Diagnostic first = with_labels(std::move(failures.front()), loaded->graph);
+        if (failures.size() > 1) first.notes.push_back(std::format("and {} more; `sluice verify` names them all", failures.size() - 1));
+        first.kind = DiagnosticKind::input;
+        return fail(std::move(first));
+    }
+    auto partition = plan::partition_of(plan, loaded->graph, frozen->problem);
+    if (!partition) return fail(std::move(partition.error()));
+    return OpenPlan{std::move(plan), std::move(*loaded), std::move(*frozen), std::move(*partition)};
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,7 @@
+#include "cli/verbs.hpp"
+
+namespace sluice::cli {
+
+Result<Outcome> run_export(Session&) { return fail({DiagnosticKind::internal, "'export' is being built", {}, {}, {}}); }
+
+}  // namespace sluice::cli

@@ -1,0 +1,29 @@
+// Stages as model files: each a valid ONNX file whose initializers point into the model's own weight file. Run one after the other they
+// compute what the unsplit model computes, bit for bit without graph optimisation.
+#pragma once
+
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "sluice/graph/graph.hpp"
+#include "sluice/onnx/import.hpp"
+#include "sluice/onnx/manifest.hpp"
+
+namespace sluice::onnx {
+
+struct ExportOptions {
+    ImportOptions import;         // as the plan's model was imported
+    bool self_contained = false;  // copy the weights each stage needs into the folder
+    std::stop_token stop;
+};
+
+/// Writes stage-0.onnx, …, and manifest.json into `folder` (made when absent; all files appear or none). `stages`: operators of `graph`,
+/// which must be the import of `model` with these options. Operators in no stage (replicated ones) go where they are needed, so do folded
+/// constants, shape chains, removed identities and what bodies capture; a parameter goes to every stage that uses it.
+/// Diagnostics: weights that are absent (which file; --weights); another model; a folder that cannot be written; no room.
+[[nodiscard]] Result<Manifest> export_stages(const std::filesystem::path& model, const graph::Graph& graph,
+                                             std::span<const std::vector<OperatorId>> stages, const std::filesystem::path& folder,
+                                             const ExportOptions& options);
+
+}  // namespace sluice::onnx

@@ -1,0 +1,41 @@
+// Executes the instruction lists of one rank over a transport, exactly as program/program.hpp says they mean.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <stop_token>
+
+#include "sluice/program/program.hpp"
+#include "sluice/runtime/kernel.hpp"
+#include "sluice/runtime/messages.hpp"
+#include "sluice/runtime/transport.hpp"
+
+namespace sluice::runtime {
+
+/// The host's side: where inputs come from and outputs go.
+class HostIo {
+public:
+    virtual ~HostIo() = default;
+    /// Whether there is an input `input`; the last one is decided here (a count, or a time that is up).
+    [[nodiscard]] virtual bool wanted(std::int64_t input) = 0;
+    /// Fills the buffers of the feed list's channels. A model input that several stages read is asked for once a channel.
+    [[nodiscard]] virtual Result<void> feed(std::int64_t input, std::size_t channel, const Message& message) = 0;
+    /// The buffers of the collect list's channels, in input order.
+    [[nodiscard]] virtual Result<void> collect(std::int64_t input, std::span<const Message> messages) = 0;
+};
+
+struct PipelineOptions {
+    std::chrono::nanoseconds patience = std::chrono::seconds(60);
+    bool deliver = true;  // false: messages to the host carry their header only
+    std::stop_token stop;
+    std::function<void(const Status&)> status;  // called at most ten times a second
+};
+
+/// Runs a stage's list until the host says that there are no more inputs (a header with input -1 on every channel ends a rank).
+/// Diagnostics: the kernel's; a message of another input than the next (named); patience exceeded: stage, tensor, input; stopped.
+[[nodiscard]] Result<Finished> run_stage(const program::Program& program, const program::InstructionList& list, Transport& transport,
+                                         StageKernel& kernel, const PipelineOptions& options);
+/// Runs feed and collect, in two threads.
+[[nodiscard]] Result<Finished> run_host(const program::Program& program, Transport& transport, HostIo& io, const PipelineOptions& options);
+
+}  // namespace sluice::runtime
