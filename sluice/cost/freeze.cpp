@@ -167,6 +167,7 @@ private:
 
             const EdgeId edge(problem_.producer.size());
             problem_.producer.push_back(producer);
+            problem_.tensor.push_back(id);
             problem_.consumers.push_row(consumers);
             problem_.transfer.push_back(*transfer);
             problem_.bytes.push_back(bytes);

@@ -49,9 +49,10 @@ struct StageProblem {
     std::vector<Bytes> weight_bytes;
     Rows<NodeId> weight_users;  // distinct, ascending
     // Where it came from
-    Rows<OperatorId> operators;   // per node, in topological order
-    std::vector<NodeId> node_of;  // per operator of the graph; invalid: replicated for free
-    std::string fingerprint;      // of everything above that the objective depends on
+    Rows<OperatorId> operators;    // per node, in topological order
+    std::vector<NodeId> node_of;   // per operator of the graph; invalid: replicated for free
+    std::vector<TensorId> tensor;  // per edge
+    std::string fingerprint;       // of everything above that the objective depends on
 
     [[nodiscard]] std::size_t node_count() const { return predecessors.size(); }
     [[nodiscard]] std::size_t edge_count() const { return producer.size(); }
