@@ -16,5 +16,5 @@ build asan sanitized_tests
 (cd "$here/build/asan" && ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
 say "fuzz targets, ${SLUICE_FUZZ_SECONDS:-10} s each"
 build fuzz
-fuzz_all "${SLUICE_FUZZ_SECONDS:-10}"
+fuzz_all "${SLUICE_FUZZ_SECONDS:-10}" 1
 say "all tests passed"

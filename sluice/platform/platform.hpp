@@ -84,6 +84,9 @@ struct Platform {
 [[nodiscard]] Result<Platform> load_platform(std::string_view specification);
 /// `file` is what diagnostics call the text; its stem is the platform's name when the text has none.
 [[nodiscard]] Result<Platform> parse_platform(std::string_view toml, const std::string& file);
+/// The file that parse_platform reads as this platform. A workload's own transfer times (given_transfers) and classes without a compute
+/// rate have no place in it: such a platform lives in its plan.
+[[nodiscard]] std::string to_toml(const Platform& platform);
 /// What makes the numbers usable: devices, rates, sizes and times within their ranges, parts that belong together. Readers call it.
 [[nodiscard]] Result<void> check(const Platform& platform);
 [[nodiscard]] std::span<const std::string_view> preset_names();
