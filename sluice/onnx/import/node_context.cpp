@@ -93,12 +93,22 @@ void refuse_other_rank(const NodeContext& context, const std::string& type) {
         throw ::onnx::InferenceError("the input has rank " + std::to_string(input) + ", the weights " + std::to_string(weight));
 }
 
+/// libonnx counts from this axis without a look at the rank.
+void refuse_axis_out_of_range(const NodeContext& context, const std::string& type) {
+    const ::onnx::AttributeProto* axis = type == "LayerNormalization" ? context.getAttribute("axis") : nullptr;
+    if (!axis || !::onnx::hasInputShape(context, 0)) return;
+    const int rank = context.getInputType(0)->tensor_type().shape().dim_size();
+    if (axis->i() < -rank || axis->i() >= rank)
+        throw ::onnx::InferenceError("axis " + std::to_string(axis->i()) + " of an input of rank " + std::to_string(rank));
+}
+
 }  // namespace
 
 void infer_with_schema(NodeContext& context, NodeLinks& links, const ::onnx::OpSchema& schema, std::int64_t opset) {
     const int version = static_cast<int>(opset);
     if (schema.has_type_and_shape_inference_function()) {
         refuse_other_rank(context, links.node->op_type());
+        refuse_axis_out_of_range(context, links.node->op_type());
         schema.GetTypeAndShapeInferenceFunction()(context);
     } else if (schema.HasFunction()) {
         if (const auto* function = schema.GetFunction(version)) {

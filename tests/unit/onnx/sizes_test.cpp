@@ -206,6 +206,14 @@ TEST(Misfits, WeightsOfAnotherRankThanTheInput) {
     }
 }
 
+TEST(Misfits, AnAxisBeyondTheRank) {
+    for (const char* axis : {"2147483648", "3", "-4", "-9223372036854775808"}) {
+        auto model = parse_text("g (float[2, 3, 4] x, float[4] w) => (y) { y, m = LayerNormalization <axis = 1> (x, w) }");
+        model.mutable_graph()->mutable_node(0)->mutable_attribute(0)->set_i(std::stoll(axis));
+        EXPECT_TRUE(error_of(import_proto(model)).contains("sizes that are not known")) << axis;
+    }
+}
+
 TEST(Ranks, ThatDoubleAtEachStepStop) {
     // Gather of a tensor by itself has rank 2r - 1: sixty of them would have rank 2^60.
     auto model = parse_text("g (int64[1, 1] x) => (y) { y = Identity(x) }");
