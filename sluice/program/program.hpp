@@ -23,6 +23,9 @@ namespace sluice::program {
 
 using ChannelId = Id<struct ChannelTag>;
 
+/// Most processes of one program, the host included.
+inline constexpr std::int64_t kMostRanks = std::int64_t{1} << 20;
+
 /// One tensor on its way from one stage (or the host) to one stage (or the host).
 struct Channel {
     std::string tensor;        // its name in the model
