@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "sluice/runtime/collectives.hpp"
+#include "sluice/runtime/reporter.hpp"
 #include "sluice/runtime/request.hpp"
 
 namespace sluice::runtime {
@@ -160,9 +161,8 @@ private:
     void communicate() {
         using namespace std::chrono_literals;
         constexpr int tests_before_sleep = 200;
-        constexpr std::chrono::microseconds shortest = 20us, longest = 500us;
         int idle = 0;
-        auto sleep = shortest;
+        Clock::time_point since;  // the last event
         std::vector<Asked> fresh;
         while (true) {
             if (work_.load(std::memory_order_relaxed)) {
@@ -174,21 +174,19 @@ private:
                 for (Asked& asked : fresh) begin(std::move(asked));
                 fresh.clear();
                 idle = 0;
-                sleep = shortest;
             }
             if (test()) {
                 idle = 0;
-                sleep = shortest;
                 continue;
             }
-            if (++idle < tests_before_sleep && !active_.empty()) continue;
+            if (idle++ == 0) since = Clock::now();
+            if (idle < tests_before_sleep && !active_.empty()) continue;
             std::unique_lock lock(mutex_);
             const auto wake = [&] { return closing_ || work_.load(std::memory_order_relaxed); };
             if (active_.empty()) {
                 changed_.wait(lock, wake);
             } else {
-                changed_.wait_for(lock, sleep, wake);
-                sleep = std::min(2 * sleep, longest);
+                changed_.wait_for(lock, std::clamp<Clock::duration>((Clock::now() - since) / 8, 20us, 500us), wake);
             }
             if (closing_ && !work_.load(std::memory_order_relaxed)) break;
         }

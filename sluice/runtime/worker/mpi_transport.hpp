@@ -1,8 +1,9 @@
 // The transport over Open MPI. One communication thread owns MPI, from MPI_Init to MPI_Finalize, and makes non-blocking calls only: compute
 // threads hand it requests through a queue and sleep until they are complete. MPI's progress goes on while they compute.
 //
-// Open MPI has no wait that sleeps: the thread tests all its requests 200 times, then sleeps between tests, 20 us doubling to 500 us, and
-// is woken at once by a new request. So a message that is long awaited may be noticed up to half a millisecond late.
+// Open MPI has no wait that sleeps: the thread tests all its requests 200 times, then sleeps between tests, for an eighth of the time since
+// anything happened, at least 20 us and at most 500 us, and is woken at once by a new request. So a message is noticed late by at most an
+// eighth of what it was awaited, and by half a millisecond.
 #pragma once
 
 #include <cstddef>
