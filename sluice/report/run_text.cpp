@@ -62,15 +62,18 @@ std::string rival_table(const RunView& run) {
     Table table{{{"what was run", Align::left}, {"throughput"}, {"latency"}, {"of the pipeline's"}, {"", Align::left}}, {}};
     table.rows.push_back({std::format("pipeline: {}, {} each", counted(static_cast<std::size_t>(run.ranks - 1), "rank"),
                                       counted(static_cast<std::size_t>(run.threads), "thread")),
-                          rate_text(run.throughput_per_s) + "/s", ms_text(run.latency_mean_ms), "1.00", run.busy.empty() ? "" : "on busy cores"});
+                          rate_text(run.throughput_per_s) + "/s", ms_text(run.latency_mean_ms), "1.00",
+                          run.busy.empty() ? "" : "on busy cores"});
     for (const RunRival& rival : run.rivals)
-        table.rows.push_back({std::format("{}: {}", rival.name, rival.what), rate_text(rival.throughput_per_s) + "/s", ms_text(rival.latency_ms),
-                              ratio_text(rival.throughput_per_s, run.throughput_per_s), rival.busy ? "on busy cores" : ""});
+        table.rows.push_back({std::format("{}: {}", rival.name, rival.what), rate_text(rival.throughput_per_s) + "/s",
+                              ms_text(rival.latency_ms), ratio_text(rival.throughput_per_s, run.throughput_per_s),
+                              rival.busy ? "on busy cores" : ""});
     std::string text = table_text(table);
     const auto best = std::ranges::max_element(run.rivals, {}, &RunRival::throughput_per_s);
     if (best->throughput_per_s > run.throughput_per_s)
-        text += std::format("\nThe pipeline loses here: {} ({}) gives {:.2f} times its throughput. Pipe where the whole model does not fit one device.\n",
-                            best->name, best->what, best->throughput_per_s / run.throughput_per_s);
+        text += std::format(
+            "\nThe pipeline loses here: {} ({}) gives {:.2f} times its throughput. Pipe where the whole model does not fit one device.\n",
+            best->name, best->what, best->throughput_per_s / run.throughput_per_s);
     else
         text += std::format("\nThe pipeline wins here: {:.2f} times the throughput of {} ({}), the best of the others.\n",
                             run.throughput_per_s / best->throughput_per_s, best->name, best->what);
@@ -78,11 +81,12 @@ std::string rival_table(const RunView& run) {
 }
 
 std::string check_text(const RunCheck& check) {
-    const std::string same = check.bitwise == check.values
-                                 ? "the same bits in each"
-                                 : std::format("{} the same bits, largest difference {:.2g} of its tensor's largest value ({}); at most {:.2g} passes",
-                                               percent(static_cast<double>(check.bitwise) / static_cast<double>(check.values)), check.largest_error,
-                                               printable(check.worst), check.tolerance);
+    const std::string same =
+        check.bitwise == check.values
+            ? "the same bits in each"
+            : std::format("{} the same bits, largest difference {:.2g} of its tensor's largest value ({}); at most {:.2g} passes",
+                          percent(static_cast<double>(check.bitwise) / static_cast<double>(check.values)), check.largest_error,
+                          printable(check.worst), check.tolerance);
     return std::format("{}: {} values of {} inputs, {}", check.holds() ? "equal to the unsplit model" : "NOT equal to the unsplit model",
                        grouped(static_cast<std::size_t>(check.values)), grouped(static_cast<std::size_t>(check.inputs)), same);
 }
@@ -115,24 +119,26 @@ std::vector<std::string> busy_stages(const std::vector<RunStage>& stages) {
 std::string run_text(const RunView& run) {
     const bool free = run.busy.empty();
     std::vector<std::pair<std::string, std::string>> facts{
-        {free ? "throughput" : "observed", std::format("{}/s over {} inputs in {:.3g} s{}", rate_text(run.throughput_per_s),
-                                                       grouped(static_cast<std::size_t>(run.inputs)), run.seconds,
-                                                       free ? ", measured" : " ON BUSY CORES: not a measurement of the plan")}};
+        {free ? "throughput" : "observed",
+         std::format("{}/s over {} inputs in {:.3g} s{}", rate_text(run.throughput_per_s), grouped(static_cast<std::size_t>(run.inputs)),
+                     run.seconds, free ? ", measured" : " ON BUSY CORES: not a measurement of the plan")}};
     for (const std::string& reason : run.busy) facts.emplace_back("", reason);
     facts.emplace_back("predicted", run.predicted_per_s > 0 ? std::format("{}/s; {} is {}", rate_text(run.predicted_per_s),
-                                                                         free ? "measured" : "observed", signed_percent(error_of(run)))
+                                                                          free ? "measured" : "observed", signed_percent(error_of(run)))
                                                             : "");
     const double slowest = slowest_alone_ms(run);
-    facts.emplace_back("efficiency", slowest > 0 ? std::format("{:.3f}: throughput x {}, the slowest stage's own time", efficiency_of(run), ms_text(slowest))
-                                                 : "");
-    facts.emplace_back("latency", std::format("{} mean, {} to {} (predicted without queues {})", ms_text(run.latency_mean_ms), ms_text(run.latency_min_ms),
-                                              ms_text(run.latency_max_ms), to_text(run.predicted_latency)));
+    facts.emplace_back(
+        "efficiency",
+        slowest > 0 ? std::format("{:.3f}: throughput x {}, the slowest stage's own time", efficiency_of(run), ms_text(slowest)) : "");
+    facts.emplace_back("latency", std::format("{} mean, {} to {} (predicted without queues {})", ms_text(run.latency_mean_ms),
+                                              ms_text(run.latency_min_ms), ms_text(run.latency_max_ms), to_text(run.predicted_latency)));
     facts.emplace_back("first output", std::format("{:.2f} s after the start of the ranks", run.first_output));
     facts.emplace_back("ran on", std::format("{}, {} a stage, {}", counted(static_cast<std::size_t>(run.ranks), "rank"),
                                              counted(static_cast<std::size_t>(run.threads), "thread"), printable(run.library)));
     if (run.check) facts.emplace_back("check", check_text(*run.check));
-    std::string text = std::format("{} as planned on {}: {}\n\n", printable(run.model), printable(run.platform), counted(run.stages.size(), "stage")) +
-                       stage_table(run) + "\n";
+    std::string text =
+        std::format("{} as planned on {}: {}\n\n", printable(run.model), printable(run.platform), counted(run.stages.size(), "stage")) +
+        stage_table(run) + "\n";
     text += facts_text(facts);
     if (!run.rivals.empty()) text += "\n" + rival_table(run);
     return text;
@@ -172,9 +178,13 @@ nlohmann::ordered_json run_json(const RunView& run) {
                       {"library", run.library},
                       {"stages", std::move(stages)}};
     if (run.check)
-        json["check"] = {{"holds", run.check->holds()},       {"inputs", run.check->inputs},   {"values", run.check->values},
-                         {"bitwise", run.check->bitwise},     {"largest_error", run.check->largest_error},
-                         {"tolerance", run.check->tolerance}, {"worst", run.check->worst}};
+        json["check"] = {{"holds", run.check->holds()},
+                         {"inputs", run.check->inputs},
+                         {"values", run.check->values},
+                         {"bitwise", run.check->bitwise},
+                         {"largest_error", run.check->largest_error},
+                         {"tolerance", run.check->tolerance},
+                         {"worst", run.check->worst}};
     if (!run.rivals.empty()) {
         auto rivals = ordered_json::object();
         for (const RunRival& rival : run.rivals)

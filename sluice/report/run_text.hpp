@@ -17,9 +17,9 @@ struct RunStage {
     cost::StageTerms predicted;
     Duration predicted_time{0};  // by the platform's model, of one replica
     std::int64_t replicas = 1;
-    std::vector<std::string> hosts;           // of its replicas
-    double alone_ms = 0, alone_cpu_ms = 0;    // of one input, by itself: medians, the slowest replica's
-    double forward_ms = 0, forward_cpu_ms = 0;  // and in the pipeline: means
+    std::vector<std::string> hosts;              // of its replicas
+    double alone_ms = 0, alone_cpu_ms = 0;       // of one input, by itself: medians, the slowest replica's
+    double forward_ms = 0, forward_cpu_ms = 0;   // and in the pipeline: means
     double waited_receive = 0, waited_send = 0;  // shares of the run, mean over replicas
 };
 
