@@ -37,6 +37,7 @@ private:
 
     void leave(State to) {
         const std::lock_guard lock(mutex_);
+        if (state_.load(std::memory_order_relaxed) != State::open) return;
         state_.store(to, std::memory_order_release);
         changed_.notify_all();
     }
