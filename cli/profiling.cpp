@@ -13,6 +13,7 @@ namespace sluice::cli {
 namespace {
 
 constexpr double kFreeCores = 0.8;   // CPU time over wall time, a thread
+constexpr double kNoisyShare = 0.01;  // of the time
 constexpr double kUsualScale = 1.2;  // whole run over kernels: 1.04 to 1.06 on a quiet machine
 
 /// Load average over the last minute; below zero: unknown.
@@ -52,7 +53,7 @@ std::vector<std::string> doubts_about(const Profiled& profiled) {
     if (free < kFreeCores)
         doubts.push_back(std::format("the cores were not free: a run had {} of the time of its {}; minima are less sure then",
                                      report::percent(free), report::counted(static_cast<std::size_t>(raw.threads), "thread")));
-    if (const double noisy = runtime::share_above(profiled.mapped, kNoisySpread); noisy > 0)
+    if (const double noisy = runtime::share_above(profiled.mapped, kNoisySpread); noisy > kNoisyShare)
         doubts.push_back(
             std::format("{} of the time is of operators whose median is more than {} above their minimum: measure again on a "
                         "quiet machine if that matters",
