@@ -122,10 +122,16 @@ std::string_view OperatorNames::name_of(OperatorId id) const {
     return own ? std::string_view(name) : graph_->first_output_name(id);
 }
 
-Result<OperatorId> OperatorNames::find(std::string_view name) const {
+OperatorId OperatorNames::lookup(std::string_view name) const {
     if (const auto found = by_output_.find(name); found != by_output_.end()) return found->second;
     const auto found = by_name_.find(name);
-    if (found == by_name_.end()) {
+    return found != by_name_.end() && uses_.find(name)->second == 1 ? found->second : OperatorId{};
+}
+
+Result<OperatorId> OperatorNames::find(std::string_view name) const {
+    if (const OperatorId found = lookup(name); found.valid()) return found;
+    const auto uses = uses_.find(name);
+    if (uses == uses_.end()) {
         std::vector<std::string_view> names;
         for (std::size_t o = 0; o < graph_->operator_count(); ++o) {
             names.push_back(name_of(OperatorId(o)));
@@ -133,16 +139,14 @@ Result<OperatorId> OperatorNames::find(std::string_view name) const {
         }
         return fail(input_error(std::format("'{}' has no operator '{}'", graph_->name(), name)).fix(did_you_mean(name, names)));
     }
-    const std::size_t uses = uses_.find(name)->second;
-    if (uses == 1) return found->second;
     constexpr std::size_t kShown = 4;
     std::string outputs;
     std::size_t shown = 0;
     for (std::size_t o = 0; o < graph_->operator_count() && shown < kShown; ++o)
         if ((*graph_)[OperatorId(o)].name == name)
             outputs += std::format("{}'{}'", shown++ == 0 ? "" : ", ", graph_->first_output_name(OperatorId(o)));
-    return fail(input_error(std::format("{} operators of '{}' are called '{}'", uses, graph_->name(), name))
-                    .note(std::format("their first outputs: {}{}", outputs, uses > shown ? ", ..." : ""))
+    return fail(input_error(std::format("{} operators of '{}' are called '{}'", uses->second, graph_->name(), name))
+                    .note(std::format("their first outputs: {}{}", outputs, uses->second > shown ? ", ..." : ""))
                     .fix("name each by its first output"));
 }
 

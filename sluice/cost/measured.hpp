@@ -50,6 +50,8 @@ public:
     explicit OperatorNames(const graph::Graph& graph);
     /// Empty when the operator has no output and no name of its own.
     [[nodiscard]] std::string_view name_of(OperatorId id) const;
+    /// Invalid: none, or several.
+    [[nodiscard]] OperatorId lookup(std::string_view name) const;
     /// Diagnostics: no such operator (with the nearest name), several of this name (with their first outputs).
     [[nodiscard]] Result<OperatorId> find(std::string_view name) const;
 

@@ -27,9 +27,6 @@ public:
         }
     }
 
-    /// A tensor that the stage must have though none of its operators reads it.
-    void need(TensorInfo* tensor) { visit(tensor); }
-
     Result<Slice> run() {
         drain();
         // Now it is known which tensors the stage has: shapes of these are worked out again, so that the file stays right for other sizes.
@@ -115,22 +112,20 @@ private:
 Result<Slices> slice_stages(const Understood& model, Owners owner, std::size_t stages) {
     const Scope& scope = *model.scope;
     Slices slices;
-    std::vector<std::vector<TensorInfo*>> asked(stages);
     std::vector<std::unordered_set<const TensorInfo*>> is_output(stages);
-    // A model output that an operator replicated for free makes belongs to no stage; the last one makes it.
     for (TensorInfo* output : scope.outputs) {
         TensorInfo* root = model.cleaned.root(output);
         const bool constant = root->initializer || root->dependence == Dependence::constant;
         slices.made_as.push_back(constant ? nullptr : root);
         if (constant || !root->producer) continue;
-        const std::size_t stage = owner[*root->producer].value_or(stages - 1);
-        if (!owner[*root->producer]) asked[stage].push_back(root);
-        is_output[stage].insert(root);
+        const auto stage = owner[*root->producer];
+        if (!stage)
+            return fail(input_error(
+                std::format("{} makes the model output '{}' and is in no stage", label(*scope.nodes[*root->producer].node), output->name)));
+        is_output[*stage].insert(root);
     }
     for (std::size_t s = 0; s < stages; ++s) {
-        Slicer slicer(model, owner, s);
-        for (TensorInfo* tensor : asked[s]) slicer.need(tensor);
-        auto slice = slicer.run();
+        auto slice = Slicer(model, owner, s).run();
         if (!slice) return fail(std::move(slice.error()));
         for (const TensorInfo* input : slice->inputs) {
             if (input->producer) is_output[*owner[*input->producer]].insert(input);
@@ -138,14 +133,15 @@ Result<Slices> slice_stages(const Understood& model, Owners owner, std::size_t s
         slices.stages.push_back(std::move(*slice));
     }
     // In the order of the file, whatever the order in which they were found.
-    for (const TensorInfo& tensor : scope.tensors) {
-        for (std::size_t s = 0; s < stages; ++s) {
-            if (is_output[s].contains(&tensor)) slices.stages[s].outputs.push_back(&tensor);
-        }
-    }
     std::unordered_map<const TensorInfo*, std::size_t> place;
     for (const TensorInfo& tensor : scope.tensors) place.emplace(&tensor, place.size());
-    for (Slice& slice : slices.stages) std::ranges::sort(slice.inputs, {}, [&](const TensorInfo* tensor) { return place.at(tensor); });
+    const auto by_place = [&](const TensorInfo* tensor) { return place.at(tensor); };
+    for (std::size_t s = 0; s < stages; ++s) {
+        Slice& slice = slices.stages[s];
+        slice.outputs.assign(is_output[s].begin(), is_output[s].end());
+        std::ranges::sort(slice.inputs, {}, by_place);
+        std::ranges::sort(slice.outputs, {}, by_place);
+    }
     return slices;
 }
 

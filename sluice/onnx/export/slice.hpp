@@ -1,6 +1,6 @@
 // Private to this layer.
 // What the file of each stage holds: its own operators, and copied in whatever import kept out of the graph and the stage still needs —
-// operators replicated for free, folded constants, removed Identities, initializers. Where a folded chain starts from the shape of a
+// folded constants, removed Identities, initializers, an operator that is in no stage. Where a folded chain starts from the shape of a
 // tensor that the stage has not, the shape itself is put in. O(stages × nodes) at worst, deterministic.
 #pragma once
 
@@ -26,7 +26,8 @@ struct Slices {
     std::vector<const TensorInfo*> made_as;  // of each model output; null: it depends on no input's data
 };
 
-/// `owner`: the stage of each node of the file, if it is an operator of one. Diagnostics: a shape that is needed and not known.
+/// `owner`: the stage of each node of the file, if it is an operator of one. Diagnostics: a model output
+/// whose maker is in no stage; a shape that is needed and not known.
 [[nodiscard]] Result<Slices> slice_stages(const Understood& model, std::span<const std::optional<std::size_t>> owner, std::size_t stages);
 
 }  // namespace sluice::onnx
