@@ -33,7 +33,8 @@ std::optional<std::size_t> index_of(const std::vector<StageTensor>& tensors, std
 
 }  // namespace
 
-Result<std::unique_ptr<JobIo>> JobIo::make(const Job& job, const onnx::Manifest& manifest, std::function<void(const Delivered&)> delivered) {
+Result<std::unique_ptr<JobIo>> JobIo::make(const Job& job, const onnx::Manifest& manifest,
+                                           std::function<void(const Delivered&)> delivered) {
     std::unique_ptr<JobIo> io(new JobIo);
     auto source = InputSource::make(job, manifest);
     if (!source) return fail(std::move(source.error()));
@@ -65,17 +66,19 @@ Result<void> JobIo::open_output(const Job& job, const onnx::Manifest& manifest) 
         } else if (const auto input = index_of(manifest.inputs, output.made_as)) {
             kept.tensor = *input;
         } else {
-            return fail(input_error(std::format("output '{}' is the tensor '{}', which the program does not collect", kept.name, output.made_as))
-                            .fix("export the plan again: program and stages are of different plans"));
+            return fail(
+                input_error(std::format("output '{}' is the tensor '{}', which the program does not collect", kept.name, output.made_as))
+                    .fix("export the plan again: program and stages are of different plans"));
         }
         const ElementType* type = element_type(output.tensor.element_type);
         if (type == nullptr)
-            return fail(input_error(std::format("output '{}' has {}, which no .npz array can hold", kept.name,
-                                                element_type_name(output.tensor.element_type))));
+            return fail(input_error(
+                std::format("output '{}' has {}, which no .npz array can hold", kept.name, element_type_name(output.tensor.element_type))));
         arrays.push_back({kept.name, type});
         kept_.push_back(std::move(kept));
     }
-    if (kept_.empty()) return fail(input_error(std::format("'{}' has no output that depends on its inputs: nothing to write", manifest.model)));
+    if (kept_.empty())
+        return fail(input_error(std::format("'{}' has no output that depends on its inputs: nothing to write", manifest.model)));
     if (std::ranges::any_of(kept_, [](const Kept& kept) { return !kept.channel; })) {
         auto source = InputSource::make(job, manifest);
         if (!source) return fail(std::move(source.error()));
@@ -112,7 +115,12 @@ Result<void> JobIo::collect(std::int64_t input, std::span<const Message> message
         if (message.header->rank >= 0) shape = std::span(message.header->shape).first(static_cast<std::size_t>(message.header->rank));
         const auto bytes = bytes_of(*element_type(kept.as.element_type), shape);
         if (!bytes || std::cmp_greater(*bytes, message.data.size()))
-            return fail({DiagnosticKind::internal, std::format("output '{}' arrived with the shape {} in {} bytes", kept.name, shape_text(shape), message.data.size()), {}, {}, {}});
+            return fail(
+                {DiagnosticKind::internal,
+                 std::format("output '{}' arrived with the shape {} in {} bytes", kept.name, shape_text(shape), message.data.size()),
+                 {},
+                 {},
+                 {}});
         if (auto written = writer_->append(k, shape, message.data.first(static_cast<std::size_t>(*bytes))); !written) return written;
     }
     collected_ = input + 1;

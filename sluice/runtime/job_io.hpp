@@ -17,15 +17,16 @@
 
 namespace sluice::runtime {
 
-/// How many inputs a file holds: its arrays are the model's inputs by name, each of the input's shape (the same for every input) or with one
-/// more axis before it, whose size is the count; 1 when none has. An input that varies may be smaller than the manifest says.
+/// How many inputs a file holds: its arrays are the model's inputs by name, each of the input's shape (the same for every input) or with
+/// one more axis before it, whose size is the count; 1 when none has. An input that varies may be smaller than the manifest says.
 /// Diagnostics: NpzFile's; an array missing, of another type or shape, of no input (nearest match); counts that differ; none at all.
 [[nodiscard]] Result<std::int64_t> inputs_in(const std::filesystem::path& file, const onnx::Manifest& manifest);
 
 /// Yields a model's inputs. One thread at a time.
 class InputSource {
 public:
-    /// Made-up inputs are `job.distinct_inputs` in turn, fewer where they would fill more than 256 MiB; a file's inputs are used in turn too.
+    /// Made-up inputs are `job.distinct_inputs` in turn, fewer where they would fill more than 256 MiB; a file's inputs are used in turn
+    /// too.
     [[nodiscard]] static Result<std::unique_ptr<InputSource>> make(const Job& job, const onnx::Manifest& manifest);
     virtual ~InputSource() = default;
     /// In a file; none: made up, without end.
@@ -68,7 +69,7 @@ private:
     std::function<void(const Delivered&)> delivered_;
     std::atomic<bool> drained_ = false;
     std::unique_ptr<InputSource> source_, passed_on_;  // of feed, of collect
-    std::vector<std::size_t> fed_;  // tensor of each channel of the feed list
+    std::vector<std::size_t> fed_;                     // tensor of each channel of the feed list
     std::vector<Kept> kept_;
     std::optional<NpzWriter> writer_;
     std::vector<std::byte> scratch_;

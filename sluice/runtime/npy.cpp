@@ -126,7 +126,8 @@ Result<NpyHeader> parse_npy_header(std::string_view start, const std::string& ar
     if (!dictionary) return damaged("its header cannot be read");
     if (dictionary->structured)
         return fail(input_error(std::format("array '{}' of '{}' has structured elements", array, file)).fix("save each field by itself"));
-    NpyHeader header{element_type(*dictionary->descr), *dictionary->fortran_order, *dictionary->shape, static_cast<std::int64_t>(before + length)};
+    NpyHeader header{element_type(*dictionary->descr), *dictionary->fortran_order, *dictionary->shape,
+                     static_cast<std::int64_t>(before + length)};
     if (header.type == nullptr) return fail(no_type(*dictionary->descr, array, file));
     if (!bytes_of(*header.type, header.shape)) return damaged(std::format("it cannot have the shape {}", shape_text(header.shape)));
     return header;

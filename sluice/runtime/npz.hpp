@@ -28,8 +28,8 @@ struct NpyHeader {
     [[nodiscard]] std::int64_t bytes() const { return bytes_of(*type, shape).value_or(0); }
 };
 
-/// Of format versions 1 to 3. `start`: the array's first bytes, kLongestNpyHeader of them or all there are. Diagnostics: no .npy; big-endian,
-/// text, complex, structured or Python-object elements; a shape that is none.
+/// Of format versions 1 to 3. `start`: the array's first bytes, kLongestNpyHeader of them or all there are. Diagnostics: no .npy;
+/// big-endian, text, complex, structured or Python-object elements; a shape that is none.
 [[nodiscard]] Result<NpyHeader> parse_npy_header(std::string_view start, const std::string& array, const std::string& file);
 inline constexpr std::size_t kLongestNpyHeader = std::size_t{1} << 16;
 

@@ -39,7 +39,8 @@ public:
         while (!into.empty()) {
             const zip_int64_t got = ::zip_fread(entry_.get(), into.data(), into.size());
             if (got < 0) return fail(input_error(std::format("{} cannot be read: {}", what_, ::zip_file_strerror(entry_.get()))));
-            if (got == 0) return fail(input_error(std::format("{} ends {} early", what_, to_text(Bytes{static_cast<std::int64_t>(into.size())}))));
+            if (got == 0)
+                return fail(input_error(std::format("{} ends {} early", what_, to_text(Bytes{static_cast<std::int64_t>(into.size())}))));
             into = into.subspan(static_cast<std::size_t>(got));
         }
         return {};
@@ -48,7 +49,8 @@ public:
     [[nodiscard]] std::string start(std::size_t most) {
         std::string bytes(most, '\0');
         zip_int64_t got = 0, all = 0;
-        while (std::cmp_less(all, most) && (got = ::zip_fread(entry_.get(), bytes.data() + all, most - static_cast<std::size_t>(all))) > 0) all += got;
+        while (std::cmp_less(all, most) && (got = ::zip_fread(entry_.get(), bytes.data() + all, most - static_cast<std::size_t>(all))) > 0)
+            all += got;
         bytes.resize(static_cast<std::size_t>(all));
         return bytes;
     }
@@ -139,9 +141,9 @@ Result<NpzFile> NpzFile::open(const std::filesystem::path& path) {
         ::zip_stat_init(&facts);
         if (::zip_stat_index(state->archive.get(), place, 0, &facts) == 0 && (facts.valid & ZIP_STAT_SIZE) != 0 &&
             std::cmp_not_equal(facts.size, header->data + header->bytes()))
-            return fail(input_error(std::format("array '{}' of '{}' has {} bytes of data; its shape {} of {} asks for {}", name, state->path,
-                                                static_cast<std::int64_t>(facts.size) - header->data, shape_text(header->shape),
-                                                header->type->name, header->bytes())));
+            return fail(input_error(std::format("array '{}' of '{}' has {} bytes of data; its shape {} of {} asks for {}", name,
+                                                state->path, static_cast<std::int64_t>(facts.size) - header->data,
+                                                shape_text(header->shape), header->type->name, header->bytes())));
         state->entries.push_back({std::move(name), *std::move(header)});
         state->places.push_back(place);
     }

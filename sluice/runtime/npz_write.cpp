@@ -120,14 +120,16 @@ struct NpzWriter::State {
                 std::fclose(file);
                 return refuse();
             }
-            const zip_int64_t at = ::zip_file_add(archive, (growing.array.name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE);
+            const zip_int64_t at =
+                ::zip_file_add(archive, (growing.array.name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE);
             if (at < 0) {
                 ::zip_source_free(source);
                 return refuse();
             }
             const auto place = static_cast<zip_uint64_t>(at);
             constexpr zip_uint16_t kFirstDay = 1 << 5 | 1;  // 1980-01-01, as NumPy has it
-            if (::zip_set_file_compression(archive, place, ZIP_CM_STORE, 0) != 0 || ::zip_file_set_dostime(archive, place, 0, kFirstDay, 0) != 0)
+            if (::zip_set_file_compression(archive, place, ZIP_CM_STORE, 0) != 0 ||
+                ::zip_file_set_dostime(archive, place, 0, kFirstDay, 0) != 0)
                 return refuse();
         }
         if (::zip_close(archive) != 0) return refuse();

@@ -107,9 +107,12 @@ int report(const Diagnostic& diagnostic) {
 Result<void> run_verb(std::span<const std::string> words, const StopWatch& since_main) {
     JobRun run;
     for (const std::string& word : words) {
-        if (word == "--in-process") run.in_process = true;
-        else if (word.starts_with("--") || !run.job.empty()) return fail(usage_error(std::format("unexpected '{}'", word)).fix("sluice-worker --help"));
-        else run.job = word;
+        if (word == "--in-process")
+            run.in_process = true;
+        else if (word.starts_with("--") || !run.job.empty())
+            return fail(usage_error(std::format("unexpected '{}'", word)).fix("sluice-worker --help"));
+        else
+            run.job = word;
     }
     if (run.job.empty()) return fail(usage_error("run needs JOB.json").fix("sluice-worker --help"));
     run_job(run, since_main);

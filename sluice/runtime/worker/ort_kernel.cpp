@@ -37,7 +37,8 @@ Result<std::vector<StageTensor>> in_order(std::span<const StageTensor> tensors, 
 Result<void> check(std::span<const StageTensor> tensors, std::span<const Port> ports, std::string_view what, const std::string& file) {
     for (const StageTensor& tensor : tensors) {
         const auto port = std::ranges::find(ports, tensor.name, &Port::name);
-        if (port == ports.end()) return fail(input_error(std::format("'{}' has no {} '{}', which its manifest names", file, what, tensor.name)));
+        if (port == ports.end())
+            return fail(input_error(std::format("'{}' has no {} '{}', which its manifest names", file, what, tensor.name)));
         const ElementType* type = element_type(tensor.element_type);
         if (type == nullptr)
             return fail(input_error(std::format("{} '{}' of '{}' has {}, which cannot be passed on", what, tensor.name, file,
@@ -76,12 +77,31 @@ struct OrtKernel::State {
                                         static_cast<ONNXTensorElementDataType>(of.element_type));
     }
 
+    [[nodiscard]] Result<void> check_room(std::span<const Message> from, std::span<const Message> to) const {
+        const auto check = [&](const StageTensor& tensor, const Message& message) -> Result<void> {
+            if (std::cmp_greater_equal(message.data.size(), tensor.bytes.count)) return {};
+            return fail({DiagnosticKind::internal,
+                         std::format("'{}' has {} bytes, its buffer {}", tensor.name, tensor.bytes.count, message.data.size()),
+                         {},
+                         {},
+                         {}});
+        };
+        for (std::size_t i = 0; i < inputs.size(); ++i)
+            if (auto fine = check(inputs[i], from[i]); !fine) return fine;
+        for (std::size_t i = 0; i < outputs.size(); ++i)
+            if (auto fine = check(outputs[i], to[i]); !fine) return fine;
+        return {};
+    }
+
     [[nodiscard]] Ort::IoBinding bind(std::span<const Message> from, std::span<const Message> to) {
         Ort::IoBinding binding(session);
-        for (std::size_t i = 0; i < inputs.size(); ++i) binding.BindInput(inputs[i].name.c_str(), tensor(inputs[i], from[i], inputs[i].shape));
+        for (std::size_t i = 0; i < inputs.size(); ++i)
+            binding.BindInput(inputs[i].name.c_str(), tensor(inputs[i], from[i], inputs[i].shape));
         for (std::size_t i = 0; i < outputs.size(); ++i) {
-            if (outputs[i].varies) binding.BindOutput(outputs[i].name.c_str(), memory);
-            else binding.BindOutput(outputs[i].name.c_str(), tensor(outputs[i], to[i], outputs[i].shape));
+            if (outputs[i].varies)
+                binding.BindOutput(outputs[i].name.c_str(), memory);
+            else
+                binding.BindOutput(outputs[i].name.c_str(), tensor(outputs[i], to[i], outputs[i].shape));
         }
         return binding;
     }
@@ -96,7 +116,8 @@ struct OrtKernel::State {
                 shape = std::span(header.shape).first(static_cast<std::size_t>(header.rank));
             const auto bytes = bytes_of(*element_type(inputs[i].element_type), shape);
             if (!bytes || std::cmp_greater(*bytes, from[i].data.size()))
-                return fail({DiagnosticKind::internal, std::format("'{}' came with the shape {}", inputs[i].name, shape_text(shape)), {}, {}, {}});
+                return fail(
+                    {DiagnosticKind::internal, std::format("'{}' came with the shape {}", inputs[i].name, shape_text(shape)), {}, {}, {}});
             binding.BindInput(inputs[i].name.c_str(), tensor(inputs[i], from[i], shape));
         }
         return {};
@@ -111,9 +132,10 @@ struct OrtKernel::State {
             const auto bytes = bytes_of(*element_type(outputs[i].element_type), shape).value_or(-1);
             MessageHeader& header = *to[i].header;
             if (bytes < 0 || std::cmp_greater(bytes, to[i].data.size()) || shape.size() > header.shape.size())
-                return fail(input_error(std::format("'{}' turned out to be {}, {} bytes; room was planned for {}, {} bytes", outputs[i].name,
-                                                    shape_text(shape), bytes, shape_text(outputs[i].shape), to[i].data.size()))
-                                .fix("plan and export again with larger --dim or --assume-size"));
+                return fail(
+                    input_error(std::format("'{}' turned out to be {}, {} bytes; room was planned for {}, {} bytes", outputs[i].name,
+                                            shape_text(shape), bytes, shape_text(outputs[i].shape), to[i].data.size()))
+                        .fix("plan and export again with larger --dim or --assume-size"));
             if (bytes > 0) std::memcpy(to[i].data.data(), values[i].GetTensorRawData(), static_cast<std::size_t>(bytes));
             header.bytes = bytes;
             header.rank = static_cast<std::int64_t>(shape.size());
@@ -150,7 +172,10 @@ Result<void> OrtKernel::run(std::int64_t slot, std::span<const Message> inputs, 
     auto done = guarded(std::format("'{}' failed", state.file), [&]() -> Result<void> {
         const auto at = static_cast<std::size_t>(slot);
         if (at >= state.slots.size()) state.slots.resize(at + 1);
-        if (!state.slots[at]) state.slots[at] = state.bind(inputs, outputs);
+        if (!state.slots[at]) {
+            if (auto enough = state.check_room(inputs, outputs); !enough) return enough;
+            state.slots[at] = state.bind(inputs, outputs);
+        }
         Ort::IoBinding& binding = *state.slots[at];
         if (auto bound = state.bind_varying(binding, inputs); !bound) return bound;
         state.session.Run(state.run_options, binding);

@@ -17,7 +17,7 @@ namespace {
 
 // A stage alone: at least 3 runs, at most 20; all ranks together take about two seconds of the start, since they take turns.
 constexpr std::int64_t kLeastAlone = 3, kMostAlone = 20;
-constexpr double kSecondsAlone = 0.4, kSecondsAloneOfAll = 2;
+constexpr double kSecondsAlone = 0.25, kSecondsAloneOfAll = 2;
 
 std::string host_name() {
     std::array<char, 256> name{};

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <format>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -54,6 +54,21 @@ void listen(const std::stop_token& stop, std::stop_source& drain) {
     std::_Exit(1);
 }
 
+/// Channels carry tensors as they are; the program has their sizes as the cost model counts them, which may be another data type's.
+void take_sizes(program::Program& program, const onnx::Manifest& manifest) {
+    std::map<std::string_view, Bytes> sizes;
+    const auto take = [&](std::span<const onnx::StageTensor> tensors) {
+        for (const onnx::StageTensor& tensor : tensors) sizes[tensor.name] = tensor.bytes;
+    };
+    take(manifest.inputs);
+    for (const onnx::StageModel& stage : manifest.stages) {
+        take(stage.inputs);
+        take(stage.outputs);
+    }
+    for (program::Channel& channel : program.channels)
+        if (const auto found = sizes.find(channel.tensor); found != sizes.end()) channel.bytes = found->second;
+}
+
 void run_in_process(const Job& job, const onnx::Manifest& manifest, const RankOptions& options) {
     const auto transports = make_local_transports(job.program.ranks, {.synchronous_sends = job.synchronous_sends});
     std::vector<std::jthread> ranks;
@@ -71,11 +86,12 @@ void run_job(const JobRun& run, const StopWatch& since_main) {
     // MPI starts while the files are read and the library registers its operators.
     Result<std::unique_ptr<Transport>> transport;
     std::jthread starting;
-    const auto job = read_job_file(run.job);
+    auto job = read_job_file(run.job);
     if (!job) give_up(rank, job.error());
     if (!run.in_process) starting = std::jthread([&] { transport = make_mpi_transport({.synchronous_sends = job->synchronous_sends}); });
     const auto manifest = onnx::read_manifest_file(job->stages / onnx::kManifestName);
     if (!manifest) give_up(rank, manifest.error());
+    take_sizes(job->program, *manifest);
     static_cast<void>(ort_env());
     if (starting.joinable()) starting.join();
     if (!transport) give_up(rank, std::move(transport.error()));
