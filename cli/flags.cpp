@@ -188,7 +188,7 @@ std::vector<Flag> make_flags() {
         {"assume-size", 0, "N", &Arguments::assume_size, "none", "the size of every dimension that is still unknown after shape inference",
          kInspect | kPlan | kBound | kProfile, 1},
         {"costs", 0, "FILE", &Arguments::costs, "the platform's own model of costs",
-         "measured times (sluice.costs/1); operators it does not name keep the modelled ones", kPlan},
+         "measured times (sluice.costs/1); operators it does not name keep the modelled ones", kInspect | kPlan | kBound},
         {"inputs", 0, "N", &Arguments::inputs, "1000", "how many inputs to simulate", kSimulate, 1},
         {"inputs", 0, "N", &Arguments::inputs, "100, or those of --input", "how many inputs to run", kRun, 1},
         {"duration", 0, "TIME", &Arguments::duration, "none", "run for so long instead of a number of inputs", kRun},

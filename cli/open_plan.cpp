@@ -17,7 +17,7 @@ Result<OpenPlan> open_plan(Session& session) {
 Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
     auto loaded = onnx::load_model(model, {.dimensions = plan.model.dimensions, .assume_size = plan.model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
-    auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit);
+    auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
     if (!frozen) return fail(std::move(frozen.error()));
     auto failures = plan::validate(plan, loaded->graph, *frozen);
     if (!failures.empty()) {

@@ -44,21 +44,29 @@ Result<platform::Platform> choose_platform(const Arguments& arguments, const gra
     return platform::load_platform("cpu");
 }
 
+Result<std::optional<cost::MeasuredCosts>> read_costs(const Arguments& arguments) {
+    if (!arguments.costs) return std::nullopt;
+    return cost::read_costs_file(*arguments.costs);
+}
+
 Result<Prepared> prepare(Session& session) {
     auto model = load_model(session);
     if (!model) return fail(std::move(model.error()));
     auto platform = choose_platform(session.arguments, model->graph);
     if (!platform) return fail(std::move(platform.error()));
-    return prepare(session, std::move(*model), std::move(*platform), session.arguments.stages);
+    auto costs = read_costs(session.arguments);
+    if (!costs) return fail(std::move(costs.error()));
+    return prepare(session, std::move(*model), std::move(*platform), session.arguments.stages, *costs ? &**costs : nullptr);
 }
 
-Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages) {
+Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages,
+                         const cost::MeasuredCosts* costs) {
     Prepared prepared{std::move(model), std::move(platform), {}, 1};
     const std::int64_t wanted = std::max<std::int64_t>(1, stages.value_or(platform::device_count(prepared.platform)));
     // No partition has more stages than operators: a larger k is clamped before it enters the problem.
     prepared.stages = std::min(wanted, static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.model.graph.operator_count())));
     for (;;) {
-        auto frozen = cost::freeze(prepared.model.graph, prepared.platform, prepared.stages);
+        auto frozen = cost::freeze(prepared.model.graph, prepared.platform, prepared.stages, costs);
         if (!frozen) return fail(std::move(frozen.error()));
         prepared.frozen = std::move(*frozen);
         const auto nodes = static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.frozen.problem.node_count()));

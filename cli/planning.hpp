@@ -29,10 +29,12 @@ struct Prepared {
 [[nodiscard]] Result<onnx::LoadedModel> load_model(Session& session);
 /// -p, else the workload's own devices, else `cpu`.
 [[nodiscard]] Result<platform::Platform> choose_platform(const Arguments& arguments, const graph::Graph& graph);
-/// Model, platform and frozen problem; says when -k is above what can be filled.
+/// --costs, or nothing.
+[[nodiscard]] Result<std::optional<cost::MeasuredCosts>> read_costs(const Arguments& arguments);
+/// Model, platform, measured costs and frozen problem; says when -k is above what can be filled.
 [[nodiscard]] Result<Prepared> prepare(Session& session);
 [[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform,
-                                       std::optional<std::int64_t> stages);
+                                       std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr);
 
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);

@@ -57,7 +57,8 @@ Result<Outcome> run_bound(Session& session) {
         terminal.say(std::format("wrote the certificate to {}", *arguments.output));
     }
     const std::string platform = arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "";
-    terminal.hint(std::format("sluice plan {}{} -k {}", shell_word(*arguments.model), platform, prepared->stages));
+    const std::string costs = arguments.costs ? std::format(" --costs {}", shell_word(*arguments.costs)) : "";
+    terminal.hint(std::format("sluice plan {}{}{} -k {}", shell_word(*arguments.model), platform, costs, prepared->stages));
     if (arguments.json) return Outcome{text};
 
     const bound::Certificate& certificate = proven->certificate;

@@ -67,10 +67,12 @@ Result<Outcome> run_inspect(Session& session) {
         view.facts = facts_of(*model->import);
         view.warnings = model->import->warnings;
     }
-    if (arguments.platform || model->graph.given_costs()) {
+    if (arguments.platform || arguments.costs || model->graph.given_costs()) {
         auto platform = choose_platform(arguments, model->graph);
         if (!platform) return fail(std::move(platform.error()));
-        auto frozen = cost::freeze(model->graph, *platform);
+        auto costs = read_costs(arguments);
+        if (!costs) return fail(std::move(costs.error()));
+        auto frozen = cost::freeze(model->graph, *platform, 0, *costs ? &**costs : nullptr);
         if (!frozen) return fail(std::move(frozen.error()));
         for (const std::string& warning : frozen->report.warnings) {
             session.terminal.warn(warning);
@@ -83,10 +85,11 @@ Result<Outcome> run_inspect(Session& session) {
             return fail(std::move(written.error()));
         session.terminal.say(std::format("wrote the graph to {}", *arguments.output));
     }
-    const std::string platform = arguments.platform           ? " -p " + shell_word(*arguments.platform)
-                                 : model->graph.given_costs() ? std::string()
-                                                              : std::string(" -p asic-16");
-    session.terminal.hint(std::format("sluice plan {}{} -k 8", shell_word(*arguments.model), platform));
+    const std::string costs = arguments.costs ? " --costs " + shell_word(*arguments.costs) : "";
+    const std::string platform = arguments.platform                              ? " -p " + shell_word(*arguments.platform)
+                                 : model->graph.given_costs() || arguments.costs ? std::string()
+                                                                                 : std::string(" -p asic-16");
+    session.terminal.hint(std::format("sluice plan {}{}{} -k 8", shell_word(*arguments.model), platform, costs));
     return Outcome{arguments.json ? json::to_file_text(report::model_json(view)) : report::model_text(view)};
 }
 

@@ -1,8 +1,10 @@
 #include "sluice/cost/contract.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <queue>
 #include <span>
 #include <unordered_map>
@@ -75,16 +77,35 @@ Adjacency quotient(const graph::Graph& graph, std::span<const std::uint32_t> gro
 
 }  // namespace
 
-Contraction contract(const graph::Graph& graph) {
+Contraction contract(const graph::Graph& graph, std::span<const std::vector<OperatorId>> joined) {
     const std::size_t n = graph.operator_count();
+    // Colours and groups may overlap: sets are joined by their smallest operators.
+    std::vector<std::uint32_t> smallest(n);
+    std::iota(smallest.begin(), smallest.end(), 0U);
+    const auto find = [&](std::uint32_t o) {
+        while (smallest[o] != o) o = smallest[o] = smallest[smallest[o]];
+        return o;
+    };
+    const auto join = [&](std::size_t a, std::size_t b) {
+        const auto [low, high] = std::minmax({find(static_cast<std::uint32_t>(a)), find(static_cast<std::uint32_t>(b))});
+        smallest[high] = low;
+    };
+    std::unordered_map<std::uint32_t, std::size_t> first_of_colour;
+    for (std::size_t o = 0; o < n; ++o)
+        if (const graph::Operator& op = graph[OperatorId(o)]; op.colour && !op.replicated)
+            join(first_of_colour.try_emplace(*op.colour, o).first->second, o);
+    for (const auto& group : joined)
+        for (OperatorId id : group) {
+            assert(!graph[id].replicated);
+            join(group.front().index(), id.index());
+        }
+
     std::vector<std::uint32_t> group_of(n, kNone);
     std::uint32_t groups = 0;
-    std::unordered_map<std::uint32_t, std::uint32_t> group_of_colour;
     for (std::size_t o = 0; o < n; ++o) {
-        const graph::Operator& op = graph[OperatorId(o)];
-        if (op.replicated) continue;
-        group_of[o] = op.colour ? group_of_colour.try_emplace(*op.colour, groups).first->second : groups;
-        if (group_of[o] == groups) ++groups;
+        if (graph[OperatorId(o)].replicated) continue;
+        const std::uint32_t root = find(static_cast<std::uint32_t>(o));
+        group_of[o] = root == o ? groups++ : group_of[root];
     }
 
     // Components get numbers in the order of their first operator.

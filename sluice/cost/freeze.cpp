@@ -37,11 +37,16 @@ std::unexpected<Diagnostic> refuse(std::string message) { return fail(input_erro
 
 class Freezer {
 public:
-    Freezer(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages)
-        : graph_(graph), platform_(platform), given_(graph.given_costs() ? &*graph.given_costs() : nullptr), stages_(stages) {}
+    Freezer(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages, const MeasuredCosts* measured)
+        : graph_(graph),
+          platform_(platform),
+          given_(graph.given_costs() ? &*graph.given_costs() : nullptr),
+          stages_(stages),
+          measured_(measured) {}
 
     Result<FrozenProblem> run() {
         auto done = check()
+                        .and_then([this] { return apply_measured(); })
                         .and_then([this] { return add_nodes(); })
                         .and_then([this] { return add_edges(); })
                         .and_then([this] { return add_weights(); })
@@ -52,7 +57,7 @@ public:
             frozen_.report.warnings.push_back(
                 std::format("the chip rules of '{}' are not part of this objective: nothing checks that a plan is legal on the module",
                             platform_.name));
-        frozen_.report.cost_source = given_ ? "given" : "analytic";
+        frozen_.report.cost_source = cost_source();
         problem_.fingerprint = fingerprint_of(problem_);
         return std::move(frozen_);
     }
@@ -92,8 +97,50 @@ private:
                         .note("the largest part is " + bytes_.largest()));
     }
 
+    Result<void> apply_measured() {
+        if (!measured_) return {};
+        if (!measured_->device_class.empty()) {
+            std::vector<std::string_view> names;
+            for (const platform::DeviceClass& device : platform_.classes) names.push_back(device.name);
+            const auto found = std::ranges::find(names, measured_->device_class);
+            if (found == names.end()) {
+                const std::string_view near = nearest_match(measured_->device_class, names);
+                return fail(input_error(std::format("the costs are for device class '{}', and '{}' has none of that name",
+                                                    measured_->device_class, platform_.name))
+                                .fix(near.empty() ? "leave 'device_class' out: the platform's first class is meant then"
+                                                  : std::format("did you mean '{}'?", near)));
+            }
+            measured_class_ = static_cast<std::size_t>(found - names.begin());
+        }
+        auto applied = apply(graph_, *measured_);
+        if (!applied) return fail(std::move(applied.error()));
+        applied_ = std::move(*applied);
+        frozen_.costs = applied_.costs;
+        frozen_.report.warnings = applied_.warnings;
+        return {};
+    }
+
+    [[nodiscard]] bool is_measured(OperatorId id, std::size_t device) const {
+        return measured_ && device == measured_class_ && applied_.time[id.index()].has_value();
+    }
+
+    /// Which share of the total time of the measured class came from where; of the operators where all that is 0.
+    [[nodiscard]] std::string cost_source() const {
+        const std::string_view model = given_ ? "given" : "analytic";
+        if (!measured_) return std::string(model);
+        const bool all = covered_.operators[1] == 0;
+        const Wide measured = covered_.time[0] + covered_.time[1] > 0 ? covered_.time[0] : covered_.operators[0];
+        const Wide rest = covered_.time[0] + covered_.time[1] > 0 ? covered_.time[1] : covered_.operators[1];
+        const auto tenths = static_cast<std::int64_t>((1000 * measured + (measured + rest) / 2) / (measured + rest));
+        std::string text =
+            all ? "measured"
+                : std::format("measured {}.{} %, {} {}.{} %", tenths / 10, tenths % 10, model, (1000 - tenths) / 10, (1000 - tenths) % 10);
+        if (platform_.classes.size() > 1) text += std::format(" on '{}', {} elsewhere", platform_.classes[measured_class_].name, model);
+        return text;
+    }
+
     Result<void> add_nodes() {
-        Contraction contraction = contract(graph_);
+        Contraction contraction = contract(graph_, applied_.groups);
         if (contraction.operators.size() == 0)
             return refuse(std::format("'{}' has nothing to plan: all its {} operators are constants or shape arithmetic", graph_.name(),
                                       graph_.operator_count()));
@@ -213,7 +260,9 @@ private:
     }
 
     /// nullopt: this class does not support the operator.
-    [[nodiscard]] Result<std::optional<Duration>> time_of(OperatorId id, const platform::DeviceClass& device) const {
+    [[nodiscard]] Result<std::optional<Duration>> time_of(OperatorId id, std::size_t c) const {
+        if (is_measured(id, c)) return applied_.time[id.index()];
+        const platform::DeviceClass& device = platform_.classes[c];
         if (given_) {
             const std::optional<Duration> time = given_class_of(device).time[id.index()];
             if (time && *time < Duration{0})
@@ -269,8 +318,13 @@ private:
         for (OperatorId id : problem_.operators[v]) {
             Duration slowest{0};
             for (std::size_t c = 0; c < problem_.classes.size(); ++c) {
-                const auto time = time_of(id, platform_.classes[c]);
+                const auto time = time_of(id, c);
                 if (!time) return fail(time.error());
+                if (measured_ && c == measured_class_) {
+                    const std::size_t from = is_measured(id, c) ? 0 : 1;
+                    covered_.time[from] += time->value_or(Duration{0}).count();
+                    ++covered_.operators[from];
+                }
                 if (!*time) problem_.classes[c].supported.erase(v);
                 times_of_operator_[c] = time->value_or(Duration{0});
                 slowest = std::max(slowest, times_of_operator_[c]);
@@ -303,6 +357,7 @@ private:
         for (std::size_t o = 0; o < graph_.operator_count(); ++o) {
             const graph::Operator& op = graph_[OperatorId(o)];
             if (op.replicated || !costed_by_bytes(op.features)) continue;
+            if (platform_.classes.size() == 1 && is_measured(OperatorId(o), 0)) continue;
             ++counts[op.type.empty() ? "(no type)" : op.type];
             ++total;
         }
@@ -319,6 +374,12 @@ private:
     const platform::Platform& platform_;
     const graph::GivenCosts* given_;
     std::int64_t stages_;
+    const MeasuredCosts* measured_;
+    std::size_t measured_class_ = 0;
+    AppliedCosts applied_;  // empty without measured costs
+    struct {
+        Wide time[2] = {0, 0}, operators[2] = {0, 0};
+    } covered_;  // on the measured class: by measurement, by the model
     FrozenProblem frozen_;
     StageProblem& problem_ = frozen_.problem;
     std::vector<Duration> times_of_operator_ = std::vector<Duration>(platform_.classes.size());
@@ -327,8 +388,9 @@ private:
 
 }  // namespace
 
-Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages) {
-    return Freezer(graph, platform, stages).run();
+Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages,
+                             const MeasuredCosts* measured) {
+    return Freezer(graph, platform, stages, measured).run();
 }
 
 }  // namespace sluice::cost

@@ -1,9 +1,10 @@
 // The frozen problem that planners, bounds, validator and simulator see (design §3.4): arrays of integers and nothing of ONNX or FLOPs.
 // Nodes are numbered in a topological order. A node is one operator of the graph, or several that must share a stage (a colour
-// class, closed under convexity); operators that are replicated for free are not in it.
+// class or a fused kernel, closed under convexity); operators that are replicated for free are not in it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "sluice/base/diagnostic.hpp"
 #include "sluice/base/ids.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/cost/measured.hpp"
 #include "sluice/graph/graph.hpp"
 #include "sluice/graph/node_set.hpp"
 #include "sluice/platform/platform.hpp"
@@ -62,19 +64,22 @@ struct StageProblem {
 /// What freezing noticed, for the user: "12 operators of unknown type costed by bytes: com.acme.Foo (12)".
 struct ProblemReport {
     std::vector<std::string> warnings;
-    std::string cost_source;  // "analytic", "given"
+    std::string cost_source;  // "analytic", "given", "measured", "measured 98.2 %, analytic 1.8 %" (of the total time)
 };
 
 struct FrozenProblem {
     StageProblem problem;
     ProblemReport report;
+    std::optional<MeasuredCosts> costs;  // those that apply: what a plan must hold to be verified
 };
 
 /// Features or given times -> integer picoseconds, frozen. With given costs the times are the file's own (the class of the same name, else
-/// its first); transfers too when the platform says given_transfers.
+/// its first); transfers too when the platform says given_transfers. Measured costs replace, on the one class that they are for, the times
+/// of the operators they name, and join those of one fused kernel into a node.
 /// `stages` is -k: where it is above the devices of all classes, the first class gets the rest (-k asks "what if there were so many"). 0:
 /// as the platform has. Diagnostics: a platform that platform::check refuses; nothing to plan; an operator no class supports; sums beyond
-/// kLargestTotal; no transfer bytes where a link needs them.
-[[nodiscard]] Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages = 0);
+/// kLargestTotal; no transfer bytes where a link needs them; measured costs that do not apply (cost::apply), or are for no class there is.
+[[nodiscard]] Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages = 0,
+                                           const MeasuredCosts* measured = nullptr);
 
 }  // namespace sluice::cost

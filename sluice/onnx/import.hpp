@@ -24,16 +24,16 @@ struct ImportOptions {
 struct ImportReport {
     std::int64_t opset = 0;
     std::string producer;
-    std::size_t nodes = 0;                     // in the file, after inlining functions
-    std::size_t folded = 0;                    // constants and shape chains folded away
-    std::size_t removed_identities = 0;        // Identity, Dropout
+    std::size_t nodes = 0;               // in the file, after inlining functions
+    std::size_t folded = 0;              // constants and shape chains folded away
+    std::size_t removed_identities = 0;  // Identity, Dropout
     std::size_t views = 0;
-    std::size_t aliases = 0;                   // Identity(initializer) resolved
+    std::size_t aliases = 0;  // Identity(initializer) resolved
     std::size_t inlined_functions = 0;
     std::size_t shapes_inferred = 0, shapes_assumed = 0, shapes_open = 0;  // tensors
-    std::vector<std::string> opaque_types;     // types without a cost rule, "com.acme.Foo (12)"
-    std::vector<std::string> warnings;         // stray sinks, parameters that may be double, …
-    std::vector<std::pair<std::string, std::string>> bound_dimensions;  // symbolic dimension -> value and where from
+    std::vector<std::string> opaque_types;                                 // types without a cost rule, "com.acme.Foo (12)"
+    std::vector<std::string> warnings;                                     // stray sinks, parameters that may be double, …
+    std::vector<std::pair<std::string, std::string>> bound_dimensions;     // symbolic dimension -> value and where from
 };
 
 struct ImportedModel {

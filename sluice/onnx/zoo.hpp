@@ -40,4 +40,8 @@ enum class ZooWeights { none, random };
 [[nodiscard]] Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::uint64_t seed,
                                      const std::filesystem::path& path, const std::stop_token& stop = {});
 
+/// With random weights, always beside the model in `path`.weights, where zoo_bytes without weights says that they are.
+[[nodiscard]] Result<void> zoo_write_external(std::string_view specification, std::uint64_t seed, const std::filesystem::path& path,
+                                              const std::stop_token& stop = {});
+
 }  // namespace sluice::onnx

@@ -19,6 +19,7 @@ Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, co
     plan.platform = platform;
     plan.stage_limit = stage_limit;
     plan.cost_source = frozen.report.cost_source;
+    plan.costs = frozen.costs;
 
     const cost::PartitionCost cost = cost::price(problem, partition);
     plan.predicted = {.bottleneck = cost.bottleneck, .latency = cost.latency, .peak_memory = cost.peak_memory};

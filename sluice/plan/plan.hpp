@@ -71,7 +71,8 @@ struct Plan {
     ModelReference model;
     platform::Platform platform;
     std::int64_t stage_limit = 0;  // -k
-    std::string cost_source;       // "analytic", "given"
+    std::string cost_source;       // "analytic", "given", "measured 98.2 %, analytic 1.8 %"
+    std::optional<cost::MeasuredCosts> costs;
     std::vector<PlannedStage> stages;
     std::vector<OperatorReference> replicated;
     Predicted predicted;

@@ -236,8 +236,8 @@ void read_termination(const Members& members, Plan& plan) {
 
 Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     const Members members(document,
-                          {"format", "job", "model", "platform", "k", "cost_source", "method", "options", "seed", "predicted", "bound",
-                           "gap", "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
+                          {"format", "job", "model", "platform", "k", "cost_source", "costs", "method", "options", "seed", "predicted",
+                           "bound", "gap", "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
                           failure);
     Plan plan;
     plan.job = members.text("job");
@@ -249,6 +249,7 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     if (!failure) plan.platform = members.take(platform::read_platform(members.node("platform")));
     plan.stage_limit = members.integer("k", 1, kMostDevices);
     plan.cost_source = members.text("cost_source");
+    if (const json::Node* costs = document.find("costs"); costs && !failure) plan.costs = members.take(cost::read_costs(*costs));
     plan.method = members.text("method");
     for (const auto& [name, value] : members.object("options")) plan.options.emplace_back(name, members.take(value.as_string()));
     plan.seed = static_cast<std::uint64_t>(members.take(members.node("seed").as_count()));
@@ -280,13 +281,14 @@ std::string to_json_text(const Plan& plan) {
     ordered_json bound = nullptr;
     if (plan.bound) bound = {{"value_ps", plan.bound->value.count()}, {"kind", plan.bound->kind}, {"certified", plan.bound->certified}};
 
-    const ordered_json document = {
+    ordered_json document = {
         {"format", kPlanFormat},
         {"job", plan.job},
         {"model", to_json(plan.model)},
         {"platform", platform::to_json(plan.platform)},
         {"k", plan.stage_limit},
         {"cost_source", plan.cost_source},
+        {"costs", plan.costs ? cost::to_json(*plan.costs) : ordered_json(nullptr)},
         {"method", plan.method},
         {"options", std::move(options)},
         {"seed", plan.seed},
@@ -305,6 +307,7 @@ std::string to_json_text(const Plan& plan) {
         {"stages", std::move(stages)},
         {"replicated", to_json(plan.replicated)},
         {"rewrites", ordered_json::array()}};
+    if (!plan.costs) document.erase("costs");
     return json::to_file_text(document);
 }
 

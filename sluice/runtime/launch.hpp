@@ -16,6 +16,7 @@ namespace sluice::runtime {
 struct LaunchOptions {
     std::filesystem::path worker;     // empty: sluice-worker beside this program, or $SLUICE_WORKER
     std::filesystem::path hostfile;   // empty: this host, or what Slurm gave
+    std::filesystem::path folder;     // where the job's file goes, for all hosts to read; empty: a temporary one of this host
     std::vector<std::string> mpirun;  // further words for mpirun
     std::stop_token stop;
     std::function<void(const WorkerMessage&)> on_message;
@@ -29,8 +30,12 @@ struct LaunchResult {
     bool interrupted = false;        // stop was asked for; what was done until then is delivered
 };
 
+/// Whether ranks may be on other hosts: a hostfile is named, or Slurm gave several nodes.
+[[nodiscard]] bool several_hosts(const LaunchOptions& options);
+
 /// Diagnostics: no mpirun, no worker, a host that cannot be reached; a rank that failed or was killed (stage, host, input, its last log
-/// lines), a hang. Ends within 5 s of the first of them, with every process gone and no file left.
+/// lines), a hang; stopped before the ranks were ready. Ends within 5 s of the first of them, with every process gone and no file left.
+/// A stop once they are ready drains: what is under way is delivered, and the result says `interrupted`.
 [[nodiscard]] Result<LaunchResult> launch(const Job& job, const LaunchOptions& options);
 
 }  // namespace sluice::runtime

@@ -63,7 +63,8 @@ using WorkerMessage = std::variant<Ready, Status, Delivered, Finished, Failed>;
 
 inline constexpr std::size_t kLongestLine = 3000;
 
-/// One line without its newline; a diagnostic's longest texts are shortened to keep it within kLongestLine.
+/// One line without its newline; the longest texts and lists are shortened to keep it within kLongestLine. Bytes that are no UTF-8 become
+/// U+FFFD.
 [[nodiscard]] std::string to_line(const WorkerMessage& message);
 /// Nothing when the line is no message of ours (a library printed it).
 [[nodiscard]] std::optional<WorkerMessage> read_line(std::string_view line);

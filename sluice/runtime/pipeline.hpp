@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <stop_token>
+#include <vector>
 
 #include "sluice/program/program.hpp"
 #include "sluice/runtime/kernel.hpp"
@@ -31,11 +32,20 @@ struct PipelineOptions {
     std::function<void(const Status&)> status;  // called at most ten times a second
 };
 
-/// Runs a stage's list until the host says that there are no more inputs (a header with input -1 on every channel ends a rank).
-/// Diagnostics: the kernel's; a message of another input than the next (named); patience exceeded: stage, tensor, input; stopped.
+/// The first send of each distinct tensor of a stage's list, in their order: the `outputs` of StageKernel::run.
+[[nodiscard]] std::vector<program::ChannelId> outputs_of(const program::Program& program, const program::InstructionList& list);
+/// The slots that StageKernel::run will see are 0 to this - 1: the least common multiple of the list's credits and output slots.
+[[nodiscard]] std::int64_t slots_of(const program::Program& program, const program::InstructionList& list);
+
+/// Runs a stage's list until the host says that there are no more inputs.
+/// The end: once the host has fed n inputs, a header with input -1 (and n in shape[0]) goes down every channel in place of each input from
+/// n on whose receive is posted by then, credits x replicas of them, so that no request is left open anywhere. Diagnostics: the kernel's; a
+/// message of another input than the next (named); patience exceeded: stage, tensor, input, peer; stopped; a stage without receives, which
+/// would never end.
 [[nodiscard]] Result<Finished> run_stage(const program::Program& program, const program::InstructionList& list, Transport& transport,
                                          StageKernel& kernel, const PipelineOptions& options);
-/// Runs feed and collect, in two threads.
+/// Runs feed (wanted, feed: a thread of its own) and collect. No more inputs are under way than the program's buffers hold, also where
+/// small messages are sent eagerly, so that `wanted` is asked about an input shortly before it can start.
 [[nodiscard]] Result<Finished> run_host(const program::Program& program, Transport& transport, HostIo& io, const PipelineOptions& options);
 
 }  // namespace sluice::runtime

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sluice/runtime/child.hpp"
+#include "sluice/runtime/fields.hpp"
 #include "sluice/runtime/scratch_folder.hpp"
 
 namespace sluice::runtime {
@@ -13,44 +14,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// --- reading: the first failure is kept, everything after it reads as a default ---
-
-class Fields {
-public:
-    Fields(const json::Node& node, std::optional<Diagnostic>& fault) : node_(&node), fault_(&fault) {}
-
-    template <typename T>
-    T take(Result<T> value) const {
-        if (value) return *std::move(value);
-        if (!*fault_) *fault_ = std::move(value.error());
-        return T{};
-    }
-    [[nodiscard]] const json::Node& at(std::string_view key) const {
-        static const json::Node kNothing;
-        const json::Node* found = take(node_->get(key));
-        return found != nullptr ? *found : kNothing;
-    }
-    [[nodiscard]] std::string text(std::string_view key) const { return take(at(key).as_string()); }
-    [[nodiscard]] std::int64_t count(std::string_view key) const { return take(at(key).as_count()); }
-    [[nodiscard]] double number(std::string_view key) const { return take(at(key).as_number()); }
-    [[nodiscard]] std::vector<std::string> texts(std::string_view key) const {
-        std::vector<std::string> list;
-        if (const json::Array* items = take(at(key).as_array()))
-            for (const json::Node& item : *items) list.push_back(take(item.as_string()));
-        return list;
-    }
-    void known(std::initializer_list<std::string_view> keys) const {
-        if (auto fine = node_->expect_keys(keys); !fine && !*fault_) *fault_ = std::move(fine.error());
-    }
-
-private:
-    const json::Node* node_;
-    std::optional<Diagnostic>* fault_;
-};
-
 RawKernel read_kernel(const json::Node& node, std::optional<Diagnostic>& fault) {
-    const Fields fields(node, fault);
-    fields.known({"name", "op_type", "domain", "inputs", "outputs", "min_us", "median_us", "runs"});
+    const Fields fields(node, {"name", "op_type", "domain", "inputs", "outputs", "min_us", "median_us", "runs"}, fault);
     return {.name = fields.text("name"),
             .op_type = fields.text("op_type"),
             .domain = fields.text("domain"),
@@ -126,9 +91,10 @@ std::string to_json_text(const RawProfile& profile) {
 Result<RawProfile> read_raw_profile(const json::Node& document) {
     if (auto fine = document.expect_format(kKernelsFormat); !fine) return fail(std::move(fine.error()));
     std::optional<Diagnostic> fault;
-    const Fields fields(document, fault);
-    fields.known({"format", "library", "processor", "threads", "optimisation", "runs", "whole_min_us", "whole_median_us", "whole_cpu_us",
-                  "profiled_min_us", "profiled_median_us", "kernels"});
+    const Fields fields(document,
+                        {"format", "library", "processor", "threads", "optimisation", "runs", "whole_min_us", "whole_median_us",
+                         "whole_cpu_us", "profiled_min_us", "profiled_median_us", "kernels"},
+                        fault);
     RawProfile profile{.kernels = {},
                        .whole_min_us = fields.number("whole_min_us"),
                        .whole_median_us = fields.number("whole_median_us"),

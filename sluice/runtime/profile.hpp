@@ -30,7 +30,7 @@ struct RawProfile {
     std::vector<RawKernel> kernels;
     double whole_min_us = 0, whole_median_us = 0;        // one run of the model, without profiling
     double profiled_min_us = 0, profiled_median_us = 0;  // and with
-    double whole_cpu_us = 0;  // CPU time of one unprofiled run, mean; below 0.8 × wall × threads the cores were not free
+    double whole_cpu_us = 0;  // CPU time of one such run, the least; far below whole_min_us × threads: the cores were not free
     std::int64_t runs = 0;
     std::int64_t threads = 1;
     int optimisation = 99;

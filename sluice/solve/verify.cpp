@@ -51,7 +51,7 @@ VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bou
         add(plan::validate(plan, graph, {}));
         return report;
     }
-    auto frozen = cost::freeze(graph, plan.platform, plan.stage_limit);
+    auto frozen = cost::freeze(graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
     if (!frozen) {
         Diagnostic failure = std::move(frozen.error());
         failure.kind = DiagnosticKind::verification;

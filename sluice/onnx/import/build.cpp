@@ -264,18 +264,15 @@ private:
         for (const Body& body : links.bodies) add_body_parameters(*body.scope, owner, parameters);
         note_use(links);
 
-        bool small_sizes = true;
         for (TensorInfo* output : links.outputs) {
             // The first output names the operator; others count when somebody reads them.
             const bool needed = output && (outputs.empty() || read_.contains(output) || model_outputs_.contains(output));
             facts.outputs.push_back(needed ? std::optional(facts_of(*output)) : std::nullopt);
             if (!needed) continue;
             outputs.push_back(add_tensor(*output));
-            const auto shape = full_shape(output->type);
-            const auto bytes = shape ? bytes_of(element_type(*output), *shape) : std::nullopt;
-            small_sizes = small_sizes && output->dependence == Dependence::sizes && bytes && *bytes <= kSmallConstant;
         }
-        op.replicated = small_sizes && !outputs.empty();
+        // Sizes that are the same in every run were folded. What works out others must see the tensor itself: replicated for free it
+        // would need that tensor, all of it, in each stage; as an operator it sends a few bytes.
         op.features = features_of(facts);
         if (passes_gradient(facts)) {
             for (TensorInfo* output : links.outputs) {

@@ -9,9 +9,6 @@ namespace sluice::onnx::zoo {
 namespace {
 static_assert(std::endian::native == std::endian::little, "ONNX raw data is little-endian");
 
-constexpr std::int64_t kMean = 2 * 65535;                      // of four uniform 16-bit numbers
-constexpr double kInverseDeviation = 1.0 / 37837.22731286154;  // sqrt(4 (65536^2 - 1) / 12)
-
 template <typename T, typename Make>
 void fill(std::span<char> piece, Make make) {
     assert(piece.size() % sizeof(T) == 0);
@@ -31,12 +28,7 @@ void DataSource::next(std::span<char> piece) {
     const Recipe& recipe = initializer_->recipe;
     if (const auto* normal = std::get_if<Normal>(&recipe)) {
         const double mean = normal->mean, scale = normal->deviation * kInverseDeviation;
-        fill<float>(piece, [&] {
-            const std::uint64_t draw = random_();
-            const std::int64_t sum =
-                static_cast<std::int64_t>((draw & 0xffff) + ((draw >> 16) & 0xffff) + ((draw >> 32) & 0xffff) + (draw >> 48));
-            return static_cast<float>(mean + scale * static_cast<double>(sum - kMean));
-        });
+        fill<float>(piece, [&] { return static_cast<float>(mean + scale * static_cast<double>(centred_sum(random_))); });
     } else if (std::holds_alternative<Range>(recipe)) {
         fill<std::int64_t>(piece, [&, next = position_]() mutable { return next++; });
     } else if (std::holds_alternative<LowerTriangle>(recipe)) {

@@ -13,6 +13,14 @@ namespace sluice::onnx::zoo {
 
 inline constexpr double kLargestDeviations = 3.47;  // |value - mean| <= this many deviations
 
+/// A draw of the sum, less its mean; times kInverseDeviation it has deviation 1.
+[[nodiscard]] inline std::int64_t centred_sum(RandomStream& random) {
+    constexpr std::int64_t kMean = 2 * 65535;  // of four uniform 16-bit numbers
+    const std::uint64_t draw = random();
+    return static_cast<std::int64_t>((draw & 0xffff) + ((draw >> 16) & 0xffff) + ((draw >> 32) & 0xffff) + (draw >> 48)) - kMean;
+}
+inline constexpr double kInverseDeviation = 1.0 / 37837.22731286154;  // sqrt(4 (65536^2 - 1) / 12)
+
 /// Yields an initializer's little-endian bytes in order.
 class DataSource {
 public:

@@ -124,6 +124,12 @@ auto guarded(Make make) -> decltype(make()) {
     }
 }
 
+Result<void> write_external(const Model& model, std::uint64_t seed, const std::filesystem::path& path, const std::stop_token& stop) {
+    const DataLayout layout = external_layout(model);
+    const std::string bytes = serialise(model, layout, data_path(path).filename().string(), seed);
+    return write_pair(path, bytes, model, layout, seed, stop);
+}
+
 std::string without_weights(const Model& model, std::uint64_t seed) {
     return serialise(model, external_layout(model), "weights.bin", seed);
 }
@@ -169,10 +175,13 @@ Result<void> zoo_write(std::string_view specification, ZooWeights weights, std::
             zoo::refuse("weights over 64 MiB need a file of their own, and standard output has no place for one",
                         "write the model to a file");
         }
-        const zoo::DataLayout layout = zoo::external_layout(model);
-        const std::string bytes = zoo::serialise(model, layout, zoo::data_path(path).filename().string(), seed);
-        return zoo::write_pair(path, bytes, model, layout, seed, stop);
+        return zoo::write_external(model, seed, path, stop);
     });
+}
+
+Result<void> zoo_write_external(std::string_view specification, std::uint64_t seed, const std::filesystem::path& path,
+                                const std::stop_token& stop) {
+    return zoo::guarded([&] { return zoo::write_external(zoo::build(specification), seed, path, stop); });
 }
 
 }  // namespace sluice::onnx
