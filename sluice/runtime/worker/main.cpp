@@ -104,8 +104,25 @@ int report(const Diagnostic& diagnostic) {
     return diagnostic.kind == DiagnosticKind::usage ? 2 : 1;
 }
 
-Result<void> call(std::span<const std::string> words) {
+Result<void> run_verb(std::span<const std::string> words, const StopWatch& since_main) {
+    JobRun run;
+    for (const std::string& word : words) {
+        if (word == "--in-process")
+            run.in_process = true;
+        else if (word.starts_with("--") || !run.job.empty())
+            return fail(usage_error(std::format("unexpected '{}'", word)).fix("sluice-worker --help"));
+        else
+            run.job = word;
+    }
+    if (run.job.empty()) return fail(usage_error("run needs JOB.json").fix("sluice-worker --help"));
+    run_job(run, since_main);
+    return {};
+}
+
+Result<void> call(std::span<const std::string> words, const StopWatch& since_main) {
     if (words.empty()) return fail(usage_error("nothing to do").fix("sluice-worker --help"));
+    if (words[0] == "run") return run_verb(words.subspan(1), since_main);
+    if (words[0] == "versions") return write_file("-", versions_text());
     if (words[0] == "profile") return profile_verb(words.subspan(1));
     if (words[0] == "--help") return write_file("-", kUsage);
     return fail(usage_error(std::format("unknown verb '{}'", words[0])).fix("sluice-worker --help"));
@@ -114,7 +131,8 @@ Result<void> call(std::span<const std::string> words) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    const StopWatch since_main;
     const std::vector<std::string> words(argv + 1, argv + argc);
-    const auto done = call(words);
+    const auto done = call(words, since_main);
     return done ? 0 : report(done.error());
 }

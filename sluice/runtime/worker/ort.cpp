@@ -32,8 +32,8 @@ std::optional<GraphOptimizationLevel> level_of(int optimisation) {
 Ort::Env& ort_env() {
     static const std::unique_ptr<Ort::Env> environment = [] {
         std::streambuf* const before = std::cerr.rdbuf(nullptr);
-        // Warnings are about graphs ("serialising an optimised model", initializers nobody uses), and nobody asked.
-        auto made = std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_ERROR, "sluice");
+        // Nothing is logged: what goes wrong is thrown, in the same words, and warnings about graphs have nobody to read them.
+        auto made = std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_FATAL, "sluice");
         onnx::register_operators();
         std::cerr.rdbuf(before);
         std::cerr.clear();  // writing to no buffer has set its error state

@@ -9,6 +9,7 @@
 
 #include "sluice/base/diagnostic.hpp"
 #include "sluice/runtime/profile.hpp"
+#include "sluice/runtime/worker/clock.hpp"
 
 namespace sluice::runtime {
 
@@ -18,5 +19,15 @@ struct ProfileRun {
     ProfileOptions options;
 };
 [[nodiscard]] Result<RawProfile> run_profile(const ProfileRun& run);
+
+/// `sluice-worker run`: says everything on stdout (messages.hpp). Returns when all is well; after Failed the process ends in here, with 1.
+struct JobRun {
+    std::filesystem::path job;
+    bool in_process = false;
+};
+void run_job(const JobRun& run, const StopWatch& since_main);
+
+/// `sluice-worker versions`: {"onnxruntime", "onnxruntime_providers", "mpi", "onnx"}.
+[[nodiscard]] std::string versions_text();
 
 }  // namespace sluice::runtime
