@@ -1,7 +1,7 @@
-# `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is `micro`, `export` or a suite of bench/suites.
+# `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is `micro`, `export`, `kills` or a suite of bench/suites.
 suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||')
 case ${1:-} in
-    '') printf 'benches:\n  micro\n  export\n'; for name in $suites; do printf '  %s\n' "$name"; done ;;
+    '') printf 'benches:\n  micro\n  export\n  kills\n'; for name in $suites; do printf '  %s\n' "$name"; done ;;
     micro)
         shift
         build release bench_micro
@@ -10,6 +10,11 @@ case ${1:-} in
         "$here/build/release/bench/bench_micro" --benchmark_min_time=0.2s --benchmark_out="$json" --benchmark_out_format=json
         mkdir -p "$here/bench/results"
         exec python3 "$here/bench/micro_table.py" "$json" "$here/bench/results/micro.md" ;;
+    kills)
+        shift
+        build release sluice
+        build release sluice-worker
+        exec python3 "$here/bench/soak_kill.py" "$here/build/release/bin/sluice" --markdown "$here/bench/results/kills.md" "$@" ;;
     export)
         shift
         build release bench_export
