@@ -20,7 +20,7 @@ case ${1:-} in
         build release bench_export
         if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
         [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
-        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$here/bench/results/export.md" "$@" ;;
+        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4 -o "$here/bench/results/export.md" "$@" ;;
     *)
         printf '%s\n' "$suites" | grep -qx "$1" || die "no bench '$1'; './dev bench' lists them"
         build release sluice
