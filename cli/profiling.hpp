@@ -17,6 +17,7 @@ struct ProfilingOptions {
     onnx::WeightSource weights = onnx::WeightSource::file;
     std::uint64_t seed = 0;
     runtime::ProfileOptions run;  // shapes are filled in from the graph
+    double patience = 30;         // seconds: on a busy machine the whole measurement is repeated for up to so long, and minima are kept
 };
 
 struct Profiled {
@@ -31,7 +32,7 @@ struct Profiled {
 /// Median over minimum, less 1, beyond which a time is called noisy.
 inline constexpr double kNoisySpread = 0.25;
 
-/// What a user must know before trusting the times: cores that were not free, spread, a scale far from 1.
+/// What a user must know before trusting the times: cores that were not free, spread, a run far from the sum of its kernels.
 [[nodiscard]] std::vector<std::string> doubts_about(const Profiled& profiled);
 
 }  // namespace sluice::cli

@@ -1,7 +1,8 @@
 # `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
+own='micro export runtime'
 suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||')
 case ${1:-} in
-    '') printf 'benches:\n  micro\n  runtime\n'; for name in $suites; do printf '  %s\n' "$name"; done ;;
+    '') printf 'benches:\n'; printf '  %s\n' $own $suites ;;
     micro)
         shift
         build release bench_micro
@@ -14,6 +15,12 @@ case ${1:-} in
         shift
         build release sluice
         exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;
+    export)
+        shift
+        build release bench_export
+        if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
+        [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
+        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$here/bench/results/export.md" "$@" ;;
     *)
         printf '%s\n' "$suites" | grep -qx "$1" || die "no bench '$1'; './dev bench' lists them"
         build release sluice

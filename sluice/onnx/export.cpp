@@ -120,6 +120,9 @@ Result<Manifest> export_model(const fs::path& path, const graph::Graph& graph, s
 
     auto target = ExportFolder::make(folder);
     if (!target) return fail(std::move(target.error()));
+    std::error_code error;
+    if (fs::equivalent(fs::absolute(path).parent_path(), target->final_path(), error))
+        return fail(input_error(std::format("cannot export to '{}': the model lies in it", folder.string())).fix("give -o a new folder"));
     WeightFiles weights(path, target->path(), target->final_path(),
                         options.self_contained  ? WeightPlacement::copy
                         : options.adopt_weights ? WeightPlacement::move

@@ -23,6 +23,7 @@ struct Comparison {
     bool bitwise = true;
     double worst = 0;  // largest |difference| of a tensor, relative to the largest magnitude in it
     std::string worst_tensor;
+    double spread = 2;  // least (largest value - smallest) / largest magnitude of a tensor: 0 where equality would say nothing
 };
 
 /// The unsplit model's outputs on made-up inputs: kept, so that several partitions can be held against them.

@@ -18,18 +18,13 @@ using ::onnx::TensorProto;
 /// Before this IR version every initializer is listed as an input, too.
 constexpr std::int64_t kFreeInitializers = 4;
 
-/// Sizes that differ from run to run stay open, but for those that the file itself states.
+/// Where sizes differ from run to run only what the file itself says is stated: import may have had to guess even the rank.
 ::onnx::TypeProto stated_type(const TensorInfo& tensor) {
     ::onnx::TypeProto type = tensor.type;
-    if (!tensor.varies || !type.has_tensor_type() || !type.tensor_type().has_shape()) return type;
-    const auto* declared = tensor.declared && tensor.declared->has_tensor_type() && tensor.declared->tensor_type().has_shape()
-                               ? &tensor.declared->tensor_type().shape()
-                               : nullptr;
-    auto& shape = *type.mutable_tensor_type()->mutable_shape();
-    for (int d = 0; d < shape.dim_size(); ++d) {
-        const bool stated = declared && declared->dim_size() == shape.dim_size() && declared->dim(d).has_dim_value();
-        if (!stated) shape.mutable_dim(d)->Clear();
-    }
+    if (!tensor.varies || !type.has_tensor_type()) return type;
+    type.mutable_tensor_type()->clear_shape();
+    if (tensor.declared && tensor.declared->has_tensor_type() && tensor.declared->tensor_type().has_shape())
+        *type.mutable_tensor_type()->mutable_shape() = tensor.declared->tensor_type().shape();
     return type;
 }
 
