@@ -1,5 +1,5 @@
 # `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
-own='micro export runtime'
+own='micro export runtime kills'
 suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||')
 case ${1:-} in
     '') printf 'benches:\n'; printf '  %s\n' $own $suites ;;
@@ -21,6 +21,11 @@ case ${1:-} in
         if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
         [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
         exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$here/bench/results/export.md" "$@" ;;
+    kills)
+        shift
+        build release sluice
+        build release sluice-worker
+        exec python3 "$here/bench/soak_kill.py" "$here/build/release/bin/sluice" --markdown "$here/bench/results/kills.md" "$@" ;;
     *)
         printf '%s\n' "$suites" | grep -qx "$1" || die "no bench '$1'; './dev bench' lists them"
         build release sluice

@@ -127,9 +127,10 @@ std::string run_text(const RunView& run) {
                                                                           free ? "measured" : "observed", signed_percent(error_of(run)))
                                                             : "");
     const double slowest = slowest_alone_ms(run);
-    facts.emplace_back(
-        "efficiency",
-        slowest > 0 ? std::format("{:.3f}: throughput x {}, the slowest stage's own time", efficiency_of(run), ms_text(slowest)) : "");
+    facts.emplace_back("efficiency",
+                       slowest <= 0 ? ""
+                       : free ? std::format("{:.3f}: throughput x {}, the slowest stage's own time", efficiency_of(run), ms_text(slowest))
+                              : "unknown: on busy cores a stage alone and a stage in the pipeline cannot be compared");
     facts.emplace_back("latency", std::format("{} mean, {} to {} (predicted without queues {})", ms_text(run.latency_mean_ms),
                                               ms_text(run.latency_min_ms), ms_text(run.latency_max_ms), to_text(run.predicted_latency)));
     facts.emplace_back("first output", std::format("{:.2f} s after the start of the ranks", run.first_output));

@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <format>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "sluice/base/files.hpp"
@@ -146,6 +148,23 @@ Result<Mpirun> start(const std::vector<std::string>& words, const std::vector<st
     return mpirun;
 }
 
+/// Ranks of this host that somebody has stopped (SIGSTOP, a debugger): what a hang may be.
+std::vector<std::string> stopped_ranks(const Scratch& scratch) {
+    const auto content = [](pid_t process, const char* name) {
+        std::ifstream file(std::format("/proc/{}/{}", process, name), std::ios::binary);
+        return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    std::vector<std::string> notes;
+    for (const pid_t process : scratch.processes()) {
+        const std::string status = content(process, "stat"), environment = content(process, "environ");
+        const std::size_t name_end = status.rfind(") "), rank = environment.find("OMPI_COMM_WORLD_RANK=");
+        if (name_end == std::string::npos || (status[name_end + 2] != 'T' && status[name_end + 2] != 't')) continue;
+        notes.push_back(std::format("process {}{} is stopped: SIGSTOP or a debugger", process,
+                                    rank == std::string::npos ? "" : std::format(", rank {},", environment.c_str() + rank + 21)));
+    }
+    return notes;
+}
+
 /// The job's file, gone with its owner: it may lie outside the temporary folder.
 struct JobFile {
     fs::path path;
@@ -170,6 +189,7 @@ public:
         const bool clean = scratch_.end_processes();
         read_all();
         if (auto cause = cause_of_end()) {
+            std::ranges::move(stopped_, std::back_inserter(cause->notes));
             if (!clean) cause->notes.emplace_back("some of its processes could not be killed within 2 s");
             return fail(std::move(*cause));
         }
@@ -259,6 +279,7 @@ private:
     }
 
     void begin_end(std::optional<Diagnostic> cause, Clock::time_point when) {
+        stopped_ = stopped_ranks(scratch_);
         ending_ = when;
         cause_ = std::move(cause);
     }
@@ -322,6 +343,7 @@ private:
     std::optional<Clock::time_point> ending_, finished_at_;
     std::optional<Diagnostic> cause_;
     double first_output_ = 0;
+    std::vector<std::string> stopped_;
     bool asked_to_end_ = false, interrupted_ = false;
 };
 

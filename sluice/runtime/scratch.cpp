@@ -141,10 +141,12 @@ Scratch::~Scratch() {
     while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {}
 }
 
+std::vector<pid_t> Scratch::processes() const { return processes_with(environment()); }
+
 bool Scratch::end_processes() const {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
     for (;;) {
-        const std::vector<pid_t> found = processes_with(environment());
+        const std::vector<pid_t> found = processes();
         if (found.empty()) return true;
         if (std::chrono::steady_clock::now() > deadline) return false;
         for (const pid_t process : found) ::kill(process, SIGKILL);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -27,6 +28,8 @@ public:
     /// "SLUICE_RUN=…": a process of this host that has it in its environment is ours.
     [[nodiscard]] std::string environment() const { return "SLUICE_RUN=" + marker_; }
 
+    /// Such processes.
+    [[nodiscard]] std::vector<pid_t> processes() const;
     /// Kills (SIGKILL) every such process, again until none is left. False: some are still there after two seconds.
     bool end_processes() const;
 

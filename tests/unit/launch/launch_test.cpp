@@ -159,6 +159,7 @@ TEST_F(Launch, AStoppedProcessIsAHang) {
     const std::string text = failure_of(job_of(2, 1.0), "1 stop 0.5");
     EXPECT_SAYS(text, "hangs: stage 0 (rank 1 on ");
     EXPECT_SAYS(text, "it was at input ");
+    EXPECT_SAYS(text, "rank 1, is stopped");
     EXPECT_LT(seconds_, 0.5 + 2 + 5 + 2);
 }
 
