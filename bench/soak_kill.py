@@ -76,18 +76,20 @@ class Soak:
 
     def prepare(self):
         """A model of three stages, its plan, the outputs of an undisturbed run and how long that takes."""
-        for words in (("zoo", "make", "chain:layers=12,width=64", "-o", "m.onnx", "--weights", "random"),
+        for words in (("zoo", "make", "chain:layers=12,width=256", "-o", "m.onnx", "--weights", "random"),
                       ("plan", "m.onnx", "-p", "asic-16:link=1TB/s", "-k", "3", "--evals", "4", "-o", "plan.json")):
             process = self.call(*words)
             _, err = process.communicate()
             if process.returncode:
                 sys.exit(f"{' '.join(words)}: exit {process.returncode}\n{err}")
-        start = time.monotonic()
-        process = self.start("good.npz")
-        out, err = process.communicate()
-        self.length = time.monotonic() - start
-        if process.returncode or err:
-            sys.exit(f"the undisturbed run: exit {process.returncode}\n{out}{err}")
+        self.length = float("inf")  # the shortest of three: a kill should seldom come too late
+        for _ in range(3):
+            start = time.monotonic()
+            process = self.start("good.npz")
+            out, err = process.communicate()
+            self.length = min(self.length, time.monotonic() - start)
+            if process.returncode or err:
+                sys.exit(f"the undisturbed run: exit {process.returncode}\n{out}{err}")
         with open(os.path.join(self.folder, "good.npz"), "rb") as file:
             self.good = file.read()
         self.files = set(os.listdir(self.folder))
@@ -104,17 +106,22 @@ class Soak:
         for _ in range(100):  # a kill of sluice itself: its guard clears up, which we do not wait for otherwise
             processes, files = ours(), os.listdir(self.temporary)
             others = set(os.listdir(self.folder)) - self.files - {"y.npz"}
-            shared = {f for f in os.listdir("/dev/shm") if "sluice" in f or f.startswith("sm_segment")} - self.shared
-            if not (processes or files or others or shared):
-                return
+            if not (processes or files or others):
+                break
             time.sleep(0.05)
+        # Somebody else's run may have made these: those that are still there at the very end are ours.
+        self.suspects |= self.shared_files() - self.shared
         if processes:
             self.fault(f"{what}: processes left: {[(p, name_of(p)) for p in processes]}")
             for pid in processes:
                 os.kill(pid, signal.SIGKILL)
-        for name, left in (("TMPDIR", files), ("the output's folder", others), ("/dev/shm", shared)):
+        for name, left in (("TMPDIR", files), ("the output's folder", others)):
             if left:
                 self.fault(f"{what}: left in {name}: {sorted(left)}")
+
+    @staticmethod
+    def shared_files():
+        return {f for f in os.listdir("/dev/shm") if "sluice" in f or f.startswith("sm_segment")}
 
     def once(self, number, kind):
         moment = random.uniform(0, self.length)
@@ -167,16 +174,22 @@ class Soak:
         print(f"{what}: exit {code} after {took:.2f} s{': ' + err.splitlines()[0] if err else ''}", flush=True)
 
     def run(self, kills, victims):
-        self.shared = set(os.listdir("/dev/shm"))
+        self.shared, self.suspects = self.shared_files(), set()
         self.files = set(os.listdir(self.folder)) | {"m.onnx", "m.bin", "weights.bin", "plan.json", "plan.certificate.json", "good.npz"}
         self.prepare()
         print(f"an undisturbed run of {self.inputs} inputs: {self.length:.2f} s", flush=True)
         for number in range(kills):
             self.once(number, victims[number % len(victims)])
+        for _ in range(600):
+            left = self.suspects & self.shared_files()
+            if not left:
+                return
+            time.sleep(0.1)
+        self.fault(f"left in /dev/shm: {sorted(left)}")
 
 
 def table(soak, arguments):
-    lines = [f"{arguments.kills} runs of {arguments.inputs} inputs (chain:layers=12,width=64, 3 stages; undisturbed {soak.length:.2f} s), one kill each at a",
+    lines = [f"{arguments.kills} runs of {arguments.inputs} inputs (chain:layers=12,width=256, 3 stages; undisturbed {soak.length:.2f} s), one kill each at a",
              f"random moment, seed {arguments.seed}; {os.cpu_count()} processors, {platform.system()} {platform.release()}.", "",
              "| killed | runs | ended with an error | killed too late, outputs complete | slowest end s | median s |", "| --- | --- | --- | --- | --- | --- |"]
     for kind in dict.fromkeys(k for k, _, _ in soak.rows):

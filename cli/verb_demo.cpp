@@ -97,7 +97,7 @@ Result<void> write_trace(const OpenPlan& opened, const program::Program& program
 
 /// The pipeline, then the unsplit model on the same inputs; outputs compared value by value.
 Result<report::RunView> run_and_compare(Session& session, const OpenPlan& opened, const Runnable& runnable, const fs::path& model,
-                                        const fs::path& folder, const std::stop_token& stop) {
+                                        const std::stop_token& stop) {
     auto scratch = runtime::Scratch::make({}, "sluice-demo");
     if (!scratch) return fail(std::move(scratch.error()));
     runtime::Job settings;
@@ -105,7 +105,8 @@ Result<report::RunView> run_and_compare(Session& session, const OpenPlan& opened
     settings.deliver = true;
     settings.output = scratch->path() / "outputs.npz";
     const runtime::Job job = job_of(runnable, settings);
-    const runtime::LaunchOptions launch{.stop = stop};
+    runtime::LaunchOptions launch;
+    launch.stop = stop;
     auto result = launch_live(session, "run", job, launch);
     if (!result) return fail(std::move(result.error()));
     if (result->interrupted) return fail(Diagnostic{DiagnosticKind::stopped, "interrupted", {}, {}, {}});
@@ -148,7 +149,7 @@ Result<std::string> run_on_this_machine(Session& session, const fs::path& folder
     if (!runnable) return fail(std::move(runnable.error()));
     auto traced = write_trace(*opened, runnable->program, folder / "trace.json", stop);
     if (!traced) return fail(std::move(traced.error()));
-    auto view = run_and_compare(session, *opened, *runnable, *file, folder, stop);
+    auto view = run_and_compare(session, *opened, *runnable, *file, stop);
     if (!view) return fail(std::move(view.error()));
     if (auto written = write_run_manifest({.command = "sluice demo",
                                            .model = std::string(kRunModel),
