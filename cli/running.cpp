@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kTolerance = 1e-5;       // of a tensor's largest magnitude: what optimised kernels may differ by at a cut
+constexpr double kTolerance = 1e-5;        // of a tensor's largest magnitude: what optimised kernels may differ by at a cut
 constexpr std::int64_t kSimulated = 1000;  // inputs: the steady state of 64 stages, well under a second
 
 Result<program::Program> checked(Result<program::Program> program, const graph::Graph& graph) {
@@ -223,8 +223,8 @@ Result<report::RunCheck> compare_with_whole(Session& session, const Runnable& wh
     if (!compared) return fail(std::move(compared.error()));
     std::error_code ignored;  // goes with its folder anyway
     fs::remove(reference, ignored);
-    return report::RunCheck{result->finished.front().inputs, compared->values, compared->bitwise, compared->largest_error,
-                            compared->worst, kTolerance};
+    return report::RunCheck{result->finished.front().inputs, compared->values, compared->bitwise,
+                            compared->largest_error,         compared->worst,  kTolerance};
 }
 
 Result<report::RunView> view_of(const OpenPlan& opened, const runtime::Job& job, const runtime::LaunchResult& result,

@@ -40,7 +40,8 @@ struct Planning {
 };
 
 /// Plans, writes plan, certificate, events and platform into `folder`, and proves the plan from those files alone.
-Result<Planning> plan_into(Session& session, std::string_view model, Prepared prepared, const fs::path& folder, std::stop_token stop) {
+Result<Planning> plan_into(Session& demo, std::string_view model, Prepared prepared, const fs::path& folder, std::stop_token stop) {
+    Session session{demo.arguments, demo.terminal, Limits::Clock::now()};  // --time is for each plan
     Progress progress(session, "plan");
     auto planned = make_planned(session, prepared, progress, limits_of(session, std::move(stop)));
     if (!planned) return fail(std::move(planned.error()));
@@ -91,8 +92,8 @@ Result<std::string> plan_for_accelerators(Session& session, const fs::path& fold
 Result<void> write_trace(const OpenPlan& opened, const program::Program& program, const fs::path& path, const std::stop_token& stop) {
     const auto result = simulate::simulate_inference(program, opened.plan.platform, {.inputs = kRunInputs, .trace = true, .stop = stop});
     if (!result) return fail(result.error());
-    return write_file(path, report::trace_text(
-                                {.names = result->names, .tracks = result->tracks, .tasks = result->tasks, .counters = result->counters}));
+    return write_file(
+        path, report::trace_text({.names = result->names, .tracks = result->tracks, .tasks = result->tasks, .counters = result->counters}));
 }
 
 /// The pipeline, then the unsplit model on the same inputs; outputs compared value by value.
@@ -156,6 +157,8 @@ Result<std::string> run_on_this_machine(Session& session, const fs::path& folder
                                            .seed = 0,
                                            .libraries = {{"worker", view->library}},
                                            .files = {{file->filename().string(), "the model"},
+                                                     {file->filename().string() + ".weights", "its weights, made up"},
+                                                     {std::string(kPlatform), "the plan for accelerators that need not be here"},
                                                      {"costs.json", "its operators' times, measured here"},
                                                      {"platform.toml", "this machine as the planner sees it"},
                                                      {"plan.json", "the plan"},
