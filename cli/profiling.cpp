@@ -8,7 +8,7 @@
 #include "cli/machine.hpp"
 #include "sluice/report/text.hpp"
 #include "sluice/runtime/child.hpp"
-#include "sluice/runtime/scratch_folder.hpp"
+#include "sluice/runtime/scratch.hpp"
 
 namespace sluice::cli {
 
@@ -55,7 +55,7 @@ Result<Profiled> profile_model(std::string_view model, const graph::Graph& graph
     auto worker = runtime::find_worker(options.run.worker);
     if (!worker) return fail(std::move(worker.error()));
     options.run.worker = std::move(*worker);
-    auto folder = runtime::ScratchFolder::make("sluice-profile");
+    auto folder = runtime::Scratch::make({}, "sluice-profile");
     if (!folder) return fail(std::move(folder.error()));
     auto file = onnx::materialise(model, options.weights, options.seed, folder->path(), options.run.stop);
     if (!file) return fail(std::move(file.error()));

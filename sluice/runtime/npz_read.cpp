@@ -34,7 +34,9 @@ Result<Archive> open_archive(const std::string& path) {
 
 class Stream final : public NpzStream {
 public:
-    Stream(Entry entry, std::string what) : entry_(std::move(entry)), what_(std::move(what)) {}
+    /// `bytes`: of the entry.
+    Stream(Entry entry, std::int64_t bytes, std::string what)
+        : entry_(std::move(entry)), bytes_(bytes), left_(bytes), what_(std::move(what)) {}
     Result<void> read(std::span<std::byte> into) override {
         while (!into.empty()) {
             const zip_int64_t got = ::zip_fread(entry_.get(), into.data(), into.size());
@@ -42,9 +44,14 @@ public:
             if (got == 0)
                 return fail(input_error(std::format("{} ends {} early", what_, to_text(Bytes{static_cast<std::int64_t>(into.size())}))));
             into = into.subspan(static_cast<std::size_t>(got));
+            left_ -= got;
         }
+        std::byte beyond{};  // the checksum is compared by the read that finds the end
+        if (left_ == 0 && ::zip_fread(entry_.get(), &beyond, 1) < 0)
+            return fail(input_error(std::format("{} is damaged: {}", what_, ::zip_file_strerror(entry_.get()))));
         return {};
     }
+    [[nodiscard]] std::int64_t bytes() const { return bytes_; }
     /// As much as there is.
     [[nodiscard]] std::string start(std::size_t most) {
         std::string bytes(most, '\0');
@@ -57,6 +64,7 @@ public:
 
 private:
     Entry entry_;
+    std::int64_t bytes_, left_;
     std::string what_;
 };
 
@@ -111,7 +119,11 @@ struct NpzFile::State {
         Entry entry(::zip_fopen_index(archive.get(), place, 0));
         const std::string what = std::format("array '{}' of '{}'", name, path);
         if (!entry) return fail(input_error(std::format("{} cannot be read: {}", what, ::zip_strerror(archive.get()))));
-        return std::make_unique<Stream>(std::move(entry), what);
+        zip_stat_t facts;
+        ::zip_stat_init(&facts);
+        if (::zip_stat_index(archive.get(), place, 0, &facts) != 0 || (facts.valid & ZIP_STAT_SIZE) == 0)
+            return fail(input_error(std::format("{} has no size", what)));
+        return std::make_unique<Stream>(std::move(entry), static_cast<std::int64_t>(facts.size), what);
     }
 };
 
@@ -137,13 +149,9 @@ Result<NpzFile> NpzFile::open(const std::filesystem::path& path) {
         if (!stream) return fail(std::move(stream.error()));
         auto header = parse_npy_header((*stream)->start(kLongestNpyHeader), name, state->path);
         if (!header) return fail(std::move(header.error()));
-        zip_stat_t facts;
-        ::zip_stat_init(&facts);
-        if (::zip_stat_index(state->archive.get(), place, 0, &facts) == 0 && (facts.valid & ZIP_STAT_SIZE) != 0 &&
-            std::cmp_not_equal(facts.size, header->data + header->bytes()))
+        if (const std::int64_t data = (*stream)->bytes() - header->data; data != header->bytes())
             return fail(input_error(std::format("array '{}' of '{}' has {} bytes of data; its shape {} of {} asks for {}", name,
-                                                state->path, static_cast<std::int64_t>(facts.size) - header->data,
-                                                shape_text(header->shape), header->type->name, header->bytes())));
+                                                state->path, data, shape_text(header->shape), header->type->name, header->bytes())));
         state->entries.push_back({std::move(name), *std::move(header)});
         state->places.push_back(place);
     }

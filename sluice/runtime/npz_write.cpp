@@ -178,7 +178,11 @@ Result<void> NpzWriter::finish() {
     const mode_t mask = ::umask(0);
     ::umask(mask);
     fs::permissions(temporary, static_cast<fs::perms>(0666 & ~mask), error);  // libzip's temporary file is private
-    fs::rename(temporary, state_->path, error);
+    const int fd = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool on_disk = fd >= 0 && ::fsync(fd) == 0;
+    if (!on_disk) error.assign(errno, std::generic_category());
+    if (fd >= 0) ::close(fd);
+    if (on_disk) fs::rename(temporary, state_->path, error);
     if (!error) return {};
     Diagnostic diagnostic = cannot_write(state_->path, error.message());
     fs::remove(temporary, error);

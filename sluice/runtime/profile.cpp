@@ -6,7 +6,7 @@
 
 #include "sluice/runtime/child.hpp"
 #include "sluice/runtime/fields.hpp"
-#include "sluice/runtime/scratch_folder.hpp"
+#include "sluice/runtime/scratch.hpp"
 
 namespace sluice::runtime {
 
@@ -115,7 +115,7 @@ Result<RawProfile> read_raw_profile(const json::Node& document) {
 Result<RawProfile> profile(const std::filesystem::path& model, const ProfileOptions& options) {
     const auto worker = find_worker(options.worker);
     if (!worker) return fail(worker.error());
-    const auto folder = ScratchFolder::make("sluice-profile");
+    const auto folder = Scratch::make({}, "sluice-profile");
     if (!folder) return fail(folder.error());
     const std::filesystem::path out = folder->path() / "kernels.json";
     std::vector<std::string> words{*worker,

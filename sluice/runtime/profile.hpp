@@ -43,13 +43,13 @@ struct RawProfile {
 [[nodiscard]] Result<RawProfile> read_raw_profile(const json::Node& document);
 
 struct ProfileOptions {
-    std::filesystem::path worker;  // see find_worker
+    std::filesystem::path worker = {};  // see find_worker
     std::int64_t threads = 1;
     int optimisation = 99;  // ONNX Runtime's level: 0, 1, 2, 99
     std::int64_t runs = 10, warm_up = 3;
-    std::vector<std::pair<std::string, std::int64_t>> dimensions;           // symbolic dimensions by name
-    std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes;  // whole input shapes by input name; win over dimensions
-    std::stop_token stop;
+    std::vector<std::pair<std::string, std::int64_t>> dimensions = {};           // symbolic dimensions by name
+    std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes = {};  // whole input shapes by input name; win over dimensions
+    std::stop_token stop = {};
 };
 
 /// Runs `sluice-worker profile` on an ONNX file whose weights are there, on made-up inputs. Its temporary folder (the optimised model with

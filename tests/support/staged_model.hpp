@@ -31,7 +31,7 @@ inline Result<StagedModel> stage_model(const std::string& specification, std::in
     made.model = *std::move(file);
     auto loaded = onnx::load_model(made.model.string(), {});
     if (!loaded) return fail(std::move(loaded.error()));
-    auto platform = platform::load_platform("cpu:devices=16");
+    auto platform = platform::load_platform("cpu:devices=16,link=1000GB/s,latency=0s");
     if (!platform) return fail(std::move(platform.error()));
     auto frozen = cost::freeze(loaded->graph, *platform, stages);
     if (!frozen) return fail(std::move(frozen.error()));

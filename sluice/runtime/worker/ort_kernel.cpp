@@ -108,6 +108,9 @@ struct OrtKernel::State {
 
     /// Diagnostic: a shape that is none, or larger than the buffer.
     [[nodiscard]] Result<void> bind_varying(Ort::IoBinding& binding, std::span<const Message> from) const {
+        // Else the tensor made by the run before would be the one to fill, whatever the shape is now.
+        for (const StageTensor& output : outputs)
+            if (output.varies) binding.BindOutput(output.name.c_str(), memory);
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             if (!inputs[i].varies) continue;
             const MessageHeader& header = *from[i].header;
