@@ -130,3 +130,24 @@ rm drained.npz
 [ ! -e drained.npz ] || fail "an output file after the second signal"
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ls -A temporary)" ] || break; sleep 0.5; done
 nothing_left
+
+# On a terminal one line says how far it is and how busy the stages are; it is gone at the end.
+cat >terminal.py <<'PY'
+import os, pty, subprocess, sys
+parent, child = pty.openpty()
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=open("out", "wb"), stderr=child, env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"})
+os.close(child)
+screen = b""
+while True:
+    try: piece = os.read(parent, 65536)
+    except OSError: break
+    if not piece: break
+    screen += piece
+open("err", "wb").write(screen)
+sys.exit(process.wait())
+PY
+call="run on a terminal"
+"$python" terminal.py "$sluice" run "my model.onnx" plan.json --duration 2.5s || fail "$call"
+says err 'run [0-9.]*s  [0-9]* of 4 ranks ready'
+says err 'run [0-9.]*s  [0-9]* inputs  .*/s  busy [0-9]*% [0-9]*% [0-9]*%'
+lacks out "$(printf '\033')"
