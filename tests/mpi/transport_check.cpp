@@ -1,10 +1,12 @@
 // The transport over Open MPI, run by mpirun (run.sh): `transport_check MODE [--synchronous] [--largest-count N]`. Says nothing and exits 0
 // when all is well. Also measures, by hand: `transport_check ping-pong`, `transport_check idle`.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <format>
+#include <random>
 #include <string_view>
 #include <vector>
 
@@ -72,6 +74,40 @@ void truncate(Transport& transport) {
     }
     if (this_rank == 0) (void)wait(transport, *transport.isend(data, 1, 3));
     (void)transport.wait(*transport.irecv(data, 1, 5), {}, kPatience);  // mpirun ends this rank when rank 1 gives up
+}
+
+/// Rank 0 is killed in the midst of its messages: whatever still arrives is whole. mpirun ends the others.
+void killed(Transport& transport) {
+    constexpr std::size_t bytes = 8 << 20, words = bytes / sizeof(std::uint64_t);
+    constexpr std::size_t slots = 4;
+    std::vector<std::vector<std::uint64_t>> buffers(slots, std::vector<std::uint64_t>(words));
+    std::vector<std::shared_ptr<Request>> requests(slots);
+    transport.barrier();
+    std::jthread killer;
+    if (this_rank == 0)
+        killer = std::jthread([] {
+            std::this_thread::sleep_for(std::chrono::microseconds(20'000 + std::random_device()() % 50'000));
+            std::raise(SIGKILL);
+        });
+    if (this_rank == 1)
+        for (std::size_t slot = 0; slot < slots; ++slot)
+            requests[slot] = transport.irecv(std::as_writable_bytes(std::span(buffers[slot])), 0, 1);
+    for (std::uint64_t i = 0; this_rank < 2; ++i) {
+        auto& buffer = buffers[i % slots];
+        auto& request = requests[i % slots];
+        if (request && !wait(transport, *request)) return;
+        if (this_rank == 0) {
+            std::ranges::fill(buffer, i);
+            request = transport.isend(std::as_bytes(std::span(buffer)), 1, 1);
+        } else {
+            const auto wrong = std::ranges::count_if(buffer, [&](std::uint64_t word) { return word != i; });
+            if (wrong > 0)
+                std::fprintf(stderr, "message %d arrived with %d words of another\n", static_cast<int>(i), static_cast<int>(wrong));
+            std::ranges::fill(buffer, ~std::uint64_t{0});
+            request = transport.irecv(std::as_writable_bytes(std::span(buffer)), 0, 1);
+        }
+    }
+    (void)transport.wait(*transport.irecv(std::as_writable_bytes(std::span(buffers[0])), 1, 5), {}, kPatience);
 }
 
 // --- figures
@@ -154,6 +190,7 @@ int check(std::string_view mode, const MpiOptions& options) {
     run("transport", all);
     run("pipelines", pipelines);
     run("truncate", truncate);
+    run("killed", killed);
     run("ping-pong", ping_pong);
     run("idle", idle);
     run("large", large);
