@@ -371,9 +371,9 @@ private:
 
     void change_queue(List& list, std::int64_t by) {
         list.queue_area += Wide{list.queue} * (engine_.now() - list.queue_since);
+        if (engine_.now() > list.queue_since) list.longest = std::max(list.longest, list.queue);  // what no time passes in is no queue
         list.queue_since = engine_.now();
         list.queue += by;
-        list.longest = std::max(list.longest, list.queue);
     }
 
     // --- inputs on their way -------------------------------------------------------------------------------------------
@@ -619,6 +619,24 @@ void add_uniform_links(const Program& program, InferenceResult& result) {
     }
 }
 
+/// Tasks of an input, with its messages on their links as the first input's are.
+Result<void> check_trace(const Tables& tables, const Wires& wires, const InferenceOptions& options) {
+    std::int64_t tasks = 0;
+    for (const Step& step : tables.steps) tasks += step.duration > 0;
+    for (const ChannelPlace& channel : tables.channels)
+        if (channel.on_wire > 0)
+            tasks +=
+                wires
+                    .route(std::int64_t{tables.stages[channel.from].first_list} - 1, std::int64_t{tables.stages[channel.to].first_list} - 1)
+                    .hops;
+    if (tasks == 0 || options.inputs <= options.most_tasks / tasks) return {};
+    const std::int64_t possible = options.most_tasks / tasks;
+    Diagnostic diagnostic = usage_error(
+        std::format("a trace of {} inputs has {} tasks for each; {} in all are possible", options.inputs, tasks, options.most_tasks));
+    diagnostic.help = possible > 0 ? std::format("trace at most {} inputs: --inputs {}", possible, possible) : "simulate without a trace";
+    return fail(std::move(diagnostic));
+}
+
 }  // namespace
 
 Result<InferenceResult> simulate_inference(const Program& program, const platform::Platform& platform, const InferenceOptions& options) {
@@ -629,6 +647,8 @@ Result<InferenceResult> simulate_inference(const Program& program, const platfor
     const Wires wires(platform, program.ranks - 1);
     const auto tables = tables_of(program, platform, wires, options.sharing, options.inputs);
     if (!tables) return fail(tables.error());
+    if (options.trace)
+        if (auto small = check_trace(*tables, wires, options); !small) return fail(std::move(small.error()));
     InferenceResult result = Run(program, *tables, wires, options).run();
     if (result.outputs == 0) return fail({DiagnosticKind::stopped, "stopped before the first of the inputs came out", {}, {}, {}});
     if (platform.topology == platform::Topology::uniform) add_uniform_links(program, result);

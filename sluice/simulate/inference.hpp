@@ -29,7 +29,8 @@ namespace sluice::simulate {
 struct InferenceOptions {
     std::int64_t inputs = 1000;
     LinkSharing sharing = LinkSharing::fifo;
-    bool trace = false;  // keep every task, for report/ (memory grows with inputs x instructions)
+    bool trace = false;                   // keep every task, for report/ (memory grows with inputs x instructions)
+    std::int64_t most_tasks = 1'000'000;  // of a trace
     std::stop_token stop = {};
     std::function<void(std::int64_t outputs, std::int64_t events)> progress = {};  // called every few thousand events
 };
@@ -93,7 +94,7 @@ struct InferenceResult {
 
 /// Topologies that end somewhere (chain, nodes) go on as far as the program has devices. A stop keeps what was simulated so far.
 /// Diagnostics: a program that program::faults_of refuses, or a platform that platform::check refuses; no inputs; times that no clock of
-/// 2^62 ps holds; stopped before anything came out.
+/// 2^62 ps holds; a trace of more than `most_tasks`; stopped before anything came out.
 [[nodiscard]] Result<InferenceResult> simulate_inference(const program::Program& program, const platform::Platform& platform,
                                                          const InferenceOptions& options = {});
 
