@@ -32,7 +32,7 @@ void expect(bool holds, std::string_view what) {
 bool wait(Transport& transport, const Request& request) { return transport.wait(request, {}, kPatience); }
 
 void all(Transport& transport) {
-    for (const std::string& fault : testing::check_transport(transport)) expect(false, fault);
+    for (const std::string& fault : testing::check_transport(transport, 8 << 20)) expect(false, fault);
 }
 
 /// The executor over MPI: random programs of as many ranks.
