@@ -225,6 +225,17 @@ TEST(MapKernels, AKernelOfAnotherNameIsTheOperatorOfItsOwnNameAndType) {
     EXPECT_DOUBLE_EQ(mapped->groups[2].min_us, 12);  // 'r' is a Transpose, not the Abs of that name
 }
 
+TEST(MapKernels, ALastIdentityRenamesTheKernelBeforeIt) {
+    const graph::Graph graph = chain({{"", "MatMul", "a"}, {"", "Relu", "b"}, {"", "MatMul", "c"}});  // and Identity(c) -> y
+    const auto mapped =
+        map_kernels(graph, profile_of({kernel("MatMul_0", "MatMul", {"x", "W"}, {"a"}, 1), kernel("Relu_1", "Relu", {"a"}, {"b"}, 2),
+                                       kernel("MatMul_2", "MatMul", {"b", "W"}, {"y"}, 4)},
+                                      7, 7));
+    ASSERT_TRUE(mapped);
+    EXPECT_EQ(operators(*mapped), (Lists{{0}, {1}, {2}}));
+    EXPECT_DOUBLE_EQ(mapped->groups[2].min_us, 4);
+}
+
 TEST(MapKernels, TimeOfFreeOperatorsIsSpreadOverTheOthers) {
     const graph::Graph graph = chain({{"s", "Shape", "a", true}, {"q", "Exp", "b"}, {"r", "Abs", "c"}});
     const auto mapped = map_kernels(
