@@ -296,7 +296,7 @@ double share_above(const MappedKernels& mapped, double spread) {
     double all = 0, above = 0;
     for (const KernelGroup& group : mapped.groups) {
         all += group.min_us;
-        if (group.median_us > group.min_us * (1 + spread)) above += group.min_us;
+        if (group.median_us - static_cast<double>(group.kernels.size()) > group.min_us * (1 + spread)) above += group.min_us;
     }
     return all > 0 ? above / all : 0;
 }
