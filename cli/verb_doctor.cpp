@@ -14,6 +14,8 @@
 #include "sluice/cli_versions.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/text.hpp"
+#include "sluice/runtime/child.hpp"
+#include "sluice/runtime/worker_check.hpp"
 
 namespace sluice::cli {
 
@@ -25,6 +27,13 @@ namespace fs = std::filesystem;
 struct Checks {
     std::vector<Diagnostic> failures;
     std::string self_test, cache;
+};
+
+/// What runs stages. A build without the worker is whole, and cannot run or profile.
+struct WorkerCheck {
+    std::optional<fs::path> worker;
+    std::optional<runtime::WorkerVersions> versions;
+    std::optional<double> loopback_seconds;
 };
 
 /// Zoo, import, platform, freeze, plan, bound and verification on the smallest chain.
@@ -62,6 +71,53 @@ Result<std::string> check_cache() {
     return folder->string();
 }
 
+WorkerCheck check_worker(std::vector<Diagnostic>& failures) {
+    WorkerCheck check;
+    const auto worker = runtime::find_worker();
+    if (!worker) {
+        // Named and absent is a mistake of somebody's; merely absent is a choice.
+        if (std::getenv("SLUICE_WORKER") != nullptr) failures.push_back(worker.error());
+        return check;
+    }
+    check.worker = *worker;
+    if (auto versions = runtime::worker_versions(*worker)) {
+        check.versions = *std::move(versions);
+    } else {
+        failures.push_back(std::move(versions.error()));
+        return check;
+    }
+    if (auto seconds = runtime::check_loopback(*worker))
+        check.loopback_seconds = *seconds;
+    else
+        failures.push_back(std::move(seconds.error()));
+    return check;
+}
+
+nlohmann::ordered_json json_of(const WorkerCheck& check) {
+    if (!check.worker) return nullptr;
+    nlohmann::ordered_json out{
+        {"worker", check.worker->string()}, {"onnxruntime", nullptr}, {"mpi", nullptr}, {"loopback_seconds", nullptr}};
+    if (check.versions) {
+        out["onnxruntime"] = check.versions->onnxruntime;
+        out["mpi"] = check.versions->mpi;
+    }
+    if (check.loopback_seconds) out["loopback_seconds"] = *check.loopback_seconds;
+    return out;
+}
+
+void add_facts(const WorkerCheck& check, std::vector<std::pair<std::string, std::string>>& facts) {
+    if (!check.worker) {
+        facts.emplace_back("worker", "not there: sluice run and profile need it (-DSLUICE_WORKER=ON)");
+        return;
+    }
+    facts.emplace_back("worker", check.worker->string());
+    facts.emplace_back("onnxruntime", check.versions ? check.versions->onnxruntime : "FAILED");
+    facts.emplace_back("mpi", check.versions ? check.versions->mpi : "FAILED");
+    facts.emplace_back("loopback", check.loopback_seconds
+                                       ? std::format("2 ranks, 1 MiB there and back in {:.2f} ms", *check.loopback_seconds * 1e3)
+                                       : "FAILED");
+}
+
 bool on_path(std::string_view program) {
     const char* path = std::getenv("PATH");
     std::string_view rest = path != nullptr ? path : "";
@@ -86,6 +142,7 @@ Result<Outcome> run_doctor(Session& session) {
     };
     note(self_test(), checks.self_test);
     note(check_cache(), checks.cache);
+    const WorkerCheck worker = check_worker(checks.failures);
     for (const Diagnostic& failure : checks.failures) session.terminal.error(failure);
     const ExitCode code = checks.failures.empty() ? ExitCode::done : exit_code_of(checks.failures.front().kind);
 
@@ -105,6 +162,7 @@ Result<Outcome> run_doctor(Session& session) {
                                    {"memory_limit_bytes", nullptr},
                                    {"cache", checks.cache},
                                    {"self_test", checks.self_test},
+                                   {"runtime", json_of(worker)},
                                    {"healthy", checks.failures.empty()}};
         if (machine.processor_quota) out["processor_quota"] = *machine.processor_quota;
         if (machine.memory_limit) out["memory_limit_bytes"] = machine.memory_limit->count;
@@ -119,6 +177,7 @@ Result<Outcome> run_doctor(Session& session) {
     facts.emplace_back(
         "memory", to_text(machine.memory) + (machine.memory_limit ? std::format(", {} by cgroup", to_text(*machine.memory_limit)) : ""));
     facts.emplace_back("man", on_path("man") ? "found: sluice --man | man -l -" : "not found (only to read the manual page with)");
+    add_facts(worker, facts);
     facts.emplace_back("cache", checks.cache.empty() ? "FAILED" : checks.cache + ", writable");
     facts.emplace_back("self-test", checks.self_test.empty() ? "FAILED" : checks.self_test);
     return Outcome{report::facts_text(facts), code};

@@ -62,16 +62,30 @@ Diagnostic no_memory(const program::Program& program, const program::Instruction
         .fix("plan fewer stages for this host, or cut where tensors are smaller");
 }
 
+Patience::Patience(const program::Program& program, const program::InstructionList& list, std::chrono::nanoseconds patience) {
+    const auto stages = static_cast<double>(program.stages.size());
+    const double position = list.role == program::Role::feed      ? -1
+                            : list.role == program::Role::collect ? stages
+                                                                  : static_cast<double>(list.stage.index());
+    const auto times = [&](double factor) {
+        const auto longest = std::chrono::hours(24 * 365);
+        return std::chrono::nanoseconds(
+            static_cast<std::int64_t>(static_cast<double>(std::min<std::chrono::nanoseconds>(patience, longest).count()) * factor));
+    };
+    receive = times(1 + 0.1 * (position + 1) / (stages + 1));
+    send = times(1.1 + 0.1 * (stages - position) / (stages + 1));
+}
+
 Result<void> Context::check_stop(std::int64_t input) const {
     if (!stop.stop_requested()) return {};
     return fail({DiagnosticKind::stopped, std::format("{} was stopped before input {}", who, input), {}, {}, {}});
 }
 
-Diagnostic Context::why(const std::string& what) const {
+Diagnostic Context::why(std::chrono::nanoseconds waited, const std::string& what) const {
     if (auto failure = transport.failure()) return std::move(*failure).note(std::format("{} was waiting for {}", who, what));
     if (stop.stop_requested())
         return {DiagnosticKind::stopped, std::format("{} was stopped while it waited for {}", who, what), {}, {}, {}};
-    return broken(std::format("{} has waited {:.3g} s for {}", who, std::chrono::duration<double>(patience).count(), what))
+    return broken(std::format("{} has waited {:.3g} s for {}", who, std::chrono::duration<double>(waited).count(), what))
         .fix("a stage that needs longer than this for one input needs a larger --watchdog; else it hangs");
 }
 
@@ -114,7 +128,7 @@ Result<std::optional<std::int64_t>> Incoming::take(const Ring& ring, std::int64_
     const std::int64_t input = input_of(context_.list, turn);
     const auto from = [&] { return name_of_rank(context_.program, sender(ring, turn)); };
     context_.reporter.at(ring.state, input);
-    auto waited = context_.wait(*in_turn(ring.requests, turn), waited_,
+    auto waited = context_.wait(*in_turn(ring.requests, turn), context_.patience.receive, waited_,
                                 [&] { return std::format("'{}' of input {} from {}", tensor(ring), input, from()); });
     if (!waited) return fail(std::move(waited.error()));
 
@@ -190,7 +204,7 @@ const Buffer& Outgoing::buffer(std::size_t send, std::int64_t turn) const { retu
 const std::string& Outgoing::tensor(std::size_t send) const { return context_.program.channels[sends_[send].channel.index()].tensor; }
 
 Result<void> Outgoing::wait(const Send& send, const Request& request, std::int64_t input) {
-    return context_.wait(request, waited_, [&] {
+    return context_.wait(request, context_.patience.send, waited_, [&] {
         return std::format("{} to take '{}' of input {}",
                            name_of_rank(context_.program, receiver_of(context_.program, send.channel, input)),
                            context_.program.channels[send.channel.index()].tensor, input);

@@ -57,30 +57,38 @@ private:
     return turn < 0 ? -1 : list.first + turn * list.stride;
 }
 
+/// How long the receives (sends) of a list wait. When one stage hangs everybody comes to wait at nearly the same time, for each other: so
+/// the patience grows by up to a fifth with the distance from a stage that would be to blame, its readers first, then its makers. The first
+/// to lose it then waits for the culprit itself.
+struct Patience {
+    Patience(const program::Program& program, const program::InstructionList& list, std::chrono::nanoseconds patience);
+    std::chrono::nanoseconds receive, send;
+};
+
 /// Where a list's messages go through, and who is told about it.
 struct Context {
     const program::Program& program;
     const program::InstructionList& list;
     Transport& transport;
     std::stop_token stop;
-    std::chrono::nanoseconds patience;
+    Patience patience;
     Reporter& reporter;
     std::string who = name_of_rank(program, list.rank);
 
     [[nodiscard]] Result<void> check_stop(std::int64_t input) const;
     /// Adds to `waited`; the watchdog's diagnostic names `what()`: "'x' of input 7 from stage 1".
     template <typename What>
-    [[nodiscard]] Result<void> wait(const Request& request, double& waited, What&& what) const {
+    [[nodiscard]] Result<void> wait(const Request& request, std::chrono::nanoseconds at_most, double& waited, What&& what) const {
         if (transport.done(request)) return {};
         const auto start = Clock::now();
-        const bool done = transport.wait(request, stop, patience);
+        const bool done = transport.wait(request, stop, at_most);
         waited += seconds_since(start);
         if (done) return {};
-        return fail(why(what()));
+        return fail(why(at_most, what()));
     }
 
 private:
-    [[nodiscard]] Diagnostic why(const std::string& what) const;
+    [[nodiscard]] Diagnostic why(std::chrono::nanoseconds waited, const std::string& what) const;
 };
 
 /// The receives of one list, each channel a ring of `credits` buffers, posted in turn.

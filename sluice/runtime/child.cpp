@@ -59,7 +59,9 @@ Diagnostic cannot_start(const std::string& program, int error) {
 
 }  // namespace
 
-Result<ChildResult> run_child(const std::vector<std::string>& words, const std::stop_token& stop) {
+Result<ChildResult> run_child(const std::vector<std::string>& words, const std::stop_token& stop,
+                              std::optional<std::chrono::seconds> patience) {
+    const auto started = std::chrono::steady_clock::now();
     Pipe out, err;
     if (out.end(0) < 0 || err.end(0) < 0) return fail(cannot_start(words.front(), errno));
     std::vector<char*> argv;
@@ -83,8 +85,8 @@ Result<ChildResult> run_child(const std::vector<std::string>& words, const std::
     bool ended = false;
     while (!ended || out.end(0) >= 0 || err.end(0) >= 0) {
         if (!ended) ended = ::waitpid(child, &status, WNOHANG) == child;
-        if (!ended && stop.stop_requested()) {
-            const auto now = std::chrono::steady_clock::now();
+        const auto now = std::chrono::steady_clock::now();
+        if (!ended && (stop.stop_requested() || (patience && now - started > *patience))) {
             if (!std::exchange(result.stopped, true)) {
                 asked = now;
                 ::kill(child, SIGTERM);

@@ -61,8 +61,8 @@ class HostRun {
 public:
     HostRun(const program::Program& program, const program::InstructionList& feed, const program::InstructionList& collect,
             Transport& transport, HostIo& io, const PipelineOptions& options, Reporter& reporter)
-        : feed_{program, feed, transport, stop_.get_token(), options.patience, unseen_},
-          collect_{program, collect, transport, stop_.get_token(), options.patience, reporter},
+        : feed_{program, feed, transport, stop_.get_token(), Patience(program, feed, options.patience), unseen_},
+          collect_{program, collect, transport, stop_.get_token(), Patience(program, collect, options.patience), reporter},
           io_(io),
           outer_stop_(options.stop),
           incoming_(collect_, !options.deliver),

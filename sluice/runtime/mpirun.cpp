@@ -28,26 +28,14 @@ std::int64_t integer(const std::string& text) {
 std::vector<std::string> mpirun_words(const MpirunCall& call) {
     // btl: named, since where interfaces do not pair the default complains. Not bound to cores: a rank computes with several threads, moves
     // data with another, and may share the machine.
-    std::vector<std::string> words{"mpirun",
-                                   "--output",
-                                   "tag",
-                                   "--mca",
-                                   "pml",
-                                   "ob1",
-                                   "--mca",
-                                   "btl",
-                                   call.several_hosts ? "self,sm,tcp" : "self,sm",
-                                   "--bind-to",
-                                   "none",
-                                   "-n",
-                                   std::format("{}", call.ranks)};
-    if (!call.hostfile.empty())
-        words.insert(words.end(), {"--hostfile", call.hostfile.string(), "--map-by", "node:OVERSUBSCRIBE"});
-    else
-        words.emplace_back("--oversubscribe");
-    if (!call.several_hosts) words.insert(words.end(), {"--mca", "btl_sm_backing_directory", call.shared_memory.string()});
+    std::vector<std::string> words{"mpirun", "--output", "tag"};
+    const auto add = [&](std::initializer_list<std::string> more) { words.insert(words.end(), more); };
+    add({"--mca", "pml", "ob1", "--mca", "btl", call.several_hosts ? "self,sm,tcp" : "self,sm"});
+    add({"--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE", "-n", std::format("{}", call.ranks)});
+    if (!call.hostfile.empty()) add({"--hostfile", call.hostfile.string()});
+    if (!call.several_hosts) add({"--mca", "btl_sm_backing_directory", call.shared_memory.string()});
     words.insert(words.end(), call.further.begin(), call.further.end());
-    words.insert(words.end(), {call.worker.string(), "run", call.job.string()});
+    add({call.worker.string(), "run", call.job.string()});
     return words;
 }
 

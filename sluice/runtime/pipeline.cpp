@@ -32,7 +32,7 @@ class StageRun {
 public:
     StageRun(const program::Program& program, const program::InstructionList& list, Transport& transport, StageKernel& kernel,
              const PipelineOptions& options, Reporter& reporter)
-        : context_{program, list, transport, options.stop, options.patience, reporter},
+        : context_{program, list, transport, options.stop, Patience(program, list, options.patience), reporter},
           kernel_(kernel),
           incoming_(context_, false),
           outputs_(make_outputs()),

@@ -26,8 +26,9 @@ public:
 };
 
 struct PipelineOptions {
-    std::chrono::nanoseconds patience = std::chrono::seconds(60);
-    bool deliver = true;  // false: messages to the host carry their header only
+    std::chrono::nanoseconds patience =
+        std::chrono::seconds(60);  // of one wait; up to a fifth more, so that who waits for a culprit speaks first
+    bool deliver = true;           // false: messages to the host carry their header only
     std::stop_token stop;
     std::function<void(const Status&)> status;  // called at most ten times a second
 };

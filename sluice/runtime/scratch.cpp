@@ -109,7 +109,7 @@ Result<Scratch> Scratch::make(const fs::path& parent, std::string_view name) {
     Scratch scratch;
     scratch.path_ = folder_from(fs::absolute(where), name);
     if (scratch.path_.empty()) return fail(cannot_make(where, errno));
-    scratch.shared_memory_ = folder_from("/dev/shm", name);
+    scratch.shared_memory_ = folder_from("/dev/shm", std::format("{}-{}", name, ::getpid()));
     if (scratch.shared_memory_.empty()) scratch.shared_memory_ = scratch.path_;
     scratch.marker_ = std::format("{}:{}", ::getpid(), scratch.path_.string());
     auto guard = start_guard(scratch.marker_, scratch.path_, scratch.shared_memory_);

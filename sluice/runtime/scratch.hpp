@@ -23,7 +23,7 @@ public:
     ~Scratch();
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-    /// A folder in memory (below /dev/shm) that goes the same way; `path()` where there is none.
+    /// A folder in memory (/dev/shm/NAME-PID-xxxxxx) that goes the same way; `path()` where there is none.
     [[nodiscard]] const std::filesystem::path& shared_memory() const { return shared_memory_; }
     /// "SLUICE_RUN=…": a process of this host that has it in its environment is ours.
     [[nodiscard]] std::string environment() const { return "SLUICE_RUN=" + marker_; }

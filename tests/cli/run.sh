@@ -98,15 +98,16 @@ SLUICE_WORKER=/nowhere/worker "$sluice" run "my model.onnx" plan.json >out 2>err
 says err '/nowhere/worker'
 nothing_left
 
-# Ctrl-C once: what is under way is delivered, exit 0.
+# Ctrl-C once: what is under way is delivered, exit 0. Twice: exit 130 at once, and nothing is left a moment later.
 cat >interrupt.py <<'PY'
 import os, signal, subprocess, sys, time
 process = subprocess.Popen([sys.argv[1], "run", "my model.onnx", "plan.json", "--duration", "60s", "-o", "drained.npz", "--json"],
                            stdout=subprocess.PIPE, stderr=open("err", "w"))
-deadline = time.monotonic() + 20
 time.sleep(float(sys.argv[2]))
 process.send_signal(signal.SIGINT)
-if sys.argv[3:]: process.send_signal(signal.SIGINT if sys.argv[3] == "same" else signal.SIGTERM)
+if sys.argv[3:]:
+    time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
 out, _ = process.communicate(timeout=30)
 open("out", "wb").write(out)
 sys.exit(process.returncode % 256)
@@ -120,3 +121,33 @@ y = np.load("drained.npz")
 assert y[y.files[0]].shape[0] == json.load(open("out"))["inputs"] > 0
 PY
 nothing_left
+
+call="run, then two signals"
+code=0
+rm drained.npz
+"$python" interrupt.py "$sluice" 2 again || code=$?
+[ "$code" -eq 130 ] || fail "exit code $code"
+[ ! -e drained.npz ] || fail "an output file after the second signal"
+for _ in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(ls -A temporary)" ] || break; sleep 0.5; done
+nothing_left
+
+# On a terminal one line says how far it is and how busy the stages are; it is gone at the end.
+cat >terminal.py <<'PY'
+import os, pty, subprocess, sys
+parent, child = pty.openpty()
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=open("out", "wb"), stderr=child, env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"})
+os.close(child)
+screen = b""
+while True:
+    try: piece = os.read(parent, 65536)
+    except OSError: break
+    if not piece: break
+    screen += piece
+open("err", "wb").write(screen)
+sys.exit(process.wait())
+PY
+call="run on a terminal"
+"$python" terminal.py "$sluice" run "my model.onnx" plan.json --duration 2.5s || fail "$call"
+says err 'run [0-9.]*s  [0-9]* of 4 ranks ready'
+says err 'run [0-9.]*s  [0-9]* inputs  .*/s  busy [0-9]*% [0-9]*% [0-9]*%'
+lacks out "$(printf '\033')"

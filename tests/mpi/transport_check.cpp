@@ -1,24 +1,23 @@
 // The transport over Open MPI, run by mpirun (run.sh): `transport_check MODE [--synchronous] [--largest-count N]`. Says nothing and exits 0
-// when all is well. Also measures, by hand: `transport_check ping-pong`, `transport_check idle`.
+// when all is well. By hand, for figures: `ping-pong`, `idle`, `overhead`; `large` for a message of 2.25 GiB.
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <format>
+#include <random>
 #include <string_view>
 #include <vector>
 
-#include "sluice/base/random.hpp"
 #include "sluice/runtime/reporter.hpp"
 #include "sluice/runtime/worker/mpi_transport.hpp"
 #include "tests/support/run_program.hpp"
+#include "tests/support/transport_checks.hpp"
 
 namespace sluice::runtime {
 namespace {
 
-using std::chrono::milliseconds;
 constexpr std::chrono::seconds kPatience{30};
 
 std::int64_t this_rank = -1;
@@ -32,124 +31,8 @@ void expect(bool holds, std::string_view what) {
 
 bool wait(Transport& transport, const Request& request) { return transport.wait(request, {}, kPatience); }
 
-std::vector<std::byte> pattern(std::size_t bytes, std::int64_t from, std::int64_t to, int tag) {
-    RandomStream random(static_cast<std::uint64_t>(from * 1000 + to), static_cast<std::uint64_t>(tag));
-    std::vector<std::byte> result(bytes);
-    for (std::size_t i = 0; i < bytes; i += 8) {
-        const std::uint64_t word = random();
-        std::memcpy(result.data() + i, &word, std::min<std::size_t>(8, bytes - i));
-    }
-    return result;
-}
-
-/// Every rank to every rank, itself too, several sizes and tags at once; receives posted before or after the sends.
-void exchange(Transport& transport) {
-    constexpr std::array<std::size_t, 6> sizes{0, 1, 999, 64 << 10, (64 << 10) + 1, 8 << 20};
-    const std::int64_t ranks = transport.size();
-    for (const bool receives_first : {true, false}) {
-        std::vector<std::vector<std::byte>> sent, received, expected;
-        std::vector<std::shared_ptr<Request>> requests;
-        const auto receive = [&] {
-            for (std::int64_t peer = 0; peer < ranks; ++peer)
-                for (int tag = 0; tag < static_cast<int>(sizes.size()); ++tag) {
-                    const std::size_t bytes = sizes[static_cast<std::size_t>(tag)];
-                    expected.push_back(pattern(bytes, peer, this_rank, tag));
-                    received.emplace_back(bytes + 10);  // a shorter message is none too short
-                    requests.push_back(transport.irecv(received.back(), peer, tag));
-                }
-        };
-        if (receives_first) receive();
-        for (std::int64_t peer = 0; peer < ranks; ++peer)
-            for (int tag = static_cast<int>(sizes.size()) - 1; tag >= 0; --tag) {
-                sent.push_back(pattern(sizes[static_cast<std::size_t>(tag)], this_rank, peer, tag));
-                requests.push_back(transport.isend(sent.back(), peer, tag));
-            }
-        if (!receives_first) receive();
-        for (const auto& request : requests) expect(wait(transport, *request), "a message does not arrive");
-        for (std::size_t i = 0; i < received.size(); ++i) {
-            received[i].resize(expected[i].size());
-            expect(received[i] == expected[i], std::format("message {} arrived changed", i));
-        }
-        transport.barrier();
-    }
-}
-
-/// Messages of one peer and tag keep their order, also where small ones could overtake large ones.
-void order(Transport& transport) {
-    const std::int64_t next = (this_rank + 1) % transport.size(), before = (this_rank + transport.size() - 1) % transport.size();
-    constexpr std::int64_t messages = 300;
-    const auto bytes = [](std::int64_t i) { return static_cast<std::size_t>(i % 7 == 0 ? 200'000 : 8 + i % 3); };
-    std::vector<std::vector<std::byte>> out, in;
-    std::vector<std::shared_ptr<Request>> requests;
-    for (std::int64_t i = 0; i < messages; ++i) {
-        in.emplace_back(200'000);
-        requests.push_back(transport.irecv(in.back(), before, 5));
-        out.emplace_back(bytes(i));
-        std::memcpy(out.back().data(), &i, sizeof i);
-        requests.push_back(transport.isend(out.back(), next, 5));
-    }
-    for (const auto& request : requests) expect(wait(transport, *request), "an ordered message does not arrive");
-    for (std::int64_t i = 0; i < messages; ++i) {
-        std::int64_t got = -1;
-        std::memcpy(&got, in[static_cast<std::size_t>(i)].data(), sizeof got);
-        expect(got == i, std::format("message {} came in place {}", got, i));
-    }
-}
-
-void sums(Transport& transport) {
-    for (const std::size_t count : {0, 1, 2, 1000, 100'003}) {
-        const auto values_of = [&](std::int64_t rank) {
-            RandomStream random(count, static_cast<std::uint64_t>(rank));
-            std::vector<float> values(count);
-            for (float& v : values) v = static_cast<float>(random.unit() * std::pow(10, random.between(-6, 6)));
-            return values;
-        };
-        std::vector<float> values = values_of(this_rank), expected = values_of(0);
-        for (std::int64_t rank = 1; rank < transport.size(); ++rank)
-            for (std::size_t i = 0; const float v : values_of(rank)) expected[i++] += v;
-        transport.all_reduce(values);
-        expect(values == expected, std::format("the sum of {} values is not that in rank order", count));
-    }
-}
-
-/// No rank leaves a barrier before the last has come: one machine has one monotonic clock.
-void barriers(Transport& transport) {
-    for (int round = 0; round < 5; ++round) {
-        std::this_thread::sleep_for(milliseconds((this_rank * 7 + round * 5) % 16));
-        const auto now = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); };
-        std::vector<double> mine(2), theirs(2 * static_cast<std::size_t>(transport.size()));
-        mine[0] = now();
-        transport.barrier();
-        mine[1] = now();
-        std::vector<std::shared_ptr<Request>> requests;
-        for (std::int64_t peer = 0; peer < transport.size(); ++peer) {
-            requests.push_back(
-                transport.irecv(std::as_writable_bytes(std::span(theirs).subspan(2 * static_cast<std::size_t>(peer), 2)), peer, 9));
-            requests.push_back(transport.isend(std::as_bytes(std::span(mine)), peer, 9));
-        }
-        for (const auto& request : requests) expect(wait(transport, *request), "times do not arrive");
-        for (std::size_t r = 0; r < theirs.size(); r += 2) expect(theirs[r] <= mine[1], "a rank left the barrier before all had come");
-    }
-}
-
-/// A wait ends when its patience or a stop says so, long before its message.
-void ends_of_waits(Transport& transport) {
-    const std::int64_t next = (this_rank + 1) % transport.size(), before = (this_rank + transport.size() - 1) % transport.size();
-    std::vector<std::byte> in(8), out(8);
-    const auto receive = transport.irecv(in, before, 11);
-    expect(!transport.wait(*receive, {}, milliseconds(50)), "a wait without a message ended well");
-    std::stop_source stop;
-    std::jthread stopper([&] {
-        std::this_thread::sleep_for(milliseconds(50));
-        stop.request_stop();
-    });
-    const auto start = Clock::now();
-    expect(!transport.wait(*receive, stop.get_token(), kPatience), "a stopped wait ended well");
-    expect(seconds_since(start) < 10, "a stop did not end a wait");
-    expect(!transport.done(*receive) && !transport.failure(), "a receive without a message is done, or the transport failed");
-    transport.barrier();
-    const auto send = transport.isend(out, next, 11);
-    expect(wait(transport, *receive) && wait(transport, *send), "a message after a wait that ended does not arrive");
+void all(Transport& transport) {
+    for (const std::string& fault : testing::check_transport(transport, 8 << 20)) expect(false, fault);
 }
 
 /// The executor over MPI: random programs of as many ranks.
@@ -193,6 +76,40 @@ void truncate(Transport& transport) {
     (void)transport.wait(*transport.irecv(data, 1, 5), {}, kPatience);  // mpirun ends this rank when rank 1 gives up
 }
 
+/// Rank 0 is killed in the midst of its messages: whatever still arrives is whole. mpirun ends the others.
+void killed(Transport& transport) {
+    constexpr std::size_t bytes = 8 << 20, words = bytes / sizeof(std::uint64_t);
+    constexpr std::size_t slots = 4;
+    std::vector<std::vector<std::uint64_t>> buffers(slots, std::vector<std::uint64_t>(words));
+    std::vector<std::shared_ptr<Request>> requests(slots);
+    transport.barrier();
+    std::jthread killer;
+    if (this_rank == 0)
+        killer = std::jthread([] {
+            std::this_thread::sleep_for(std::chrono::microseconds(20'000 + std::random_device()() % 50'000));
+            std::raise(SIGKILL);
+        });
+    if (this_rank == 1)
+        for (std::size_t slot = 0; slot < slots; ++slot)
+            requests[slot] = transport.irecv(std::as_writable_bytes(std::span(buffers[slot])), 0, 1);
+    for (std::uint64_t i = 0; this_rank < 2; ++i) {
+        auto& buffer = buffers[i % slots];
+        auto& request = requests[i % slots];
+        if (request && !wait(transport, *request)) return;
+        if (this_rank == 0) {
+            std::ranges::fill(buffer, i);
+            request = transport.isend(std::as_bytes(std::span(buffer)), 1, 1);
+        } else {
+            const auto wrong = std::ranges::count_if(buffer, [&](std::uint64_t word) { return word != i; });
+            if (wrong > 0)
+                std::fprintf(stderr, "message %d arrived with %d words of another\n", static_cast<int>(i), static_cast<int>(wrong));
+            std::ranges::fill(buffer, ~std::uint64_t{0});
+            request = transport.irecv(std::as_writable_bytes(std::span(buffer)), 0, 1);
+        }
+    }
+    (void)transport.wait(*transport.irecv(std::as_writable_bytes(std::span(buffers[0])), 1, 5), {}, kPatience);
+}
+
 // --- figures
 
 double median(std::vector<double> values) {
@@ -201,12 +118,12 @@ double median(std::vector<double> values) {
 }
 
 void ping_pong(Transport& transport) {
-    for (const std::size_t bytes : {std::size_t{4}, std::size_t{64} << 10, std::size_t{4} << 20}) {
+    for (const std::size_t bytes : {std::size_t{4}, std::size_t{64} << 10, std::size_t{4} << 20, std::size_t{64} << 20}) {
         std::vector<std::byte> data(bytes), back(bytes);
         std::vector<double> times;
         const double cpu = cpu_seconds();
         const auto begin = Clock::now();
-        const int rounds = bytes > 1'000'000 ? 200 : 2000;
+        const int rounds = bytes > 10'000'000 ? 20 : bytes > 1'000'000 ? 200 : 2000;
         for (int round = 0; round < rounds && this_rank < 2; ++round) {
             const auto start = Clock::now();
             const auto receive = transport.irecv(back, 1 - this_rank, 1);
@@ -243,6 +160,46 @@ void idle(Transport& transport) {
     }
 }
 
+/// What the executor and its messages cost beside kernels of 30 ms of CPU: two stages, 784 KiB between them (ResNet-50 cut in the middle).
+void overhead(Transport& transport) {
+    struct Burn : StageKernel {
+        Result<void> run(std::int64_t, std::span<const Message>, std::span<const Message>) override {
+            const auto cpu = [] {
+                timespec now{};
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+                return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+            };
+            for (const double start = cpu(); cpu() - start < 0.03;) {}
+            return {};
+        }
+    } kernel;
+    struct Host : HostIo {
+        bool wanted(std::int64_t input) override { return input < 100; }
+        Result<void> feed(std::int64_t, std::size_t, const Message&) override { return {}; }
+        Result<void> collect(std::int64_t, std::span<const Message>) override { return {}; }
+    } io;
+    testing::ProgramMaker maker;
+    const StageId first = maker.stage(), second = maker.stage(), host;
+    maker.channel("x", 0, host, first, 600 << 10);
+    maker.channel("a", 1, first, second, 784 << 10);
+    maker.channel("y", 2, second, host, 4000);
+    const program::Program program = maker.make();
+    transport.barrier();
+    const double cpu = cpu_seconds();
+    if (this_rank == 0) {
+        const auto done = run_host(program, transport, io, {});
+        expect(done.has_value(), "the host failed");
+        if (done) std::printf("host: %.1f inputs/s, CPU %.3f ms an input\n", done->steady_per_s, (cpu_seconds() - cpu) * 10);
+    } else {
+        const auto done = run_stage(program, program.lists[static_cast<std::size_t>(this_rank) + 1], transport, kernel, {});
+        expect(done.has_value(), "a stage failed");
+        if (done)
+            std::printf("stage %d: forward %.2f ms wall, %.2f ms CPU of the process; CPU outside forward %.3f ms an input\n",
+                        static_cast<int>(this_rank - 1), done->forward_mean_ms, done->forward_cpu_ms,
+                        (cpu_seconds() - cpu) * 10 - done->forward_cpu_ms);
+    }
+}
+
 /// A real message beyond int, for machines with the memory.
 void large(Transport& transport) {
     const std::size_t bytes = (std::size_t{9} << 28) + 12'345;  // 2.25 GiB
@@ -268,17 +225,15 @@ int check(std::string_view mode, const MpiOptions& options) {
     }
     this_rank = (*transport)->rank();
     const auto run = [&](std::string_view name, void (*part)(Transport&)) {
-        if (mode == name || (mode == "all" && part != truncate && part != ping_pong && part != idle && part != large)) part(**transport);
+        if (mode == name) part(**transport);
     };
-    run("exchange", exchange);
-    run("order", order);
-    run("sums", sums);
-    run("barriers", barriers);
-    run("waits", ends_of_waits);
+    run("transport", all);
     run("pipelines", pipelines);
     run("truncate", truncate);
+    run("killed", killed);
     run("ping-pong", ping_pong);
     run("idle", idle);
+    run("overhead", overhead);
     run("large", large);
     const bool failed = (*transport)->failure().has_value();
     transport->reset();
@@ -295,5 +250,5 @@ int main(int argc, char** argv) {
         if (word == "--synchronous") options.synchronous_sends = true;
         if (word == "--largest-count" && i + 1 < argc) options.largest_count = static_cast<std::size_t>(std::atoll(argv[i + 1]));
     }
-    return sluice::runtime::check(argc > 1 ? argv[1] : "all", options);
+    return sluice::runtime::check(argc > 1 ? argv[1] : "transport", options);
 }

@@ -134,20 +134,26 @@ private:
 };
 
 struct RunOutcome {
+    std::optional<Diagnostic> first_failure;
     Result<runtime::Finished> host;
     std::vector<Result<runtime::Finished>> stages;  // by rank - 1
 };
 
 using MakeKernel = std::function<std::unique_ptr<runtime::StageKernel>(const program::Program&, const program::InstructionList&)>;
 
-/// Every rank a thread. The first rank that fails stops the others, as the launcher would.
+/// Every rank a thread. The first rank that fails stops the others through `stop`, as the launcher would.
 inline RunOutcome run_program(const program::Program& program, runtime::HostIo& io, const runtime::TransportOptions& transport_options = {},
-                              runtime::PipelineOptions options = {}, const MakeKernel& make_kernel = {}) {
+                              runtime::PipelineOptions options = {}, const MakeKernel& make_kernel = {}, std::stop_source stop = {}) {
     auto transports = runtime::make_local_transports(program.ranks, transport_options);
-    std::stop_source stop;
-    const std::stop_callback outer(options.stop, [&] { stop.request_stop(); });
     options.stop = stop.get_token();
     RunOutcome outcome;
+    std::mutex mutex;
+    const auto ended = [&](const Result<runtime::Finished>& result) {
+        const std::lock_guard lock(mutex);
+        if (result) return;
+        if (!outcome.first_failure) outcome.first_failure = result.error();
+        stop.request_stop();
+    };
     outcome.stages.resize(static_cast<std::size_t>(program.ranks - 1));
     {
         std::vector<std::jthread> threads;
@@ -157,11 +163,11 @@ inline RunOutcome run_program(const program::Program& program, runtime::HostIo& 
                 const auto kernel = make_kernel ? make_kernel(program, list) : std::make_unique<ArithmeticKernel>(program, list);
                 auto& result = outcome.stages[static_cast<std::size_t>(list.rank - 1)];
                 result = run_stage(program, list, *transports[static_cast<std::size_t>(list.rank)], *kernel, options);
-                if (!result) stop.request_stop();
+                ended(result);
             });
         }
         outcome.host = run_host(program, *transports[0], io, options);
-        if (!outcome.host) stop.request_stop();
+        ended(outcome.host);
     }
     return outcome;
 }

@@ -20,6 +20,7 @@ constexpr std::string_view kUsage =
        sluice-worker profile MODEL.onnx --json OUT --scratch FOLDER [--threads N] [--level 0|1|2|99] [--runs R] [--warm-up W]
                                  [--dim NAME=SIZE]... [--shape INPUT=1x3x224x224]...
        sluice-worker versions                       libraries, as JSON
+       sluice-worker loopback                       under mpirun -n 2: a message there and back, timed
 )";
 
 std::optional<std::int64_t> integer(std::string_view text) {
@@ -123,6 +124,10 @@ Result<void> call(std::span<const std::string> words, const StopWatch& since_mai
     if (words.empty()) return fail(usage_error("nothing to do").fix("sluice-worker --help"));
     if (words[0] == "run") return run_verb(words.subspan(1), since_main);
     if (words[0] == "versions") return write_file("-", versions_text());
+    if (words[0] == "loopback") {
+        const auto text = loopback();
+        return text ? write_file("-", *text) : fail(text.error());
+    }
     if (words[0] == "profile") return profile_verb(words.subspan(1));
     if (words[0] == "--help") return write_file("-", kUsage);
     return fail(usage_error(std::format("unknown verb '{}'", words[0])).fix("sluice-worker --help"));

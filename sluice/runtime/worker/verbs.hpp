@@ -30,4 +30,7 @@ void run_job(const JobRun& run, const StopWatch& since_main);
 /// `sluice-worker versions`: {"onnxruntime", "onnxruntime_providers", "mpi", "onnx"}.
 [[nodiscard]] std::string versions_text();
 
+/// `sluice-worker loopback`, as two ranks: a mebibyte there and back. Of rank 0: {"bytes", "seconds"}; of rank 1 nothing.
+[[nodiscard]] Result<std::string> loopback();
+
 }  // namespace sluice::runtime

@@ -24,7 +24,7 @@ TEST(MpirunWords, OneHostManyHosts) {
     EXPECT_TRUE(has(one, {"-n", "5"}));
     EXPECT_TRUE(has(one, {"--mca", "btl", "self,sm"}));
     EXPECT_TRUE(has(one, {"--mca", "btl_sm_backing_directory", "/dev/shm/x"}));
-    EXPECT_TRUE(has(one, {"--oversubscribe"}));
+    EXPECT_TRUE(has(one, {"--map-by", "slot:OVERSUBSCRIBE"}));
     EXPECT_TRUE(has(one, {"-x", "A", "/a b/worker", "run", "/c d/job.json"}));
     call.several_hosts = true;
     call.hostfile = "/hosts file";
