@@ -307,7 +307,7 @@ private:
             diagnostic.message = watch_.all_ready()
                                      ? std::format("mpirun ended with exit code {}", WEXITSTATUS(mpirun_.status))
                                      : std::format("mpirun could not start the ranks (exit code {})", WEXITSTATUS(mpirun_.status));
-            if (!options_.hostfile.empty())
+            if (!options_.hostfile.empty() && !watch_.all_ready())
                 diagnostic.help =
                     std::format("check the hosts in '{}', and that each can be reached without a password", options_.hostfile.string());
             for (std::size_t rank = 0; rank < watch_.ready().size() && log_.own().empty(); ++rank)

@@ -69,6 +69,7 @@ std::optional<TaggedLine> untag(std::string_view line) {
 std::optional<RankEnd> read_rank_end(std::string_view paragraph) {
     static const std::regex by_signal(R"(process rank (\d+) with PID (\d+) on node (\S+) exited on signal (\d+)(?: \(([^)]*)\))?)");
     static const std::regex by_code(R"(Process name: \[[^\]]*,(\d+)\] +Exit code: +(\d+))");
+    static const std::regex by_abort(R"(process rank (\d+) with PID \d+ on node (\S+) calling "abort")");
     const std::string text(paragraph);
     std::smatch match;
     RankEnd end;
@@ -78,6 +79,12 @@ std::optional<RankEnd> read_rank_end(std::string_view paragraph) {
         end.host = match[3];
         end.signal = static_cast<int>(integer(match[4]));
         end.signal_name = match[5];
+        return end;
+    }
+    if (std::regex_search(text, match, by_abort)) {
+        end.rank = integer(match[1]);
+        end.host = match[2];
+        end.aborted = true;
         return end;
     }
     if (std::regex_search(text, match, by_code)) {
@@ -98,6 +105,11 @@ void MpirunLog::end_paragraph() {
 
 void MpirunLog::add(std::string_view line) {
     if (const auto tagged = untag(line)) {
+        constexpr std::string_view kPeer = "Peer host:";
+        if (const auto at = tagged->text.find(kPeer); at != std::string_view::npos && lost_host_.empty()) {
+            const std::string_view host = tagged->text.substr(at + kPeer.size());
+            if (const auto start = host.find_first_not_of(' '); start != std::string_view::npos) lost_host_ = host.substr(start);
+        }
         if (!tagged->text.empty()) keep(ranks_[tagged->rank], tagged->text);
         return;
     }

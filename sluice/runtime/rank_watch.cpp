@@ -4,6 +4,7 @@
 #include <csignal>
 #include <format>
 #include <ranges>
+#include <utility>
 
 namespace sluice::runtime {
 
@@ -158,7 +159,32 @@ Diagnostic RankWatch::failure(Clock::time_point now, const MpirunLog& log) const
     return diagnostic;
 }
 
+Diagnostic RankWatch::lost(const RankEnd& end, Clock::time_point now, const MpirunLog& log) const {
+    // Over TCP a rank sees that its peer is gone, and aborts, before mpirun hears of the peer's end. Which peer: one on the host it names.
+    std::vector<std::int64_t> suspects;
+    for (std::size_t r = 0; r < ready_.size(); ++r)
+        if (ready_[r] && std::cmp_not_equal(r, end.rank) && ready_[r]->host == log.lost_host())
+            suspects.push_back(static_cast<std::int64_t>(r));
+    Diagnostic diagnostic{DiagnosticKind::internal, {}, {}, {}, {}};
+    const std::string notice = std::format("{} has lost its connection to it", place_of(end.rank));
+    if (suspects.size() == 1) {
+        const auto& status = status_[static_cast<std::size_t>(suspects[0])];
+        diagnostic.message = std::format("{} is gone{}: {}", place_of(suspects[0]),
+                                         status && status->input >= 0 ? std::format(" at input {}", status->input) : "", notice);
+        diagnostic.notes.push_back(last_words(suspects[0], now));
+        note_log(diagnostic, log.last_lines(suspects[0]));
+    } else {
+        diagnostic.message = log.lost_host().empty() ? std::format("{} gave up: MPI aborted it", place_of(end.rank))
+                                                     : std::format("a rank on {} is gone: {}", log.lost_host(), notice);
+        note_all(diagnostic, now);
+        note_log(diagnostic, log.last_lines(end.rank));
+    }
+    diagnostic.help = "killed, out of memory (`dmesg` there tells), or the network between the hosts has failed";
+    return diagnostic;
+}
+
 Diagnostic RankWatch::ended(const RankEnd& end, Clock::time_point now, const MpirunLog& log) const {
+    if (end.aborted) return lost(end, now, log);
     std::string what =
         end.signal != 0 ? std::format("was ended by signal {}{}", end.signal, end.signal_name.empty() ? "" : " (" + end.signal_name + ")")
                         : std::format("ended with exit code {} and no word why", end.exit_code);

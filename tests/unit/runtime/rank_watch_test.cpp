@@ -125,8 +125,23 @@ TEST_F(Watch, WhoWaitedForASilentRankIsNotToBlame) {
     EXPECT_SAYS(text, "stage 1 (replica 1) (rank 3 on vm3) noticed: waited 10 s for 'x'");
 }
 
+TEST_F(Watch, ALostConnectionIsThePeersFault) {
+    all_ready();
+    status(2, 41, "forward", start + seconds(1));
+    RankEnd abort;
+    abort.rank = 1;
+    abort.aborted = true;
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), log)), "stage 0 (rank 1 on vm1) gave up: MPI aborted it");
+    log.add("[1,1]<stderr>:   Peer host:  vm2");
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), log)),
+                "stage 1 (replica 0) (rank 2 on vm2) is gone at input 41: stage 0 (rank 1 on vm1) has lost its connection to it");
+    MpirunLog elsewhere;
+    elsewhere.add("[1,1]<stderr>:   Peer host:  vm7");
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), elsewhere)), "a rank on vm7 is gone");
+}
+
 TEST_F(Watch, HowAnEndIsTold) {
-    const RankEnd early{.rank = 2, .host = "node7", .process = 12, .signal = 9, .signal_name = "Killed", .exit_code = 0};
+    const RankEnd early{.rank = 2, .host = "node7", .process = 12, .signal = 9, .signal_name = "Killed", .exit_code = 0, .aborted = false};
     EXPECT_SAYS(to_text(watch.ended(early, start + seconds(1), log)),
                 "stage 1 (replica 0) (rank 2 on node7) was ended by signal 9 (Killed) before it was ready");
     all_ready();
@@ -135,7 +150,8 @@ TEST_F(Watch, HowAnEndIsTold) {
     EXPECT_SAYS(text, "stage 1 (replica 0) (rank 2 on vm2) was ended by signal 9 (Killed) at input 41");
     EXPECT_SAYS(text, "it left no log lines");
     EXPECT_SAYS(text, "memory runs out");
-    EXPECT_SAYS(to_text(watch.ended({.rank = 0, .host = {}, .process = -1, .signal = 0, .signal_name = {}, .exit_code = 3}, start, log)),
+    EXPECT_SAYS(to_text(watch.ended(
+                    {.rank = 0, .host = {}, .process = -1, .signal = 0, .signal_name = {}, .exit_code = 3, .aborted = false}, start, log)),
                 "the host process (rank 0 on vm0) ended with exit code 3");
 }
 
