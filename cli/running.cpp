@@ -10,6 +10,7 @@
 #include "sluice/program/check.hpp"
 #include "sluice/program/lower.hpp"
 #include "sluice/report/text.hpp"
+#include "sluice/runtime/compare.hpp"
 #include "sluice/simulate/inference.hpp"
 
 namespace sluice::cli {
@@ -18,6 +19,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr double kTolerance = 1e-5;        // of a tensor's largest magnitude: what optimised kernels may differ by at a cut
 constexpr std::int64_t kSimulated = 1000;  // inputs: the steady state of 64 stages, well under a second
 
 Result<program::Program> checked(Result<program::Program> program, const graph::Graph& graph) {
@@ -207,6 +209,22 @@ Result<runtime::LaunchResult> launch_live(Session& session, const std::string& t
     auto result = runtime::launch(job, options);
     session.terminal.clear_line();
     return result;
+}
+
+Result<report::RunCheck> compare_with_whole(Session& session, const Runnable& whole, runtime::Job settings, const fs::path& outputs,
+                                            const fs::path& reference, const runtime::LaunchOptions& options) {
+    settings.output = reference;
+    settings.deliver = true;
+    const runtime::Job job = job_of(whole, std::move(settings));
+    auto result = launch_live(session, "check", job, options);
+    if (!result) return fail(std::move(result.error()).note("while the unsplit model was run to compare with"));
+    if (result->interrupted) return fail(Diagnostic{DiagnosticKind::stopped, "interrupted while outputs were compared", {}, {}, {}});
+    auto compared = runtime::compare_outputs(outputs, reference, options.stop);
+    if (!compared) return fail(std::move(compared.error()));
+    std::error_code ignored;  // goes with its folder anyway
+    fs::remove(reference, ignored);
+    return report::RunCheck{result->finished.front().inputs, compared->values, compared->bitwise,
+                            compared->largest_error,         compared->worst,  kTolerance};
 }
 
 Result<report::RunView> view_of(const OpenPlan& opened, const runtime::Job& job, const runtime::LaunchResult& result,

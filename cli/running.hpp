@@ -41,6 +41,12 @@ struct Runnable {
 [[nodiscard]] Result<runtime::LaunchResult> launch_live(Session& session, const std::string& title, const runtime::Job& job,
                                                         runtime::LaunchOptions options);
 
+/// Runs `whole` on the inputs of `settings` (a count) into `reference`, which is gone afterwards, and holds it against the pipeline's
+/// outputs.
+[[nodiscard]] Result<report::RunCheck> compare_with_whole(Session& session, const Runnable& whole, runtime::Job settings,
+                                                          const std::filesystem::path& outputs, const std::filesystem::path& reference,
+                                                          const runtime::LaunchOptions& options);
+
 /// The predicted steady throughput and latency of the plan's platform, and the run's own numbers. `processors`: for ranks on this host.
 [[nodiscard]] Result<report::RunView> view_of(const OpenPlan& opened, const runtime::Job& job, const runtime::LaunchResult& result,
                                               std::optional<int> processors, const std::stop_token& stop);

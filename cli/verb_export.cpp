@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <format>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/interrupt.hpp"
 #include "cli/open_plan.hpp"
@@ -54,6 +55,16 @@ std::vector<std::vector<OperatorId>> operators_of(const plan::Plan& plan) {
     return stages;
 }
 
+/// As they are, whatever data type the platform counts tensors in.
+Bytes parameters_of(const graph::Graph& graph, const plan::PlannedStage& stage) {
+    std::set<ParameterId> parameters;
+    for (const plan::OperatorReference& reference : stage.operators)
+        for (const ParameterId parameter : graph.parameters(reference.id)) parameters.insert(parameter);
+    Bytes total;
+    for (const ParameterId parameter : parameters) total += graph[parameter].bytes;
+    return total;
+}
+
 Bytes bytes_of(std::span<const onnx::StageTensor> tensors) {
     Bytes total;
     for (const onnx::StageTensor& tensor : tensors) total += tensor.bytes;
@@ -69,7 +80,8 @@ std::string table_of(const OpenPlan& opened, const onnx::Manifest& manifest) {
     for (std::size_t s = 0; s < manifest.stages.size(); ++s) {
         const onnx::StageModel& stage = manifest.stages[s];
         table.rows.push_back({std::to_string(s), stage.file, report::grouped(opened.plan.stages[s].operators.size()),
-                              to_text(opened.plan.stages[s].predicted.parameters), border_text(stage.inputs), border_text(stage.outputs)});
+                              to_text(parameters_of(opened.model.graph, opened.plan.stages[s])), border_text(stage.inputs),
+                              border_text(stage.outputs)});
     }
     return report::table_text(table);
 }
@@ -86,7 +98,7 @@ nlohmann::ordered_json json_of(const OpenPlan& opened, const onnx::Manifest& man
         const onnx::StageModel& stage = manifest.stages[s];
         stages.push_back({{"file", stage.file},
                           {"operators", opened.plan.stages[s].operators.size()},
-                          {"parameter_bytes", opened.plan.stages[s].predicted.parameters.count},
+                          {"parameter_bytes", parameters_of(opened.model.graph, opened.plan.stages[s]).count},
                           {"inputs", borders_json(stage.inputs)},
                           {"outputs", borders_json(stage.outputs)}});
     }

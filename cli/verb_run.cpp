@@ -19,7 +19,6 @@
 #include "sluice/base/json.hpp"
 #include "sluice/report/text.hpp"
 #include "sluice/runtime/child.hpp"
-#include "sluice/runtime/compare.hpp"
 #include "sluice/runtime/job_io.hpp"
 #include "sluice/runtime/scratch.hpp"
 
@@ -29,7 +28,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kTolerance = 1e-5;  // of a tensor's largest magnitude: what optimised kernels may differ by at a cut
 constexpr std::int64_t kDefaultInputs = 100;
 constexpr double kMissed = 0.15;  // a stage's own time off its prediction by more: the costs are to blame
 
@@ -143,9 +141,11 @@ public:
             runtime::Job again = *settings;
             again.inputs = view->inputs;
             again.seconds = std::nullopt;
-            if (arguments_.check)
-                if (auto checked = check(*whole, again, *job.output, scratch->path() / "whole.npz", *view); !checked)
-                    return fail(std::move(checked.error()));
+            if (arguments_.check) {
+                auto checked = compare_with_whole(session_, *whole, again, *job.output, scratch->path() / "whole.npz", launch_);
+                if (!checked) return fail(std::move(checked.error()));
+                view->check = std::move(*checked);
+            }
             again.output.reset();
             again.deliver = outputs;
             if (auto run = rivals(*whole, again, *view); !run) return fail(std::move(run.error()));
@@ -203,22 +203,6 @@ private:
         if (arguments_.patience) job.patience = std::chrono::duration<double>(*arguments_.patience).count();
         job.synchronous_sends = arguments_.synchronous_sends;
         return job;
-    }
-
-    Result<void> check(const Runnable& whole, runtime::Job settings, const fs::path& outputs, const fs::path& reference,
-                       report::RunView& view) {
-        settings.output = reference;
-        const runtime::Job job = job_of(whole, settings);
-        auto result = launch_live(session_, "check", job, launch_);
-        if (!result) return fail(std::move(result.error()).note("while the unsplit model was run for --check"));
-        if (result->interrupted) return fail(Diagnostic{DiagnosticKind::stopped, "interrupted during --check", {}, {}, {}});
-        auto compared = runtime::compare_outputs(outputs, reference, stop_);
-        if (!compared) return fail(std::move(compared.error()));
-        view.check =
-            report::RunCheck{view.inputs, compared->values, compared->bitwise, compared->largest_error, compared->worst, kTolerance};
-        std::error_code ignored;  // goes with the scratch folder anyway
-        fs::remove(reference, ignored);
-        return {};
     }
 
     Result<void> rivals(const Runnable& whole, const runtime::Job& settings, report::RunView& view) {

@@ -1,28 +1,32 @@
-# `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is `micro`, `export`, `kills` or a suite of bench/suites.
+# `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
+own='micro export runtime kills'
 suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||')
-case ${1:-} in
-    '') printf 'benches:\n  micro\n  export\n  kills\n'; for name in $suites; do printf '  %s\n' "$name"; done ;;
+results=$here/bench/results
+mkdir -p "$results"
+name=${1:-}
+[ $# -eq 0 ] || shift
+case $name in
+    # shellcheck disable=SC2086
+    '') printf 'benches:\n'; printf '  %s\n' $own $suites ;;
     micro)
-        shift
         build release bench_micro
         if [ $# -gt 0 ]; then exec "$here/build/release/bench/bench_micro" "$@"; fi
         json=$here/build/release/bench/micro.json
         "$here/build/release/bench/bench_micro" --benchmark_min_time=0.2s --benchmark_out="$json" --benchmark_out_format=json
-        mkdir -p "$here/bench/results"
-        exec python3 "$here/bench/micro_table.py" "$json" "$here/bench/results/micro.md" ;;
-    kills)
-        shift
-        build release sluice
-        build release sluice-worker
-        exec python3 "$here/bench/soak_kill.py" "$here/build/release/bin/sluice" --markdown "$here/bench/results/kills.md" "$@" ;;
+        exec python3 "$here/bench/micro_table.py" "$json" "$results/micro.md" ;;
     export)
-        shift
         build release bench_export
         if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
         [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
-        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$here/bench/results/export.md" "$@" ;;
-    *)
-        printf '%s\n' "$suites" | grep -qx "$1" || die "no bench '$1'; './dev bench' lists them"
+        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$results/export.md" "$@" ;;
+    runtime)
         build release sluice
-        exec python3 "$here/bench/run_suite.py" "$here" "$@" ;;
+        exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;
+    kills)
+        build release sluice
+        exec python3 "$here/bench/soak_kill.py" "$here/build/release/bin/sluice" --markdown "$results/kills.md" "$@" ;;
+    *)
+        printf '%s\n' "$suites" | grep -qx "$name" || die "no bench '$name'; './dev bench' lists them"
+        build release sluice
+        exec python3 "$here/bench/run_suite.py" "$here" "$name" "$@" ;;
 esac

@@ -16,5 +16,10 @@ if [ "$2" = truncate ]; then
     grep -q 'as expected: rank 1: the receive of 10 B under tag 3 from rank 0 failed in MPI: MPI_ERR_TRUNCATE' "$log" || fail "no diagnostic"
     exit 0
 fi
+if [ "$2" = killed ]; then
+    [ "$code" -eq 137 ] || fail "exit $code, expected 137"
+    ! grep 'message .* arrived with' "$log" || fail "a message arrived in part"
+    exit 0
+fi
 [ "$code" -eq 0 ] || fail "exit $code"
 [ ! -s "$log" ] || fail "not silent"

@@ -1,10 +1,12 @@
 // The transport over Open MPI, run by mpirun (run.sh): `transport_check MODE [--synchronous] [--largest-count N]`. Says nothing and exits 0
-// when all is well. Also measures, by hand: `transport_check ping-pong`, `transport_check idle`.
+// when all is well. By hand, for figures: `ping-pong`, `idle`, `overhead`; `large` for a message of 2.25 GiB.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <format>
+#include <random>
 #include <string_view>
 #include <vector>
 
@@ -30,7 +32,7 @@ void expect(bool holds, std::string_view what) {
 bool wait(Transport& transport, const Request& request) { return transport.wait(request, {}, kPatience); }
 
 void all(Transport& transport) {
-    for (const std::string& fault : testing::check_transport(transport)) expect(false, fault);
+    for (const std::string& fault : testing::check_transport(transport, 8 << 20)) expect(false, fault);
 }
 
 /// The executor over MPI: random programs of as many ranks.
@@ -74,6 +76,40 @@ void truncate(Transport& transport) {
     (void)transport.wait(*transport.irecv(data, 1, 5), {}, kPatience);  // mpirun ends this rank when rank 1 gives up
 }
 
+/// Rank 0 is killed in the midst of its messages: whatever still arrives is whole. mpirun ends the others.
+void killed(Transport& transport) {
+    constexpr std::size_t bytes = 8 << 20, words = bytes / sizeof(std::uint64_t);
+    constexpr std::size_t slots = 4;
+    std::vector<std::vector<std::uint64_t>> buffers(slots, std::vector<std::uint64_t>(words));
+    std::vector<std::shared_ptr<Request>> requests(slots);
+    transport.barrier();
+    std::jthread killer;
+    if (this_rank == 0)
+        killer = std::jthread([] {
+            std::this_thread::sleep_for(std::chrono::microseconds(20'000 + std::random_device()() % 50'000));
+            std::raise(SIGKILL);
+        });
+    if (this_rank == 1)
+        for (std::size_t slot = 0; slot < slots; ++slot)
+            requests[slot] = transport.irecv(std::as_writable_bytes(std::span(buffers[slot])), 0, 1);
+    for (std::uint64_t i = 0; this_rank < 2; ++i) {
+        auto& buffer = buffers[i % slots];
+        auto& request = requests[i % slots];
+        if (request && !wait(transport, *request)) return;
+        if (this_rank == 0) {
+            std::ranges::fill(buffer, i);
+            request = transport.isend(std::as_bytes(std::span(buffer)), 1, 1);
+        } else {
+            const auto wrong = std::ranges::count_if(buffer, [&](std::uint64_t word) { return word != i; });
+            if (wrong > 0)
+                std::fprintf(stderr, "message %d arrived with %d words of another\n", static_cast<int>(i), static_cast<int>(wrong));
+            std::ranges::fill(buffer, ~std::uint64_t{0});
+            request = transport.irecv(std::as_writable_bytes(std::span(buffer)), 0, 1);
+        }
+    }
+    (void)transport.wait(*transport.irecv(std::as_writable_bytes(std::span(buffers[0])), 1, 5), {}, kPatience);
+}
+
 // --- figures
 
 double median(std::vector<double> values) {
@@ -82,12 +118,12 @@ double median(std::vector<double> values) {
 }
 
 void ping_pong(Transport& transport) {
-    for (const std::size_t bytes : {std::size_t{4}, std::size_t{64} << 10, std::size_t{4} << 20}) {
+    for (const std::size_t bytes : {std::size_t{4}, std::size_t{64} << 10, std::size_t{4} << 20, std::size_t{64} << 20}) {
         std::vector<std::byte> data(bytes), back(bytes);
         std::vector<double> times;
         const double cpu = cpu_seconds();
         const auto begin = Clock::now();
-        const int rounds = bytes > 1'000'000 ? 200 : 2000;
+        const int rounds = bytes > 10'000'000 ? 20 : bytes > 1'000'000 ? 200 : 2000;
         for (int round = 0; round < rounds && this_rank < 2; ++round) {
             const auto start = Clock::now();
             const auto receive = transport.irecv(back, 1 - this_rank, 1);
@@ -124,6 +160,46 @@ void idle(Transport& transport) {
     }
 }
 
+/// What the executor and its messages cost beside kernels of 30 ms of CPU: two stages, 784 KiB between them (ResNet-50 cut in the middle).
+void overhead(Transport& transport) {
+    struct Burn : StageKernel {
+        Result<void> run(std::int64_t, std::span<const Message>, std::span<const Message>) override {
+            const auto cpu = [] {
+                timespec now{};
+                clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+                return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+            };
+            for (const double start = cpu(); cpu() - start < 0.03;) {}
+            return {};
+        }
+    } kernel;
+    struct Host : HostIo {
+        bool wanted(std::int64_t input) override { return input < 100; }
+        Result<void> feed(std::int64_t, std::size_t, const Message&) override { return {}; }
+        Result<void> collect(std::int64_t, std::span<const Message>) override { return {}; }
+    } io;
+    testing::ProgramMaker maker;
+    const StageId first = maker.stage(), second = maker.stage(), host;
+    maker.channel("x", 0, host, first, 600 << 10);
+    maker.channel("a", 1, first, second, 784 << 10);
+    maker.channel("y", 2, second, host, 4000);
+    const program::Program program = maker.make();
+    transport.barrier();
+    const double cpu = cpu_seconds();
+    if (this_rank == 0) {
+        const auto done = run_host(program, transport, io, {});
+        expect(done.has_value(), "the host failed");
+        if (done) std::printf("host: %.1f inputs/s, CPU %.3f ms an input\n", done->steady_per_s, (cpu_seconds() - cpu) * 10);
+    } else {
+        const auto done = run_stage(program, program.lists[static_cast<std::size_t>(this_rank) + 1], transport, kernel, {});
+        expect(done.has_value(), "a stage failed");
+        if (done)
+            std::printf("stage %d: forward %.2f ms wall, %.2f ms CPU of the process; CPU outside forward %.3f ms an input\n",
+                        static_cast<int>(this_rank - 1), done->forward_mean_ms, done->forward_cpu_ms,
+                        (cpu_seconds() - cpu) * 10 - done->forward_cpu_ms);
+    }
+}
+
 /// A real message beyond int, for machines with the memory.
 void large(Transport& transport) {
     const std::size_t bytes = (std::size_t{9} << 28) + 12'345;  // 2.25 GiB
@@ -154,8 +230,10 @@ int check(std::string_view mode, const MpiOptions& options) {
     run("transport", all);
     run("pipelines", pipelines);
     run("truncate", truncate);
+    run("killed", killed);
     run("ping-pong", ping_pong);
     run("idle", idle);
+    run("overhead", overhead);
     run("large", large);
     const bool failed = (*transport)->failure().has_value();
     transport->reset();

@@ -8,6 +8,7 @@
 #include <format>
 #include <map>
 #include <queue>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -179,6 +180,21 @@ std::vector<std::vector<OperatorId>> random_stages(const graph::Graph& graph, st
                                order.begin() + static_cast<std::ptrdiff_t>(cuts[s + 1]));
     }
     return parts;
+}
+
+void check_borders(const graph::Graph& graph, const std::vector<std::vector<OperatorId>>& stages, const onnx::Manifest& manifest) {
+    for (std::size_t s = 0; s < stages.size(); ++s) {
+        const std::set<OperatorId> own(stages[s].begin(), stages[s].end());
+        std::set<std::string> read, listed;
+        for (const OperatorId op : stages[s]) {
+            for (const TensorId tensor : graph.inputs(op)) {
+                const OperatorId producer = graph.producer(tensor);
+                if (!producer.valid() || !own.contains(producer)) read.insert(graph[tensor].name);
+            }
+        }
+        for (const auto& input : manifest.stages[s].inputs) listed.insert(input.name);
+        if (read != listed) throw std::runtime_error(std::format("stage {} reads other tensors than its manifest lists", s));
+    }
 }
 
 struct Reference::State {

@@ -16,6 +16,10 @@ namespace sluice::test {
 /// so that branches interleave and the stage graph is no chain. Operators that are replicated for free are in none.
 [[nodiscard]] std::vector<std::vector<OperatorId>> random_stages(const graph::Graph& graph, std::size_t stages, RandomStream& random);
 
+/// What the manifest lists as a stage's inputs is what its operators read from outside, no more and no less: these are what a program
+/// sends. Throws std::runtime_error.
+void check_borders(const graph::Graph& graph, const std::vector<std::vector<OperatorId>>& stages, const onnx::Manifest& manifest);
+
 struct Comparison {
     std::size_t tensors = 0;     // model outputs that stages make
     std::size_t values = 0;      // in them

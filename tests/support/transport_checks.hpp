@@ -18,7 +18,7 @@ namespace sluice::testing {
 
 class TransportChecks {
 public:
-    explicit TransportChecks(runtime::Transport& of) : transport(of), this_rank(of.rank()) {}
+    TransportChecks(runtime::Transport& of, std::size_t largest) : transport(of), this_rank(of.rank()), largest_(largest) {}
 
     std::vector<std::string> run() {
         exchange();
@@ -52,7 +52,7 @@ private:
 
     /// Every rank to every rank, itself too, several sizes and tags at once; receives posted before or after the sends.
     void exchange() {
-        constexpr std::array<std::size_t, 6> sizes{0, 1, 999, 64 << 10, (64 << 10) + 1, 8 << 20};
+        const std::array<std::size_t, 6> sizes{0, 1, 999, 64 << 10, (64 << 10) + 1, largest_};
         const std::int64_t ranks = transport.size();
         for (const bool receives_first : {true, false}) {
             std::vector<std::vector<std::byte>> sent, received, expected;
@@ -162,9 +162,13 @@ private:
 
     runtime::Transport& transport;
     std::int64_t this_rank;
+    std::size_t largest_;
     std::vector<std::string> faults_;
 };
 
-inline std::vector<std::string> check_transport(runtime::Transport& transport) { return TransportChecks(transport).run(); }
+/// What is wrong; messages of up to `largest` bytes.
+inline std::vector<std::string> check_transport(runtime::Transport& transport, std::size_t largest) {
+    return TransportChecks(transport, largest).run();
+}
 
 }  // namespace sluice::testing

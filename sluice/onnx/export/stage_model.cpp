@@ -18,13 +18,16 @@ using ::onnx::TensorProto;
 /// Before this IR version every initializer is listed as an input, too.
 constexpr std::int64_t kFreeInitializers = 4;
 
-/// Where sizes differ from run to run only what the file itself says is stated: import may have had to guess even the rank.
+/// Where sizes differ from run to run only what the file itself says of them is stated, and no shape where import had to guess the rank.
 ::onnx::TypeProto stated_type(const TensorInfo& tensor) {
     ::onnx::TypeProto type = tensor.type;
     if (!tensor.varies || !type.has_tensor_type()) return type;
-    type.mutable_tensor_type()->clear_shape();
     if (tensor.declared && tensor.declared->has_tensor_type() && tensor.declared->tensor_type().has_shape())
         *type.mutable_tensor_type()->mutable_shape() = tensor.declared->tensor_type().shape();
+    else if (tensor.rank_guessed)
+        type.mutable_tensor_type()->clear_shape();
+    else
+        for (auto& size : *type.mutable_tensor_type()->mutable_shape()->mutable_dim()) size.Clear();
     return type;
 }
 

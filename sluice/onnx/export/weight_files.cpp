@@ -58,7 +58,7 @@ Result<std::string> WeightFiles::link_to(const std::string& location, const fs::
         fs::rename(file, folder_ / name, error);
     } else {
         const fs::path source = fs::canonical(file, error);
-        const fs::path place = error ? fs::path() : fs::weakly_canonical(final_, error);
+        const fs::path place = error ? fs::path() : fs::weakly_canonical(fs::absolute(final_), error);
         if (!error) fs::create_symlink(source.lexically_relative(place), folder_ / name, error);
     }
     if (error)

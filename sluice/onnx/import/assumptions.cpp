@@ -202,7 +202,10 @@ void Sizes::assume(TensorInfo& tensor, const NodeLinks& links) {
              tensor.name);
     }
     if (!has_open_size(tensor.type)) return;
-    if (!type.has_shape()) type.mutable_shape()->add_dim();
+    if (!type.has_shape()) {
+        type.mutable_shape()->add_dim();
+        tensor.rank_guessed = true;
+    }
     for (auto& size : *type.mutable_shape()->mutable_dim()) {
         if (!size.has_dim_value()) size.set_dim_value(*options_.assume_size);
     }

@@ -143,7 +143,7 @@ private:
     void visit(NodeLinks& links) {
         ++visits_;
         const ::onnx::OpSchema* schema = schema_of(*links.node);
-        bool varies = false, assumed = false, closed = true;
+        bool varies = false, assumed = false, guessed = false, closed = true;
         Dependence dependence = Dependence::constant;
         bool first = true;
         for (const auto* list : {&links.inputs, &links.captured}) {
@@ -151,6 +151,7 @@ private:
                 if (!input) continue;
                 dependence = std::max(dependence, input->dependence);
                 assumed = assumed || input->assumed;
+                guessed = guessed || input->rank_guessed;
                 closed = closed && is_closed(input->type);
                 if (first || !shaped_by_first_input(links.node->op_type()))
                     varies = varies || input->varies || input->dependence == Dependence::sizes;
@@ -176,6 +177,7 @@ private:
             if (!output) continue;
             output->dependence = dependence;
             output->assumed = assumed;
+            output->rank_guessed = guessed;
             if (k < values.size() && !fits(types[k], values[k])) values[k] = Value{};
             const bool valued = k < values.size() && values[k].type() != ::onnx::TensorProto::UNDEFINED;
             if (valued) {

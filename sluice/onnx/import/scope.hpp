@@ -38,8 +38,9 @@ struct TensorInfo {
     ::onnx::TypeProto type;
     std::optional<Value> value;
     Dependence dependence = Dependence::data;
-    bool assumed = false;  // some size was bound or assumed
-    bool varies = false;   // some size differs from run to run: what stands in `type` is a bound or an assumption
+    bool assumed = false;       // some size was bound or assumed
+    bool rank_guessed = false;  // not even the rank is known, of it or of what it is made from
+    bool varies = false;        // some size differs from run to run: what stands in `type` is a bound or an assumption
 };
 
 struct Body {

@@ -186,7 +186,7 @@ private:
             if (active_.empty()) {
                 changed_.wait(lock, wake);
             } else {
-                changed_.wait_for(lock, std::clamp<Clock::duration>((Clock::now() - since) / 8, 20us, 500us), wake);
+                changed_.wait_for(lock, std::clamp<Clock::duration>((Clock::now() - since) / 8, 20us, 1000us), wake);
             }
             if (closing_ && !work_.load(std::memory_order_relaxed)) break;
         }

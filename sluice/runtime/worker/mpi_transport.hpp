@@ -2,8 +2,8 @@
 // threads hand it requests through a queue and sleep until they are complete. MPI's progress goes on while they compute.
 //
 // Open MPI has no wait that sleeps: the thread tests all its requests 200 times, then sleeps between tests, for an eighth of the time since
-// anything happened, at least 20 us and at most 500 us, and is woken at once by a new request. So a message is noticed late by at most an
-// eighth of what it was awaited, and by half a millisecond.
+// anything happened, at least 20 us and at most 1 ms, and is woken at once by a new request. So a message is noticed late by at most an
+// eighth of what it was awaited, and by a millisecond; a rank that waits long takes about 2 % of a core.
 #pragma once
 
 #include <cstddef>

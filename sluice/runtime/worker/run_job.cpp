@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <format>
 
 #include "sluice/runtime/job_io.hpp"
@@ -17,7 +18,7 @@ namespace {
 
 // A stage alone: at least 3 runs, at most 20; all ranks together take about two seconds of the start, since they take turns.
 constexpr std::int64_t kLeastAlone = 3, kMostAlone = 20;
-constexpr double kSecondsAlone = 0.25, kSecondsAloneOfAll = 2;
+constexpr double kSecondsAlone = 0.2, kSecondsAloneOfAll = 2;
 
 std::string host_name() {
     std::array<char, 256> name{};
@@ -33,6 +34,7 @@ struct Rank {
     const onnx::Manifest& manifest;
     Transport& transport;
     const RankOptions& options;
+    mutable std::atomic<std::int64_t> input = -1;
 
     [[nodiscard]] Result<void> check() const {
         if (transport.size() != job.program.ranks)
@@ -48,7 +50,10 @@ struct Rank {
         return {.patience = patience_of(job),
                 .deliver = job.deliver || job.output.has_value(),
                 .stop = {},
-                .status = [say = options.say](const Status& status) { say(status); }};
+                .status = [this](const Status& status) {
+                    input = status.input;  // the last one is said when the pipeline ends, well or not
+                    options.say(status);
+                }};
     }
 
     /// All ranks together: who is `turn` measures, the others sleep.
@@ -110,19 +115,25 @@ struct Rank {
         return {};
     }
 
+    [[nodiscard]] Result<void> run() const {
+        if (auto fine = check(); !fine) return fine;
+        if (transport.rank() == 0) return host();
+        const auto list = std::ranges::find(job.program.lists, transport.rank(), &program::InstructionList::rank);
+        if (list == job.program.lists.end())
+            return fail(input_error(std::format("the program has no instructions for rank {}", transport.rank())));
+        return stage(*list);
+    }
+
     [[nodiscard]] const std::string& tensor(program::ChannelId channel) const { return job.program.channels[channel.index()].tensor; }
 };
 
 }  // namespace
 
-Result<void> run_rank(const Job& job, const onnx::Manifest& manifest, Transport& transport, const RankOptions& options) {
+std::expected<void, Failed> run_rank(const Job& job, const onnx::Manifest& manifest, Transport& transport, const RankOptions& options) {
     const Rank rank{job, manifest, transport, options};
-    if (auto fine = rank.check(); !fine) return fine;
-    if (transport.rank() == 0) return rank.host();
-    const auto list = std::ranges::find(job.program.lists, transport.rank(), &program::InstructionList::rank);
-    if (list == job.program.lists.end())
-        return fail(input_error(std::format("the program has no instructions for rank {}", transport.rank())));
-    return rank.stage(*list);
+    auto done = rank.run();
+    if (done) return {};
+    return std::unexpected(Failed{.rank = transport.rank(), .input = rank.input, .diagnostic = std::move(done.error())});
 }
 
 }  // namespace sluice::runtime

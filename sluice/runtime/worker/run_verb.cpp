@@ -49,8 +49,8 @@ void listen(const std::stop_token& stop, std::stop_source& drain) {
 
 /// What went wrong is said once; the process ends without waiting for its threads or for the other ranks, which cannot go on: mpirun
 /// ends them.
-[[noreturn]] void give_up(std::int64_t rank, Diagnostic diagnostic) {
-    say(Failed{.rank = rank, .input = -1, .diagnostic = std::move(diagnostic)});
+[[noreturn]] void give_up(const Failed& failed) {
+    say(failed);
     std::_Exit(1);
 }
 
@@ -74,7 +74,7 @@ void run_in_process(const Job& job, const onnx::Manifest& manifest, const RankOp
     std::vector<std::jthread> ranks;
     for (const auto& transport : transports)
         ranks.emplace_back([&job, &manifest, &options, &transport] {
-            if (auto done = run_rank(job, manifest, *transport, options); !done) give_up(transport->rank(), std::move(done.error()));
+            if (auto done = run_rank(job, manifest, *transport, options); !done) give_up(done.error());
         });
 }
 
@@ -87,21 +87,21 @@ void run_job(const JobRun& run, const StopWatch& since_main) {
     Result<std::unique_ptr<Transport>> transport;
     std::jthread starting;
     auto job = read_job_file(run.job);
-    if (!job) give_up(rank, job.error());
+    if (!job) give_up({.rank = rank, .input = -1, .diagnostic = job.error()});
     if (!run.in_process) starting = std::jthread([&] { transport = make_mpi_transport({.synchronous_sends = job->synchronous_sends}); });
     const auto manifest = onnx::read_manifest_file(job->stages / onnx::kManifestName);
-    if (!manifest) give_up(rank, manifest.error());
+    if (!manifest) give_up({.rank = rank, .input = -1, .diagnostic = manifest.error()});
     take_sizes(job->program, *manifest);
     static_cast<void>(ort_env());
     if (starting.joinable()) starting.join();
-    if (!transport) give_up(rank, std::move(transport.error()));
+    if (!transport) give_up({.rank = rank, .input = -1, .diagnostic = transport.error()});
 
     std::stop_source drain;
     std::jthread listener;
     if (rank == 0) listener = std::jthread([&](const std::stop_token& stop) { listen(stop, drain); });
     const RankOptions options{.since_main = since_main, .say = say, .drain = drain.get_token()};
     if (run.in_process) return run_in_process(*job, *manifest, options);
-    if (auto done = run_rank(*job, *manifest, **transport, options); !done) give_up((*transport)->rank(), std::move(done.error()));
+    if (auto done = run_rank(*job, *manifest, **transport, options); !done) give_up(done.error());
 }
 
 }  // namespace sluice::runtime

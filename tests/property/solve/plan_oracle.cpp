@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <format>
 #include <map>
 #include <set>
 
@@ -9,8 +10,8 @@ namespace sluice::oracle {
 
 using nlohmann::ordered_json;
 
-Oracle::Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k)
-    : graph_(graph), platform_(std::move(platform)), k_(k) {
+Oracle::Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k, const ordered_json& costs)
+    : graph_(graph), platform_(std::move(platform)), k_(k), measured_(graph.operator_count()) {
     std::map<std::uint32_t, std::size_t> unit_of_colour;
     for (std::size_t v = 0; v < graph.operator_count(); ++v) {
         const graph::Operator& op = graph[OperatorId(v)];
@@ -22,6 +23,83 @@ Oracle::Oracle(const graph::Graph& graph, platform::Platform platform, std::int6
         if (op.colour) unit_of_colour[*op.colour] = units_.size();
         units_.push_back({v});
     }
+    if (!costs.is_null()) measure(costs);
+    close_units();
+}
+
+void Oracle::measure(const ordered_json& costs) {
+    has_measured_ = true;
+    const std::string of_class =
+        !costs.contains("device_class") || costs["device_class"].is_null() ? std::string() : costs["device_class"].get<std::string>();
+    for (std::size_t c = 0; c < platform_.classes.size(); ++c)
+        if (platform_.classes[c].name == of_class) measured_class_ = c;
+    std::vector<bool> named(graph_.operator_count());
+    for (const auto& entry : costs.at("entries")) {
+        if (!entry.contains("operators")) continue;
+        std::vector<std::size_t> members;
+        for (const auto& item : entry["operators"]) {
+            const auto name = item.get<std::string>();
+            std::size_t found = graph_.operator_count();
+            for (std::size_t v = 0; v < graph_.operator_count(); ++v)  // no operator of the sample has another's output for a name
+                if (graph_.first_output_name(OperatorId(v)) == name || graph_[OperatorId(v)].name == name) found = v;
+            named.at(found) = true;
+            if (!graph_[OperatorId(found)].replicated) members.push_back(found);
+        }
+        std::ranges::sort(members);
+        Unit joined;
+        for (const std::size_t v : members) {
+            measured_[v] = v == members.front() ? entry["time_ps"].get<std::int64_t>() : 0;
+            const auto unit = std::ranges::find_if(units_, [&](const Unit& u) { return std::ranges::contains(u, v); });
+            if (unit == units_.end()) continue;  // in `joined` already
+            joined.insert(joined.end(), unit->begin(), unit->end());
+            units_.erase(unit);
+        }
+        if (!joined.empty()) units_.push_back(joined);
+    }
+    for (const auto& entry : costs.at("entries"))
+        for (std::size_t v = 0; v < graph_.operator_count() && entry.contains("type"); ++v)
+            if (!named[v] && graph_[OperatorId(v)].type == entry["type"].get<std::string>()) measured_[v] = entry["time_ps"].get<std::int64_t>();
+}
+
+void Oracle::close_units() {
+    for (bool again = true; again;) {
+        again = false;
+        const std::size_t n = units_.size();
+        std::vector<std::vector<bool>> reaches(n, std::vector<bool>(n));
+        for (std::size_t a = 0; a < n; ++a)
+            for (std::size_t b = 0; b < n; ++b) reaches[a][b] = a != b && feeds({.units = {units_[a]}}, {.units = {units_[b]}});
+        for (std::size_t via = 0; via < n; ++via)
+            for (std::size_t a = 0; a < n; ++a)
+                for (std::size_t b = 0; b < n; ++b)
+                    if (reaches[a][via] && reaches[via][b]) reaches[a][b] = true;
+        for (std::size_t a = 0; a < n && !again; ++a)
+            for (std::size_t b = a + 1; b < n && !again; ++b) {
+                if (!reaches[a][b] || !reaches[b][a]) continue;
+                units_[a].insert(units_[a].end(), units_[b].begin(), units_[b].end());
+                units_.erase(units_.begin() + static_cast<std::ptrdiff_t>(b));
+                again = true;
+            }
+    }
+    for (Unit& unit : units_) std::ranges::sort(unit);
+    std::ranges::sort(units_);
+}
+
+std::string Oracle::cost_source() const {
+    if (!has_measured_) return "given";
+    double measured = 0, rest = 0;
+    bool all = true;
+    for (std::size_t v = 0; v < graph_.operator_count(); ++v) {
+        if (graph_[OperatorId(v)].replicated) continue;
+        (measured_[v] ? measured : rest) += static_cast<double>(time_on(v, measured_class_).value_or(0));
+        all = all && measured_[v];
+    }
+    const double share = measured + rest > 0 ? measured / (measured + rest) : -1;  // the tests have no model without any time
+    const int tenths = static_cast<int>(std::floor(1000 * share + 0.5));
+    std::string text =
+        all ? "measured"
+            : std::format("measured {}.{} %, given {}.{} %", tenths / 10, tenths % 10, (1000 - tenths) / 10, (1000 - tenths) % 10);
+    if (platform_.classes.size() > 1) text += std::format(" on '{}', given elsewhere", platform_.classes[measured_class_].name);
+    return text;
 }
 
 bool Oracle::in(const Stage& stage, std::size_t op) const {
@@ -29,6 +107,7 @@ bool Oracle::in(const Stage& stage, std::size_t op) const {
 }
 
 std::optional<std::int64_t> Oracle::time_on(std::size_t op, std::size_t device) const {
+    if (has_measured_ && device == measured_class_ && measured_[op]) return measured_[op];
     const auto& given = graph_.given_costs()->classes;
     std::size_t c = 0;
     for (std::size_t i = given.size(); i-- > 0;)
@@ -283,7 +362,7 @@ bool Oracle::is_true(const ordered_json& d) const {
     const auto bound = d["bound"]["value_ps"].get<std::int64_t>();
     return bound >= 0 && bound <= d["predicted"]["bottleneck_ps"].get<std::int64_t>() &&
            near(d["gap"].get<double>(), truth["gap"].get<double>(), 1) && d["format"] == "sluice.plan/1" && d["job"] == "inference" &&
-           d["cost_source"] == "given" && d["predicted"]["iteration_ps"].is_null() && d["rewrites"].empty() &&
+           d["cost_source"] == cost_source() && d["predicted"]["iteration_ps"].is_null() && d["rewrites"].empty() &&
            d["model"]["fingerprint"] == graph_.fingerprint() && d["k"].get<std::int64_t>() == k_;
 }
 

@@ -1,5 +1,5 @@
 // What a plan file must say to be true, written from design §3.1 by plain enumeration over the graph: shares nothing with cost/, plan/ and
-// solve/ but the graph, the platform's fields and time_for. For small models without contraction beyond colour classes; given costs.
+// solve/ but the graph, the platform's fields and time_for. For small models with given costs, and measured ones as the document has them.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ struct Terms {
 
 class Oracle {
 public:
-    Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k);
+    /// `costs`: the document's "costs", or null.
+    Oracle(const graph::Graph& graph, platform::Platform platform, std::int64_t k, const nlohmann::ordered_json& costs = nullptr);
 
     [[nodiscard]] const std::vector<Unit>& units() const { return units_; }
     [[nodiscard]] const platform::Platform& platform() const { return platform_; }
@@ -54,11 +55,18 @@ private:
     [[nodiscard]] std::int64_t transfer(TensorId tensor) const;
     [[nodiscard]] bool feeds(const Stage& from, const Stage& to) const;
     [[nodiscard]] std::int64_t devices_of(std::size_t device) const;
+    void measure(const nlohmann::ordered_json& costs);
+    /// Units that feed each other, directly or through others, are one.
+    void close_units();
+    [[nodiscard]] std::string cost_source() const;
 
     const graph::Graph& graph_;
     platform::Platform platform_;
     std::int64_t k_;
     std::vector<Unit> units_;
+    bool has_measured_ = false;
+    std::size_t measured_class_ = 0;
+    std::vector<std::optional<std::int64_t>> measured_;  // per operator
 };
 
 }  // namespace sluice::oracle

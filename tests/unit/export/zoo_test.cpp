@@ -26,10 +26,12 @@ TEST_P(ExportedZoo, stages_compute_what_the_whole_model_computes) {
         const auto manifest = onnx::export_stages(*file, loaded->graph, stages, folder / "stages",
                                                   {.import = {}, .self_contained = count == 3, .adopt_weights = false, .stop = {}});
         ASSERT_TRUE(manifest) << to_text(manifest.error());
+        check_borders(loaded->graph, stages, *manifest);
         const Comparison exact = plain.compare(folder / "stages", *manifest);
         EXPECT_TRUE(exact.bitwise) << stages.size() << " stages: " << exact.worst << " in " << exact.worst_tensor;
         EXPECT_EQ(exact.not_finite, 0U);
         EXPECT_GT(exact.values, 0U);
+        EXPECT_GT(exact.spread, 0.01);
         EXPECT_LE(optimised.compare(folder / "stages", *manifest).worst, 1e-5) << stages.size() << " stages";
     }
 }

@@ -91,6 +91,16 @@ TEST_F(ExportFiles, weights_are_linked_so_that_model_and_export_move_together) {
     EXPECT_EQ(names_in(folder_.path()), (Names{"elsewhere"}));  // nothing temporary
 }
 
+TEST_F(ExportFiles, paths_may_be_relative) {
+    const fs::path before = fs::current_path();
+    fs::current_path(folder_ / "models");
+    const auto done = run("stages", {}, "model.onnx");
+    const std::size_t bytes = done ? read("stages/weights-0.bin").size() : 0;
+    fs::current_path(before);
+    ASSERT_TRUE(done) << to_text(done.error());
+    EXPECT_EQ(bytes, 12288U);
+}
+
 TEST_F(ExportFiles, self_contained_copies_what_each_stage_needs) {
     ASSERT_TRUE(run(folder_ / "out/", {.import = {}, .self_contained = true, .adopt_weights = false, .stop = {}}));
     EXPECT_EQ(names_in(folder_ / "out"), (Names{"manifest.json", "stage-0.onnx", "stage-0.weights", "stage-1.onnx", "stage-1.weights"}));

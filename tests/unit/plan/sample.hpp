@@ -2,6 +2,7 @@
 // device classes of which one does not support every operator, a tensor with readers in several stages, a model output.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -109,14 +110,16 @@ inline cost::FrozenProblem freeze(const graph::Graph& graph, const platform::Pla
 inline cost::Partition partition(const cost::StageProblem& problem) {
     const auto node = [&](std::size_t op) { return problem.node_of[op]; };
     const ClassId fast(0), slow(1);
-    return {{{.nodes = {node(1), node(3)}, .device = fast, .replicas = 1},
-             {.nodes = {node(2)}, .device = slow, .replicas = 1},
-             {.nodes = {node(4), node(5)}, .device = fast, .replicas = 1},
-             {.nodes = {node(6), node(8)}, .device = fast, .replicas = 1}}};
+    cost::Partition partition{{{.nodes = {node(1), node(3)}, .device = fast, .replicas = 1},
+                               {.nodes = {node(2)}, .device = slow, .replicas = 1},
+                               {.nodes = {node(4), node(5)}, .device = fast, .replicas = 1},
+                               {.nodes = {node(6), node(8)}, .device = fast, .replicas = 1}}};
+    for (cost::Stage& stage : partition.stages) stage.nodes.erase(std::ranges::unique(stage.nodes).begin(), stage.nodes.end());
+    return partition;
 }
 
-inline plan::Plan plan(const graph::Graph& graph, const platform::Platform& platform) {
-    const cost::FrozenProblem frozen = freeze(graph, platform);
+inline plan::Plan plan(const graph::Graph& graph, const platform::Platform& platform, const cost::MeasuredCosts* costs = nullptr) {
+    const cost::FrozenProblem frozen = cost::freeze(graph, platform, kStages, costs).value();
     plan::Plan plan = plan::make_plan(graph, platform, frozen, partition(frozen.problem), kStages);
     plan.model.dimensions = {{"batch", 8}, {"sequence", 128}};
     plan.model.assume_size = 16;

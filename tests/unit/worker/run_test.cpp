@@ -252,6 +252,51 @@ TEST_F(Run, AFailureIsSaidOnceAndEndsTheJob) {
     EXPECT_TRUE(fs::is_empty(folder() / "segments"));
 }
 
+TEST_F(Run, AFailureUnderWayNamesItsInput) {
+    // Token 100 of 100 is none; it comes in input 5.
+    write_inputs(made_.manifest, folder() / "x.npz", 5);
+    const auto before = contents_of(folder() / "x.npz");
+    std::vector<NpzWriter::Array> arrays;
+    for (const onnx::StageTensor& tensor : made_.manifest.inputs) arrays.push_back({tensor.name, element_type(tensor.element_type)});
+    auto writer = NpzWriter::create(folder() / "bad.npz", arrays);
+    ASSERT_TRUE(writer);
+    for (std::int64_t i = 0; i < 10; ++i)
+        for (std::size_t t = 0; t < arrays.size(); ++t) {
+            const onnx::StageTensor& tensor = made_.manifest.inputs[t];
+            std::vector<std::byte> data(before.at(tensor.name).begin(), before.at(tensor.name).begin() + tensor.bytes.count);
+            const std::int64_t none = 100;
+            if (i == 5 && tensor.element_type == 7) std::memcpy(data.data(), &none, 8);
+            ASSERT_TRUE(writer->append(t, tensor.shape, data));
+        }
+    ASSERT_TRUE(writer->finish());
+    made_.job.inputs.reset();
+    made_.job.input = folder() / "bad.npz";
+    made_.job.output = folder() / "y.npz";
+    const Ran ran = run_under_mpi(made_.job, folder());
+    EXPECT_NE(ran.child.exit_code, 0);
+    ASSERT_EQ(ran.all<Failed>().size(), 1U) << ran.child.out;
+    EXPECT_EQ(ran.all<Failed>().front().input, 5);
+    EXPECT_TRUE(to_text(ran.all<Failed>().front().diagnostic).contains("input 5")) << to_text(ran.all<Failed>().front().diagnostic);
+    EXPECT_FALSE(fs::exists(folder() / "y.npz"));
+}
+
+TEST_F(Run, AKilledHostDeliversNothingAndLeavesNoFile) {
+    made_.job.inputs.reset();
+    made_.job.seconds = 1000;
+    made_.job.output = folder() / "out" / "y.npz";
+    fs::create_directories(folder() / "out");
+    // The shell's own child, by its number; the pipe is a file that is there before.
+    const std::string script = std::format(
+        "mkfifo '{0}/lines'; '{1}' run '{2}' --in-process >'{0}/lines' & worker=$!\n"
+        "while read -r line; do case $line in *'\"delivered\"'*) kill -9 $worker ;; esac; done <'{0}/lines'\n"
+        "wait $worker; exit $?",
+        folder().string(), SLUICE_WORKER_PROGRAM, write_job(made_.job, folder()).string());
+    const auto child = run_child({"sh", "-c", script}, {}, std::chrono::seconds(60));
+    ASSERT_TRUE(child);
+    EXPECT_EQ(child->exit_code, 128 + 9) << child->err;
+    EXPECT_TRUE(fs::is_empty(folder() / "out"));
+}
+
 TEST_F(Run, WordsThatMeanNothingAreUsageErrors) {
     for (const std::vector<std::string>& words :
          std::vector<std::vector<std::string>>{{},
