@@ -303,6 +303,14 @@ private:
             diagnostic.help = "somebody ended the run from outside";
             return diagnostic;
         }
+        if (const int code = WEXITSTATUS(mpirun_.status); code > 128 && code < 128 + NSIG && !log_.first_end()) {
+            // mpirun does not always say which rank a signal ended while ranks were starting; another may have said whom it missed.
+            RankEnd guess;
+            guess.rank = log_.unreachable().value_or(-1);
+            guess.signal = code - 128;
+            guess.signal_name = ::strsignal(guess.signal);
+            return watch_.ended(guess, now, log_);
+        }
         if (WEXITSTATUS(mpirun_.status) != 0) {
             diagnostic.message = watch_.all_ready()
                                      ? std::format("mpirun ended with exit code {}", WEXITSTATUS(mpirun_.status))

@@ -54,6 +54,7 @@ private:
     std::vector<std::optional<Status>> status_;
     std::vector<std::optional<Finished>> finished_;
     std::optional<Failed> failed_;
+    std::optional<std::int64_t> mute_;  // who had been silent when it came; mpirun wakes stopped ranks to end them
 };
 
 /// "its last log lines:" and the lines, as notes.
