@@ -73,7 +73,7 @@ public:
     Memory(std::vector<std::byte> bytes, std::string what) : bytes_(std::move(bytes)), what_(std::move(what)) {}
     Result<void> read(std::span<std::byte> into) override {
         if (into.size() > bytes_.size() - at_) return fail(input_error(std::format("{} ends early", what_)));
-        std::memcpy(into.data(), bytes_.data() + at_, into.size());
+        std::ranges::copy(std::span(bytes_).subspan(at_, into.size()), into.begin());
         at_ += into.size();
         return {};
     }

@@ -62,9 +62,8 @@ Result<Ort::Session> make_session(const std::filesystem::path& model, const Sess
         // Idle threads sleep: stages share cores with each other and with the communication thread.
         options.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
         options.AddConfigEntry(kOrtSessionOptionsConfigAllowInterOpSpinning, "0");
-        // The arena stays for activations (without it every run maps and unmaps them afresh); weights that were repacked are allocated
-        // by themselves, or the arena, which grows by doubling, would hold up to twice their size.
-        options.AddConfigEntry(kOrtSessionOptionsUseDeviceAllocatorForInitializers, "1");
+        // The arena and its memory pattern stay: activations then lie in one block that every run uses again. Weights are mapped from their
+        // file and not in it.
         if (settings.shapes_vary) options.DisableMemPattern();
         for (const auto& [name, size] : settings.dimensions)
             Ort::ThrowOnError(Ort::GetApi().AddFreeDimensionOverrideByName(options, name.c_str(), size));

@@ -18,6 +18,7 @@ namespace {
 
 // A stage alone: at least 3 runs, at most 20; all ranks together take about two seconds of the start, since they take turns.
 constexpr std::int64_t kLeastAlone = 3, kMostAlone = 20;
+constexpr int kTurn = kFirstReservedTag - 1;  // no channel has this number
 constexpr double kSecondsAlone = 0.2, kSecondsAloneOfAll = 2;
 
 std::string host_name() {
@@ -56,14 +57,21 @@ struct Rank {
                 }};
     }
 
-    /// All ranks together: who is `turn` measures, the others sleep.
+    /// Once all ranks are here, stage after stage calls `measure`, an empty message going round; the others sleep.
     template <typename Measure>
-    void in_turn(Measure measure) const {
-        for (std::int64_t turn = 1; turn < transport.size(); ++turn) {
-            transport.barrier();
-            if (turn == transport.rank()) measure();
-        }
+    [[nodiscard]] Result<void> in_turn(Measure measure) const {
         transport.barrier();
+        const std::int64_t self = transport.rank(), next = self + 1;
+        if (self == 0) return {};
+        const auto whole = [&](const std::shared_ptr<Request>& request) {
+            return transport.wait(*request, {}, std::chrono::nanoseconds::max());
+        };
+        bool done = self == 1 || whole(transport.irecv({}, self - 1, kTurn));
+        if (done) measure();
+        if (done && next < transport.size()) done = whole(transport.isend({}, next, kTurn));
+        if (done) return {};
+        return fail(transport.failure().value_or(
+            Diagnostic{DiagnosticKind::internal, std::format("rank {} never had its turn to measure its stage", self), {}, {}, {}}));
     }
 
     void ready(const std::vector<StageTime>& alone) const {
@@ -85,7 +93,7 @@ struct Rank {
     [[nodiscard]] Result<void> host() const {
         auto io = JobIo::make(job, manifest, [say = options.say](const Delivered& delivered) { say(delivered); });
         if (!io) return fail(std::move(io.error()));
-        in_turn([] {});
+        if (auto done = in_turn([] {}); !done) return done;
         ready({});
         (*io)->begin();
         const std::stop_callback drain(options.drain, [&] { (*io)->drain(); });
@@ -107,7 +115,7 @@ struct Rank {
         static_cast<void>((*kernel)->rehearse(job.warm_up, job.warm_up, 0));
         std::vector<StageTime> alone;
         const double seconds = std::min(kSecondsAlone, kSecondsAloneOfAll / static_cast<double>(transport.size()));
-        in_turn([&] { alone = (*kernel)->rehearse(kLeastAlone, kMostAlone, seconds); });
+        if (auto done = in_turn([&] { alone = (*kernel)->rehearse(kLeastAlone, kMostAlone, seconds); }); !done) return done;
         ready(alone);
         const auto finished = run_stage(job.program, list, transport, **kernel, pipeline());
         if (!finished) return fail(finished.error());
