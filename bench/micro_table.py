@@ -13,11 +13,12 @@ def main():
     data = json.load(open(sys.argv[1], encoding="utf-8"))
     about = data["context"]
     lines = ["# micro", "", f"`./dev bench micro`: hot paths, one thread, {about['date'][:10]}; {about['num_cpus']} cores of {about['mhz_per_cpu']} MHz, "
-             f"load {about['load_avg'][0] if about['load_avg'] else '?'} at the start.", "", "| case | CPU ms | wall ms |", "| --- | --- | --- |"]
+             f"load {about['load_avg'][0] if about['load_avg'] else '?'} at the start.", "", "| case | CPU ms | wall ms | a second of CPU |", "| --- | --- | --- | --- |"]
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
     for run in data["benchmarks"]:
         unit = scale[run["time_unit"]]
-        lines.append(f"| {run['name']} | {run['cpu_time'] * unit:.3f} | {run['real_time'] * unit:.3f} |")
+        rate = f"{run['events/s'] / 1e6:.1f} M events" if "events/s" in run else ""
+        lines.append(f"| {run['name']} | {run['cpu_time'] * unit:.3f} | {run['real_time'] * unit:.3f} | {rate} |")
     open(sys.argv[2], "w", encoding="utf-8").write("\n".join(lines) + "\n")
 
 
