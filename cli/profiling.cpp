@@ -14,7 +14,8 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr double kFreeCores = 0.8;    // CPU over wall time of one thread; several wait for each other too, and are not judged by it
+constexpr double kFreeCores = 0.8;  // CPU over wall time of one thread; several wait for each other too, and are not judged by it
+constexpr int kMostRounds = 5;
 constexpr double kShortKernel = 20;   // microseconds, on average
 constexpr double kNoisyShare = 0.01;  // of the time
 constexpr double kUsualScale = 1.2;   // whole run over kernels: 1.04 to 1.06 on a quiet machine
@@ -44,9 +45,14 @@ void keep_least(runtime::RawProfile& best, const runtime::RawProfile& other) {
     best.runs += other.runs;
 }
 
+bool short_kernels(const runtime::RawProfile& raw, const runtime::MappedKernels& mapped) {
+    return mapped.kernels_us < kShortKernel * static_cast<double>(raw.kernels.size());
+}
+
 /// Kernels were slowed down by something else on the machine.
 bool disturbed(const runtime::RawProfile& raw, const runtime::MappedKernels& mapped) {
-    return free_share(raw) < kFreeCores || runtime::share_above(mapped, kNoisySpread) > kNoisyShare || mapped.scale > kUsualScale;
+    return free_share(raw) < kFreeCores || runtime::share_above(mapped, kNoisySpread) > kNoisyShare ||
+           (mapped.scale < 1 / kUsualScale && !short_kernels(raw, mapped));
 }
 
 }  // namespace
@@ -67,7 +73,7 @@ Result<Profiled> profile_model(std::string_view model, const graph::Graph& graph
     auto raw = runtime::profile(*file, options.run);
     if (!raw) return fail(std::move(raw.error()));
     auto mapped = runtime::map_kernels(graph, *raw);
-    for (int rounds = 1; mapped && disturbed(*raw, *mapped); ++rounds) {
+    for (int rounds = 1; mapped && rounds < kMostRounds && disturbed(*raw, *mapped); ++rounds) {
         const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         if (spent + spent / rounds > options.patience) break;
         auto again = runtime::profile(*file, options.run);
@@ -92,16 +98,17 @@ std::vector<std::string> doubts_about(const Profiled& profiled) {
             std::format("{} of the time is of operators whose median is more than {} above their minimum: measure again on a "
                         "quiet machine if that matters",
                         report::percent(noisy), report::percent(kNoisySpread)));
-    if (profiled.mapped.scale > kUsualScale)
+    const double scale = profiled.mapped.scale;
+    if (scale <= kUsualScale && scale >= 1 / kUsualScale) return doubts;
+    if (short_kernels(raw, profiled.mapped))
+        doubts.emplace_back("its kernels are short for a profiler that counts whole microseconds: the total is right, shares are rough");
+    else if (scale > 1)
+        doubts.push_back(std::format("a whole run takes {:.2f} times the sum of its kernels; 1.03 to 1.06 is usual", scale));
+    else
         doubts.push_back(
-            std::format("a whole run takes {:.2f} times the sum of its kernels; 1.03 to 1.06 is usual", profiled.mapped.scale));
-    if (profiled.mapped.scale < 1 / kUsualScale)
-        doubts.push_back(
-            profiled.mapped.kernels_us < kShortKernel * static_cast<double>(raw.kernels.size())
-                ? "its kernels are short for a profiler that counts whole microseconds: the total is right, shares are rough"
-                : std::format("the kernels take {:.2f} times a whole run: something else ran while they were timed; the total is "
-                              "right, shares are rough",
-                              1 / profiled.mapped.scale));
+            std::format("the kernels take {:.2f} times a whole run: something else ran while they were timed; the total is right, "
+                        "shares are rough",
+                        1 / scale));
     return doubts;
 }
 

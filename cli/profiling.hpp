@@ -17,7 +17,7 @@ struct ProfilingOptions {
     onnx::WeightSource weights = onnx::WeightSource::file;
     std::uint64_t seed = 0;
     runtime::ProfileOptions run;  // shapes are filled in from the graph
-    double patience = 30;         // seconds: on a busy machine the whole measurement is repeated for up to so long, and minima are kept
+    double patience = 30;  // seconds: on a busy machine the measurement is repeated, five times at most, for up to so long; minima are kept
 };
 
 struct Profiled {

@@ -114,6 +114,7 @@ Result<Outcome> run_export(Session& session) {
     if (!arguments.output)
         return fail(usage_error("sluice export needs -o FOLDER: where to write the stages")
                         .fix(std::format("sluice export {} {} -o stages", model, plan)));
+    if (auto free = onnx::check_export_folder(*arguments.output); !free) return fail(std::move(free.error()));
     InterruptGuard interrupt(terminal);
     auto opened = open_plan(session);
     if (!opened) return fail(std::move(opened.error()));

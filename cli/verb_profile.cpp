@@ -136,7 +136,9 @@ Result<Outcome> run_profile(Session& session) {
     for (const std::string& doubt : doubts_about(*profiled)) terminal.warn(doubt);
 
     const std::string text = cost::to_json_text(profiled->costs);
-    const std::string word = shell_word(*arguments.model);
+    std::string word = shell_word(*arguments.model);
+    for (const auto& [name, size] : arguments.dimensions) word += std::format(" --dim {}", shell_word(std::format("{}={}", name, size)));
+    if (arguments.assume_size) word += std::format(" --assume-size {}", *arguments.assume_size);
     if (arguments.output) {
         if (auto written = write_file(*arguments.output, text); !written) return fail(std::move(written.error()));
         terminal.say(

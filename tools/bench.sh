@@ -18,7 +18,7 @@ case $name in
         build release bench_export
         if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
         [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
-        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4,bert_large -o "$results/export.md" "$@" ;;
+        exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4 -o "$results/export.md" "$@" ;;
     runtime)
         build release sluice
         exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;

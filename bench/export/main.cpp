@@ -29,7 +29,7 @@ constexpr std::string_view kAbout =
     "one "
     "thread. Level 0: without graph optimisation, the outputs of both partitions compared byte by byte. Level 99: with all of it, the "
     "largest difference of an output relative to the largest magnitude in it. Spread: (largest - smallest) / largest magnitude of an "
-    "output, the least of them; 0 would say that equality proves nothing (with zero weights it does). Not finite: values of the unsplit "
+    "output, the least of them; 0 would say that equality proves little (zero weights do). Not finite: values of the unsplit "
     "model. Export: the slowest of the three. Seconds: everything, made-up weights included.\n\n";
 
 struct Row {

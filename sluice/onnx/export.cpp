@@ -113,7 +113,7 @@ Result<Manifest> export_model(const fs::path& path, const graph::Graph& graph, s
     if (again->graph.fingerprint() != graph.fingerprint())
         return fail(input_error(std::format("'{}' is another model than the one that was split", file))
                         .note(std::format("its fingerprint is {}, the plan is for {}", again->graph.fingerprint(), graph.fingerprint())));
-    const auto owner = owners(graph, stages, model->scope->nodes.size());
+    const auto owner = owners(again->graph, stages, model->scope->nodes.size());
     if (!owner) return fail(owner.error());
     const auto slices = slice_stages(*model, *owner, stages.size());
     if (!slices) return fail(slices.error());
@@ -144,6 +144,10 @@ Result<Manifest> export_model(const fs::path& path, const graph::Graph& graph, s
 }
 
 }  // namespace
+
+Result<void> check_export_folder(const fs::path& folder) {
+    return ExportFolder::check(folder).transform([](const auto&) {});
+}
 
 Result<Manifest> export_stages(const fs::path& model, const graph::Graph& graph, std::span<const std::vector<OperatorId>> stages,
                                const fs::path& folder, const ExportOptions& options) {

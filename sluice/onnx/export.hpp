@@ -29,4 +29,7 @@ struct ExportOptions {
                                              std::span<const std::vector<OperatorId>> stages, const std::filesystem::path& folder,
                                              const ExportOptions& options);
 
+/// Whether `folder` is one that export_stages would write: absent, empty or an earlier export. To ask before long work.
+[[nodiscard]] Result<void> check_export_folder(const std::filesystem::path& folder);
+
 }  // namespace sluice::onnx

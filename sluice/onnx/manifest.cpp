@@ -111,19 +111,23 @@ std::string to_json_text(const Manifest& manifest) {
                                {"stages", std::move(stages)}});
 }
 
+Result<Manifest> read_manifest(const json::Node& document) {
+    Manifest manifest;
+    auto done = document.expect_format(kStagesFormat)
+                    .and_then([&] { return document.expect_keys({"format", "model", "fingerprint", "inputs", "outputs", "stages"}); })
+                    .and_then([&] { return read(document, "model", &json::Node::as_string, manifest.model); })
+                    .and_then([&] { return read(document, "fingerprint", &json::Node::as_string, manifest.fingerprint); })
+                    .and_then([&] { return read_list(document, "inputs", manifest.inputs, read_tensor); })
+                    .and_then([&] { return read_list(document, "outputs", manifest.outputs, read_output); })
+                    .and_then([&] { return read_list(document, "stages", manifest.stages, read_stage); });
+    if (!done) return fail(std::move(done.error()));
+    return manifest;
+}
+
 Result<Manifest> read_manifest_file(const std::filesystem::path& path) {
     const auto document = json::parse_file(path);
     if (!document) return fail(document.error());
-    Manifest manifest;
-    auto done = document->expect_format(kStagesFormat)
-                    .and_then([&] { return document->expect_keys({"format", "model", "fingerprint", "inputs", "outputs", "stages"}); })
-                    .and_then([&] { return read(*document, "model", &json::Node::as_string, manifest.model); })
-                    .and_then([&] { return read(*document, "fingerprint", &json::Node::as_string, manifest.fingerprint); })
-                    .and_then([&] { return read_list(*document, "inputs", manifest.inputs, read_tensor); })
-                    .and_then([&] { return read_list(*document, "outputs", manifest.outputs, read_output); })
-                    .and_then([&] { return read_list(*document, "stages", manifest.stages, read_stage); });
-    if (!done) return fail(std::move(done.error()));
-    return manifest;
+    return read_manifest(*document);
 }
 
 }  // namespace sluice::onnx

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sluice/base/diagnostic.hpp"
+#include "sluice/base/json.hpp"
 #include "sluice/base/units.hpp"
 
 namespace sluice::onnx {
@@ -47,6 +48,7 @@ struct Manifest {
 };
 
 [[nodiscard]] std::string to_json_text(const Manifest& manifest);
+[[nodiscard]] Result<Manifest> read_manifest(const json::Node& document);
 [[nodiscard]] Result<Manifest> read_manifest_file(const std::filesystem::path& path);
 
 }  // namespace sluice::onnx

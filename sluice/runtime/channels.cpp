@@ -85,7 +85,7 @@ Diagnostic Context::why(std::chrono::nanoseconds waited, const std::string& what
     if (auto failure = transport.failure()) return std::move(*failure).note(std::format("{} was waiting for {}", who, what));
     if (stop.stop_requested())
         return {DiagnosticKind::stopped, std::format("{} was stopped while it waited for {}", who, what), {}, {}, {}};
-    return broken(std::format("{} has waited {:.3g} s for {}", who, std::chrono::duration<double>(waited).count(), what))
+    return broken(std::format("{} has waited {:.4g} s for {}", who, std::chrono::duration<double>(waited).count(), what))
         .fix("a stage that needs longer than this for one input needs a larger --watchdog; else it hangs");
 }
 

@@ -2,7 +2,8 @@
 // rarely an operator's). Kernels and operators become entries of `cost::MeasuredCosts`: operators whose kernels cannot be told apart share
 // one.
 //  1. A kernel is anchored at the operators that make its outputs. Where all its outputs have new names (blocked layouts): at the one that
-//     makes "x" when it is called "x_nchwc", else at the one of its own name and type, when no kernel makes that operator's outputs.
+//     makes "x" when it is called "x_nchwc", else at the one of its own name and type, else at the only one of its type that reads what it
+//     reads (a last Identity gave its name to the kernel before it): when no kernel makes that operator's outputs.
 //  2. Any other kernel (a layout change, a new Cast) belongs to the first kernel that reads what it makes, else to the one that makes what
 //  it
 //     reads, else to the one that ran before it.
@@ -41,7 +42,8 @@ struct MappedKernels {
 /// Entries by operator names, scaled; `machine` from the profile.
 [[nodiscard]] cost::MeasuredCosts to_costs(const graph::Graph& graph, const RawProfile& profile, const MappedKernels& mapped);
 
-/// Share of the groups' time whose runs spread by more than `spread` (median over minimum, less 1).
+/// Share of the groups' time whose runs spread by more than `spread` (median over minimum, less 1), and by more than a microsecond a kernel:
+/// the profiler counts whole ones.
 [[nodiscard]] double share_above(const MappedKernels& mapped, double spread);
 
 }  // namespace sluice::runtime

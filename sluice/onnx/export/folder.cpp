@@ -30,7 +30,7 @@ std::optional<std::string> foreign_entry(const fs::path& folder, std::error_code
 
 }  // namespace
 
-Result<ExportFolder> ExportFolder::make(const fs::path& wanted) {
+Result<fs::path> ExportFolder::check(const fs::path& wanted) {
     std::error_code error;
     fs::path final = wanted.lexically_normal();
     if (!final.has_filename()) final = final.parent_path();  // "folder/"
@@ -48,12 +48,19 @@ Result<ExportFolder> ExportFolder::make(const fs::path& wanted) {
                                                 foreign ? std::format("'{}'", *foreign) : std::format("no valid {}", kManifestName)))
                             .fix("give -o a new folder; what is there is left alone"));
         }
-    } else {
-        error.clear();
-        if (final.has_parent_path()) fs::create_directories(final.parent_path(), error);
     }
+    return final;
+}
+
+Result<ExportFolder> ExportFolder::make(const fs::path& wanted) {
+    auto checked = check(wanted);
+    if (!checked) return fail(std::move(checked.error()));
+    fs::path final = std::move(*checked);
+    std::error_code error;
+    if (final.has_parent_path()) fs::create_directories(final.parent_path(), error);
     fs::path temporary = final;
     temporary.replace_filename(std::format(".{}.exporting.{}", final.filename().string(), ::getpid()));
+    if (!error) fs::remove_all(temporary, error);  // of a killed process that had our number
     if (!error) fs::create_directory(temporary, error);
     if (error)
         return fail(input_error(std::format("cannot make the folder '{}': {}", final.string(), error.message()))

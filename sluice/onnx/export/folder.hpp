@@ -11,7 +11,9 @@ namespace sluice::onnx {
 
 class ExportFolder {
 public:
-    /// Diagnostics: a path that is no folder, or a folder with files that are none of ours; one that cannot be written.
+    /// The name it would get. Diagnostics: a path that is no folder, or a folder with files that are none of ours.
+    [[nodiscard]] static Result<std::filesystem::path> check(const std::filesystem::path& wanted);
+    /// Diagnostics: as `check`; a folder that cannot be written.
     [[nodiscard]] static Result<ExportFolder> make(const std::filesystem::path& wanted);
     ExportFolder(ExportFolder&& other) noexcept;
     ExportFolder& operator=(ExportFolder&&) = delete;

@@ -116,7 +116,7 @@ private:
             const NodeLinks& links = model_.scope->nodes[i];
             // A weight by another name.
             if (const auto* data = constant_of(*links.node);
-                data && links.node->output_size() > 0 && data_bytes(*data) > kLargestEmbedded) {
+                data && links.node->output_size() > 0 && (is_external(*data) || data_bytes(*data) > kLargestEmbedded)) {
                 if (auto done = add_initializer(*data, links.node->output(0)); !done) return done;
                 continue;
             }

@@ -186,7 +186,7 @@ TEST(MapKernels, NamesThatRepeatDoNotMatter) {
     EXPECT_EQ(costs.entries[1].operators, std::vector<std::string>{"b"});
     EXPECT_EQ(costs.entries[1].time, Duration{3'000'000});
     EXPECT_EQ(costs.entries[1].spread, 0.5);
-    EXPECT_EQ(share_above(*mapped, 0.4), 1);
+    EXPECT_EQ(share_above(*mapped, 0.1), 0.5);  // the third: 4.5 over 3 us; of the others' half and whole microsecond nothing is known
     EXPECT_EQ(share_above(*mapped, 0.6), 0);
 }
 
@@ -223,6 +223,17 @@ TEST(MapKernels, AKernelOfAnotherNameIsTheOperatorOfItsOwnNameAndType) {
     EXPECT_EQ(operators(*mapped), (Lists{{0}, {1}, {2}}));
     EXPECT_DOUBLE_EQ(mapped->groups[1].min_us, 2);
     EXPECT_DOUBLE_EQ(mapped->groups[2].min_us, 12);  // 'r' is a Transpose, not the Abs of that name
+}
+
+TEST(MapKernels, ALastIdentityRenamesTheKernelBeforeIt) {
+    const graph::Graph graph = chain({{"", "MatMul", "a"}, {"", "Relu", "b"}, {"", "MatMul", "c"}});  // and Identity(c) -> y
+    const auto mapped =
+        map_kernels(graph, profile_of({kernel("MatMul_0", "MatMul", {"x", "W"}, {"a"}, 1), kernel("Relu_1", "Relu", {"a"}, {"b"}, 2),
+                                       kernel("MatMul_2", "MatMul", {"b", "W"}, {"y"}, 4)},
+                                      7, 7));
+    ASSERT_TRUE(mapped);
+    EXPECT_EQ(operators(*mapped), (Lists{{0}, {1}, {2}}));
+    EXPECT_DOUBLE_EQ(mapped->groups[2].min_us, 4);
 }
 
 TEST(MapKernels, TimeOfFreeOperatorsIsSpreadOverTheOthers) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 
+#include "sluice/runtime/channels.hpp"
 #include "tests/support/run_program.hpp"
 
 namespace sluice::runtime {
@@ -71,10 +72,10 @@ TEST(Pipeline, AKernelThatFailsEndsTheRunWithItsDiagnostic) {
         }
 }
 
-TEST(Pipeline, AKernelThatHangsIsNamedByWhoWaitsForIt) {
-    for (const auto& [stage, message] : {std::pair<std::size_t, std::string>{0, "s for 'a' of input 5 from stage 0"},
-                                         {1, "s for 'b' of input 5 from stage 1"},
-                                         {2, "s for 'y' of input 5 from stage 2"}}) {
+TEST(Pipeline, AKernelThatHangsEndsTheRunAndIsNamedByWhoWaitsForIt) {
+    for (const auto& [stage, waiting] : {std::pair<std::size_t, std::string>{0, "for 'a' of input 5 from stage 0"},
+                                         {1, "for 'b' of input 5 from stage 1"},
+                                         {2, "for 'y' of input 5 from stage 2"}}) {
         const Program program = chain_of_three();
         CheckingHost host(program, 50);
         PipelineOptions options;
@@ -89,11 +90,28 @@ TEST(Pipeline, AKernelThatHangsIsNamedByWhoWaitsForIt) {
         };
         const RunOutcome outcome = run_program(program, host, kSynchronous, options, special(stage, 5, act), stop);
         ASSERT_TRUE(outcome.first_failure);
-        EXPECT_TRUE(outcome.first_failure->message.contains(message)) << outcome.first_failure->message;
+        EXPECT_TRUE(outcome.first_failure->message.contains(" has waited 1")) << outcome.first_failure->message;
         EXPECT_FALSE(outcome.first_failure->help.empty());
-        EXPECT_EQ(host.collected(), 5);
+        // On a machine that is not overloaded the first failure says so (see HangPatience); on any, the next reader does.
+        const auto& reader = stage == 2 ? outcome.host : outcome.stages[stage + 1];
+        ASSERT_FALSE(reader);
+        EXPECT_TRUE(reader.error().message.contains(waiting)) << reader.error().message;
+        EXPECT_LE(host.collected(), 5);
         EXPECT_EQ(host.faults, "");
     }
+}
+
+/// Whichever stage hangs: its readers lose patience first, the nearest before the others, then its makers, the nearest before the others.
+TEST(HangPatience, WhoWaitsForTheCulpritSpeaksFirst) {
+    const Program program = chain_of_three();
+    const auto of = [&](std::size_t list) { return Patience(program, program.lists[list], std::chrono::seconds(60)); };
+    const std::vector<std::chrono::nanoseconds> order{of(2).receive, of(3).receive, of(4).receive, of(1).receive,
+                                                      of(4).send,    of(3).send,    of(2).send,    of(0).send};
+    EXPECT_TRUE(std::ranges::is_sorted(order, std::less_equal<>()));
+    EXPECT_GE(order.front(), std::chrono::seconds(60));
+    EXPECT_LE(order.back(), std::chrono::seconds(72));
+    const auto for_ever = Patience(program, program.lists[0], std::chrono::nanoseconds::max());
+    EXPECT_GT(for_ever.send, std::chrono::hours(24 * 365));
 }
 
 TEST(Pipeline, AnOutputLargerThanItsChannelIsRefused) {
@@ -131,7 +149,8 @@ TEST(Pipeline, AChannelThatEndsBeforeAnotherIsRefused) {
                     }));
     ASSERT_TRUE(outcome.first_failure);
     EXPECT_EQ(outcome.first_failure->message, "stage 2, input 4: 's' ends after 4 inputs, 'b' goes on");
-    EXPECT_EQ(host.collected(), 4);
+    EXPECT_LE(host.collected(), 4);
+    EXPECT_EQ(host.faults, "");
 }
 
 TEST(Pipeline, AStopEndsEveryRankAtOnce) {
@@ -249,8 +268,8 @@ TEST(Pipeline, FiguresAreThoseOfTheRun) {
     EXPECT_GE(middle.forward_min_ms, 10);
     EXPECT_LE(middle.forward_min_ms, middle.forward_median_ms);
     EXPECT_LE(middle.forward_min_ms, middle.forward_mean_ms);
-    EXPECT_GE(outcome.stages[0]->waited_send, 0.2) << "the first stage waits for the second to take its outputs";
-    EXPECT_GE(outcome.stages[2]->waited_receive, 0.2);
+    EXPECT_GT(outcome.stages[0]->waited_send, 0) << "the first stage waits for the second to take its outputs";
+    EXPECT_GT(outcome.stages[2]->waited_receive, 0);
     for (std::int64_t rank = 0; rank < 4; ++rank) {
         const Status& last = seen[rank].back();
         EXPECT_EQ(last.state, "done");
@@ -279,13 +298,17 @@ TEST(Pipeline, TheHostDoesNotRunAwayFromASlowStage) {
         std::atomic<std::int64_t> fed = 0;
         std::int64_t most = 0;
     } host(program, 200);
-    const RunOutcome outcome = run_program(program, host, {}, {}, special(0, 0, [](auto) -> Result<void> {
-                                               std::this_thread::sleep_for(std::chrono::milliseconds(50));
-                                               return {};
-                                           }));
+    // The first stage works on its first input until the host has fed what it may.
+    const auto act = [&](auto) -> Result<void> {
+        const auto start = Clock::now();
+        while (host.fed < 8 && seconds_since(start) < 30) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        return {};
+    };
+    const RunOutcome outcome = run_program(program, host, {}, {}, special(0, 0, act));
     ASSERT_TRUE(outcome.host);
     EXPECT_LE(host.most, 3 * 5 + 2 + 3 + 1);  // credits, output slots and one at work in each stage; the host's own
-    EXPECT_GE(host.most, 3) << "and a pipeline is kept filled";
+    EXPECT_GE(host.most, 8) << "and a pipeline is kept filled";
 }
 
 }  // namespace
