@@ -161,11 +161,11 @@ class Soak:
                 os.remove(path)
             if code != (-signal.SIGKILL if kind == "sluice" else 1):
                 self.fault(f"{what}: exit {code}")
-            if kind != "sluice" and not re.search(r"(stage \d|the host process|mpirun was ended by signal 9)", err):
+            if kind != "sluice" and not re.search(r"(stage \d|the host process|one of the ranks was|mpirun was ended by signal 9)", err):
                 self.fault(f"{what}: who failed is not said: {err!r}")
-            if kind == "rank" and not re.search(r"signal 9", err):
+            if kind == "rank" and not re.search(r"signal 9|is gone", err):
                 self.fault(f"{what}: the signal is not said: {err!r}")
-            if kind == "rank" and not re.search(r"at input \d|before its first input|before it was ready|is done with", err):
+            if kind == "rank" and not re.search(r"at input \d|before its first input|before (it was|all were) ready|is done with", err):
                 self.fault(f"{what}: the input is not said: {err!r}")
             if kind == "hang" and not re.search(r"hang|nothing for|waited", err):
                 self.fault(f"{what}: no hang is said: {err!r}")

@@ -303,11 +303,19 @@ private:
             diagnostic.help = "somebody ended the run from outside";
             return diagnostic;
         }
+        if (const int code = WEXITSTATUS(mpirun_.status); code > 128 && code < 128 + NSIG && !log_.first_end()) {
+            // mpirun does not always say which rank a signal ended while ranks were starting; another may have said whom it missed.
+            RankEnd guess;
+            guess.rank = log_.unreachable().value_or(-1);
+            guess.signal = code - 128;
+            guess.signal_name = ::strsignal(guess.signal);
+            return watch_.ended(guess, now, log_);
+        }
         if (WEXITSTATUS(mpirun_.status) != 0) {
             diagnostic.message = watch_.all_ready()
                                      ? std::format("mpirun ended with exit code {}", WEXITSTATUS(mpirun_.status))
                                      : std::format("mpirun could not start the ranks (exit code {})", WEXITSTATUS(mpirun_.status));
-            if (!options_.hostfile.empty())
+            if (!options_.hostfile.empty() && !watch_.all_ready())
                 diagnostic.help =
                     std::format("check the hosts in '{}', and that each can be reached without a password", options_.hostfile.string());
             for (std::size_t rank = 0; rank < watch_.ready().size() && log_.own().empty(); ++rank)

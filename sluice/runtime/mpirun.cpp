@@ -69,6 +69,7 @@ std::optional<TaggedLine> untag(std::string_view line) {
 std::optional<RankEnd> read_rank_end(std::string_view paragraph) {
     static const std::regex by_signal(R"(process rank (\d+) with PID (\d+) on node (\S+) exited on signal (\d+)(?: \(([^)]*)\))?)");
     static const std::regex by_code(R"(Process name: \[[^\]]*,(\d+)\] +Exit code: +(\d+))");
+    static const std::regex by_abort(R"(process rank (\d+) with PID \d+ on node (\S+) calling "abort")");
     const std::string text(paragraph);
     std::smatch match;
     RankEnd end;
@@ -78,6 +79,12 @@ std::optional<RankEnd> read_rank_end(std::string_view paragraph) {
         end.host = match[3];
         end.signal = static_cast<int>(integer(match[4]));
         end.signal_name = match[5];
+        return end;
+    }
+    if (std::regex_search(text, match, by_abort)) {
+        end.rank = integer(match[1]);
+        end.host = match[2];
+        end.aborted = true;
         return end;
     }
     if (std::regex_search(text, match, by_code)) {
@@ -96,9 +103,22 @@ void MpirunLog::end_paragraph() {
     paragraph_.clear();
 }
 
+void MpirunLog::take_clues(std::string_view text) {
+    static const std::regex unreachable(R"(Process 2 \(\[\[\d+,\d+\],(\d+)\]\) is on host: )");
+    constexpr std::string_view kPeer = "Peer host:";
+    if (const auto at = text.find(kPeer); at != std::string_view::npos && lost_host_.empty()) {
+        const std::string_view host = text.substr(at + kPeer.size());
+        if (const auto start = host.find_first_not_of(' '); start != std::string_view::npos) lost_host_ = host.substr(start);
+    }
+    std::match_results<std::string_view::const_iterator> match;
+    if (!unreachable_ && text.contains("Process 2 (") && std::regex_search(text.begin(), text.end(), match, unreachable))
+        unreachable_ = integer(match[1].str());
+}
+
 void MpirunLog::add(std::string_view line) {
     if (const auto tagged = untag(line)) {
-        if (!tagged->text.empty()) keep(ranks_[tagged->rank], tagged->text);
+        take_clues(tagged->text);
+        if (tagged->text.find_first_not_of("- ") != std::string_view::npos) keep(ranks_[tagged->rank], tagged->text);
         return;
     }
     const auto words = line.find_first_not_of(" \t");

@@ -29,6 +29,7 @@ struct RankEnd {
     int signal = 0;
     std::string signal_name;  // "Killed"
     int exit_code = 0;
+    bool aborted = false;  // MPI gave up in it: on several hosts that is how the loss of another rank is seen first
     friend bool operator==(const RankEnd&, const RankEnd&) = default;
 };
 
@@ -57,12 +58,18 @@ public:
     [[nodiscard]] std::vector<std::string> last_lines(std::int64_t rank) const;
     [[nodiscard]] const std::deque<std::string>& own() const { return own_; }
     [[nodiscard]] const std::optional<RankEnd>& first_end() const { return first_end_; }
+    /// The host whose connection a rank has lost, as MPI says; empty: none.
+    [[nodiscard]] const std::string& lost_host() const { return lost_host_; }
+    /// The rank that another could not reach while MPI started.
+    [[nodiscard]] std::optional<std::int64_t> unreachable() const { return unreachable_; }
 
 private:
     void end_paragraph();
+    void take_clues(std::string_view text);
     std::map<std::int64_t, std::deque<std::string>> ranks_;
     std::deque<std::string> own_;
-    std::string paragraph_;
+    std::string paragraph_, lost_host_;
+    std::optional<std::int64_t> unreachable_;
     bool inside_ = false;
     std::optional<RankEnd> first_end_;
 };

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <format>
 #include <ranges>
+#include <utility>
 
 namespace sluice::runtime {
 
@@ -65,7 +66,9 @@ void RankWatch::take(const WorkerMessage& message, Clock::time_point now) {
         if (heard(finished->rank)) finished_[static_cast<std::size_t>(finished->rank)] = *finished;
     } else if (const auto* failed = std::get_if<Failed>(&message)) {
         heard(failed->rank);
-        if (!failed_) failed_ = *failed;
+        if (failed_) return;
+        failed_ = *failed;
+        if (all_ready()) mute_ = silent(now, std::max(1.0, 0.8 * patience_));
     } else {
         heard(0);  // Delivered
     }
@@ -126,25 +129,27 @@ std::optional<Diagnostic> RankWatch::hang(Clock::time_point now) const {
     const auto rank = silent(now, limit);
     if (!rank) return std::nullopt;
     const std::size_t r = static_cast<std::size_t>(*rank);
-    Diagnostic diagnostic{
-        DiagnosticKind::internal,
-        std::format(
-            "the run hangs: {} has said nothing for {:.0f} s{}", place_of(*rank), seconds_between(heard_[r], now),
-            status_[r] && status_[r]->input >= 0 ? std::format("; it was at input {}, '{}'", status_[r]->input, status_[r]->state) : ""),
-        {},
-        {},
-        raise};
+    bool all = heard_.size() > 1;  // nobody speaks: whoever it was has taken the others' voice, so no one is blamed
+    for (std::size_t other = 0; other < heard_.size(); ++other)
+        all = all && (finished_[other] || seconds_between(heard_[other], now) > 0.75 * limit);
+    const double quiet = seconds_between(heard_[r], now);
+    Diagnostic diagnostic{DiagnosticKind::internal, {}, {}, {}, raise};
+    if (all) {
+        diagnostic.message = std::format("the run hangs: no rank has said anything for {:.0f} s", quiet);
+    } else {
+        diagnostic.message = std::format("the run hangs: {} has said nothing for {:.0f} s", place_of(*rank), quiet);
+        if (status_[r] && status_[r]->input >= 0)
+            diagnostic.message += std::format("; it was at input {}, '{}'", status_[r]->input, status_[r]->state);
+    }
     note_all(diagnostic, now);
     return diagnostic;
 }
 
 Diagnostic RankWatch::failure(Clock::time_point now, const MpirunLog& log) const {
     Diagnostic diagnostic = failed_->diagnostic;
-    const auto mute = silent(now, std::max(1.0, 0.8 * patience_));
-    if (mute && *mute != failed_->rank && all_ready()) {
+    if (const auto mute = mute_; mute && *mute != failed_->rank) {
         diagnostic.notes.insert(diagnostic.notes.begin(), std::format("{} noticed: {}", place_of(failed_->rank), diagnostic.message));
-        diagnostic.message = std::format("{} hangs: it has said nothing for {:.0f} s", place_of(*mute),
-                                         seconds_between(heard_[static_cast<std::size_t>(*mute)], now));
+        diagnostic.message = std::format("{} hangs: it says nothing any more", place_of(*mute));
         if (const auto& status = status_[static_cast<std::size_t>(*mute)]; status && status->input >= 0)
             diagnostic.message += std::format("; it was at input {}, '{}'", status->input, status->state);
         note_all(diagnostic, now);
@@ -158,7 +163,36 @@ Diagnostic RankWatch::failure(Clock::time_point now, const MpirunLog& log) const
     return diagnostic;
 }
 
+Diagnostic RankWatch::lost(const RankEnd& end, Clock::time_point now, const MpirunLog& log) const {
+    // Over TCP a rank sees that its peer is gone, and aborts, before mpirun hears of the peer's end. Which peer: one on the host it names.
+    std::vector<std::int64_t> suspects;
+    if (log.unreachable() && known(*log.unreachable()) && *log.unreachable() != end.rank) suspects.push_back(*log.unreachable());
+    for (std::size_t r = 0; r < ready_.size() && !log.unreachable(); ++r)
+        if (ready_[r] && std::cmp_not_equal(r, end.rank) && ready_[r]->host == log.lost_host())
+            suspects.push_back(static_cast<std::int64_t>(r));
+    Diagnostic diagnostic{DiagnosticKind::internal, {}, {}, {}, {}};
+    const std::string notice = std::format("{} has lost its connection to it", place_of(end.rank));
+    if (suspects.size() == 1) {
+        const auto& status = status_[static_cast<std::size_t>(suspects[0])];
+        diagnostic.message = std::format("{} is gone{}: {}", place_of(suspects[0]),
+                                         status && status->input >= 0                    ? std::format(" at input {}", status->input)
+                                         : ready_[static_cast<std::size_t>(suspects[0])] ? " before its first input"
+                                                                                         : " before it was ready",
+                                         notice);
+        diagnostic.notes.push_back(last_words(suspects[0], now));
+        note_log(diagnostic, log.last_lines(suspects[0]));
+    } else {
+        diagnostic.message = log.lost_host().empty() ? std::format("{} gave up: MPI aborted it", place_of(end.rank))
+                                                     : std::format("a rank on {} is gone: {}", log.lost_host(), notice);
+        note_all(diagnostic, now);
+        note_log(diagnostic, log.last_lines(end.rank));
+    }
+    diagnostic.help = "killed, out of memory (`dmesg` there tells), or the network between the hosts has failed";
+    return diagnostic;
+}
+
 Diagnostic RankWatch::ended(const RankEnd& end, Clock::time_point now, const MpirunLog& log) const {
+    if (end.aborted) return lost(end, now, log);
     std::string what =
         end.signal != 0 ? std::format("was ended by signal {}{}", end.signal, end.signal_name.empty() ? "" : " (" + end.signal_name + ")")
                         : std::format("ended with exit code {} and no word why", end.exit_code);
@@ -176,10 +210,15 @@ Diagnostic RankWatch::ended(const RankEnd& end, Clock::time_point now, const Mpi
         diagnostic.notes.push_back(last_words(end.rank, now));
     }
     if (end.process > 0) diagnostic.notes.push_back(std::format("it was process {}", end.process));
+    if (!known(end.rank)) {  // mpirun did not say
+        place = "one of the ranks";
+        what += all_ready() ? "" : " before all were ready";
+        note_all(diagnostic, now);
+    }
     diagnostic.message = std::format("{} {}", place, what);
     const auto lines = log.last_lines(end.rank);
     note_log(diagnostic, lines);
-    if (lines.empty()) diagnostic.notes.emplace_back("it left no log lines");
+    if (lines.empty() && known(end.rank)) diagnostic.notes.emplace_back("it left no log lines");
     if (end.signal == SIGKILL)
         diagnostic.help = "signal 9 comes from a person, a batch system, or the kernel when memory runs out: `dmesg` tells";
     if (end.signal == SIGSEGV || end.signal == SIGABRT || end.signal == SIGILL || end.signal == SIGBUS)

@@ -43,6 +43,7 @@ private:
     [[nodiscard]] bool known(std::int64_t rank) const { return rank >= 0 && rank < static_cast<std::int64_t>(heard_.size()); }
     [[nodiscard]] std::optional<std::int64_t> silent(Clock::time_point now, double seconds) const;
     [[nodiscard]] std::string last_words(std::int64_t rank, Clock::time_point now) const;
+    [[nodiscard]] Diagnostic lost(const RankEnd& end, Clock::time_point now, const MpirunLog& log) const;
     void note_all(Diagnostic& diagnostic, Clock::time_point now) const;
 
     std::vector<std::string> names_;
@@ -53,6 +54,7 @@ private:
     std::vector<std::optional<Status>> status_;
     std::vector<std::optional<Finished>> finished_;
     std::optional<Failed> failed_;
+    std::optional<std::int64_t> mute_;  // who had been silent when it came; mpirun wakes stopped ranks to end them
 };
 
 /// "its last log lines:" and the lines, as notes.

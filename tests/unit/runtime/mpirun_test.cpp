@@ -77,7 +77,7 @@ TEST(MpirunLog, WhoEndedHow) {
     for (const char* line : kKilled) killed.add(line);
     ASSERT_TRUE(killed.first_end());
     EXPECT_EQ(*killed.first_end(),
-              (RankEnd{.rank = 1, .host = "vm", .process = 11930, .signal = 9, .signal_name = "Killed", .exit_code = 0}));
+              (RankEnd{.rank = 1, .host = "vm", .process = 11930, .signal = 9, .signal_name = "Killed", .exit_code = 0, .aborted = false}));
     MpirunLog exited;
     for (const char* line : kExited) exited.add(line);
     ASSERT_TRUE(exited.first_end());
@@ -86,6 +86,23 @@ TEST(MpirunLog, WhoEndedHow) {
     for (const char* line : kKilled) exited.add(line);
     EXPECT_EQ(exited.first_end()->exit_code, 3);  // the first counts
     EXPECT_EQ(exited.own().size(), 2U);
+}
+
+TEST(MpirunLog, ALostConnectionOverTcp) {
+    MpirunLog log;
+    for (const char* line :
+         {"[1,1]<stderr>: An MPI communication peer process has unexpectedly disconnected.  This", "[1,1]<stderr>:   Local host: host0",
+          "[1,1]<stderr>:   Peer host:  host1", "--------------------------------------------------------------------------",
+          "prterun has exited due to process rank 1 with PID 0 on node host0 calling",
+          "\"abort\". This may have caused other processes in the application to be",
+          "terminated by signals sent by prterun (as reported here).",
+          "--------------------------------------------------------------------------"})
+        log.add(line);
+    EXPECT_EQ(log.lost_host(), "host1");
+    ASSERT_TRUE(log.first_end());
+    EXPECT_TRUE(log.first_end()->aborted);
+    EXPECT_EQ(log.first_end()->rank, 1);
+    EXPECT_EQ(log.first_end()->host, "host0");
 }
 
 TEST(MpirunLog, KeepsTheLastLinesOfEachRank) {

@@ -87,6 +87,15 @@ TEST_F(Watch, TheSilentRankIsTheHang) {
     EXPECT_SAYS(to_text(*hang), "stage 0 (rank 1 on vm1) said 1.0 s ago: receive 'x', input 8");
 }
 
+TEST_F(Watch, WhenNobodySpeaksNobodyIsBlamed) {
+    all_ready();
+    for (std::int64_t rank = 0; rank < 4; ++rank) status(rank, 7, "forward", start + milliseconds(1000 + 50 * rank));
+    const auto hang = watch.hang(start + seconds(15));
+    ASSERT_TRUE(hang);
+    EXPECT_SAYS(hang->message, "no rank has said anything for 14 s");
+    EXPECT_SAYS(to_text(*hang), "stage 0 (rank 1 on vm1) said");
+}
+
 TEST_F(Watch, AFinishedRankMayBeSilent) {
     all_ready();
     for (std::int64_t rank = 0; rank < 4; ++rank) {
@@ -120,13 +129,44 @@ TEST_F(Watch, WhoWaitedForASilentRankIsNotToBlame) {
     failed.rank = 3;
     failed.diagnostic = input_error("waited 10 s for 'x'");
     watch.take(failed, start + seconds(11));
+    status(2, 6, "forward", start + seconds(12));  // mpirun wakes what is stopped when it ends the run
     const auto text = to_text(watch.failure(start + seconds(11), log));
-    EXPECT_SAYS(text, "stage 1 (replica 0) (rank 2 on vm2) hangs: it has said nothing for 11 s");
+    EXPECT_SAYS(text, "stage 1 (replica 0) (rank 2 on vm2) hangs: it says nothing any more");
     EXPECT_SAYS(text, "stage 1 (replica 1) (rank 3 on vm3) noticed: waited 10 s for 'x'");
 }
 
+TEST_F(Watch, ALostConnectionIsThePeersFault) {
+    all_ready();
+    status(2, 41, "forward", start + seconds(1));
+    RankEnd abort;
+    abort.rank = 1;
+    abort.aborted = true;
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), log)), "stage 0 (rank 1 on vm1) gave up: MPI aborted it");
+    log.add("[1,1]<stderr>:   Peer host:  vm2");
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), log)),
+                "stage 1 (replica 0) (rank 2 on vm2) is gone at input 41: stage 0 (rank 1 on vm1) has lost its connection to it");
+    MpirunLog elsewhere;
+    elsewhere.add("[1,1]<stderr>:   Peer host:  vm7");
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(2), elsewhere)), "a rank on vm7 is gone");
+}
+
+TEST_F(Watch, ARankKilledWhileMpiStarts) {
+    RankEnd abort;
+    abort.rank = 1;
+    abort.aborted = true;
+    log.add("[1,1]<stderr>:   Process 1 ([[40019,1],1]) is on host: vm");
+    log.add("[1,1]<stderr>:   Process 2 ([[40019,1],3]) is on host: vm");
+    EXPECT_SAYS(to_text(watch.ended(abort, start + seconds(1), log)),
+                "stage 1 (replica 1) (rank 3) is gone before it was ready: stage 0 (rank 1) has lost its connection to it");
+    RankEnd unknown;
+    unknown.signal = 9;
+    unknown.signal_name = "Killed";
+    EXPECT_SAYS(to_text(watch.ended(unknown, start + seconds(1), log)),
+                "one of the ranks was ended by signal 9 (Killed) before all were ready");
+}
+
 TEST_F(Watch, HowAnEndIsTold) {
-    const RankEnd early{.rank = 2, .host = "node7", .process = 12, .signal = 9, .signal_name = "Killed", .exit_code = 0};
+    const RankEnd early{.rank = 2, .host = "node7", .process = 12, .signal = 9, .signal_name = "Killed", .exit_code = 0, .aborted = false};
     EXPECT_SAYS(to_text(watch.ended(early, start + seconds(1), log)),
                 "stage 1 (replica 0) (rank 2 on node7) was ended by signal 9 (Killed) before it was ready");
     all_ready();
@@ -135,7 +175,8 @@ TEST_F(Watch, HowAnEndIsTold) {
     EXPECT_SAYS(text, "stage 1 (replica 0) (rank 2 on vm2) was ended by signal 9 (Killed) at input 41");
     EXPECT_SAYS(text, "it left no log lines");
     EXPECT_SAYS(text, "memory runs out");
-    EXPECT_SAYS(to_text(watch.ended({.rank = 0, .host = {}, .process = -1, .signal = 0, .signal_name = {}, .exit_code = 3}, start, log)),
+    EXPECT_SAYS(to_text(watch.ended(
+                    {.rank = 0, .host = {}, .process = -1, .signal = 0, .signal_name = {}, .exit_code = 3, .aborted = false}, start, log)),
                 "the host process (rank 0 on vm0) ended with exit code 3");
 }
 
