@@ -31,6 +31,11 @@ onnx::ImportOptions import_options(const Arguments& arguments) {
     return {.dimensions = arguments.dimensions, .assume_size = arguments.assume_size};
 }
 
+onnx::WeightSource weight_source(const Arguments& arguments) {
+    const std::string which = arguments.weights.value_or(arguments.model->starts_with("zoo:") ? "random" : "file");
+    return which == "random" ? onnx::WeightSource::random : which == "zero" ? onnx::WeightSource::zero : onnx::WeightSource::file;
+}
+
 Result<onnx::LoadedModel> load_model(Session& session) {
     auto model = onnx::load_model(*session.arguments.model, import_options(session.arguments));
     if (model && model->import)

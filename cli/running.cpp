@@ -25,6 +25,12 @@ constexpr std::int64_t kSimulated = 1000;  // inputs: the steady state of 64 sta
 Result<program::Program> checked(Result<program::Program> program, const graph::Graph& graph) {
     if (!program) return fail(with_labels(std::move(program.error()), graph));
     auto faults = program::faults_of(*program);
+    // What a stage without a receive does in simulated time it could do here for ever: nothing would tell it that inputs are over.
+    for (const program::InstructionList& list : program->lists)
+        if (list.role == program::Role::stage && list.body.front().kind != program::InstructionKind::receive)
+            faults.push_back(input_error(std::format("stage {} reads neither a model input nor another stage's tensor: its run would never end",
+                                                     list.stage.index()))
+                                 .fix("put its operators into a stage that reads one"));
     if (faults.empty()) return program;
     Diagnostic first = std::move(faults.front());
     if (faults.size() > 1) first.notes.push_back(std::format("and {} more", faults.size() - 1));
@@ -155,11 +161,6 @@ private:
 };
 
 }  // namespace
-
-onnx::WeightSource weight_source(const Arguments& arguments) {
-    const std::string which = arguments.weights.value_or(arguments.model->starts_with("zoo:") ? "random" : "file");
-    return which == "random" ? onnx::WeightSource::random : which == "zero" ? onnx::WeightSource::zero : onnx::WeightSource::file;
-}
 
 Result<Runnable> make_runnable(const OpenPlan& opened, const fs::path& model, const fs::path& folder, const std::stop_token& stop) {
     auto program = checked(program::lower(opened.model.graph, opened.frozen.problem, opened.partition), opened.model.graph);

@@ -9,15 +9,11 @@
 #include "cli/open_plan.hpp"
 #include "cli/session.hpp"
 #include "sluice/onnx/manifest.hpp"
-#include "sluice/onnx/weights.hpp"
 #include "sluice/program/program.hpp"
 #include "sluice/report/run_text.hpp"
 #include "sluice/runtime/launch.hpp"
 
 namespace sluice::cli {
-
-/// --weights; without it the model's own file, and made-up ones for the zoo.
-[[nodiscard]] onnx::WeightSource weight_source(const Arguments& arguments);
 
 /// What can be launched: a program and the folder of its stage models.
 struct Runnable {

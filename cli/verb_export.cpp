@@ -7,6 +7,7 @@
 
 #include "cli/interrupt.hpp"
 #include "cli/open_plan.hpp"
+#include "cli/planning.hpp"
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
@@ -21,11 +22,6 @@ namespace sluice::cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-onnx::WeightSource weight_source(const Arguments& arguments) {
-    const std::string which = arguments.weights.value_or(arguments.model->starts_with("zoo:") ? "random" : "file");
-    return which == "random" ? onnx::WeightSource::random : which == "zero" ? onnx::WeightSource::zero : onnx::WeightSource::file;
-}
 
 /// Beside the export folder, so that made-up weights can move into it; vanishes.
 class Scratch {

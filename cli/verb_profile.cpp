@@ -102,14 +102,6 @@ std::string profile_text(const Profiled& profiled, const graph::Graph& graph) {
                 {"processor", report::printable(raw.processor)}});
 }
 
-Result<onnx::WeightSource> weight_source(const Arguments& arguments, bool zoo) {
-    if (!arguments.weights) return zoo ? onnx::WeightSource::random : onnx::WeightSource::file;
-    if (*arguments.weights == "random") return onnx::WeightSource::random;
-    if (*arguments.weights == "zero") return onnx::WeightSource::zero;
-    if (!zoo) return onnx::WeightSource::file;
-    return fail(usage_error("a model of the zoo has no weight file").fix("leave --weights out, or --weights random"));
-}
-
 }  // namespace
 
 Result<Outcome> run_profile(Session& session) {
@@ -122,11 +114,9 @@ Result<Outcome> run_profile(Session& session) {
         return fail(input_error(std::format("'{}' cannot be run: it is a {} file, which says what operators take but not what they do",
                                             *arguments.model, model->format))
                         .fix("profile the ONNX model; `plan` uses a workload's own times"));
-    const auto weights = weight_source(arguments, model->format == "zoo");
-    if (!weights) return fail(weights.error());
 
     InterruptGuard interrupt(terminal);
-    ProfilingOptions options{.weights = *weights, .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
+    ProfilingOptions options{.weights = weight_source(arguments), .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
     options.run.threads = arguments.threads.value_or(1);
     options.run.optimisation = std::stoi(arguments.level.value_or("99"));
     options.run.dimensions = arguments.dimensions;

@@ -77,6 +77,11 @@ struct OrtKernel::State {
                                         static_cast<ONNXTensorElementDataType>(of.element_type));
     }
 
+    /// A stage of nothing but operators that lead nowhere makes nothing, and ONNX Runtime refuses a run that asks for nothing.
+    void run(Ort::IoBinding& binding) {
+        if (!outputs.empty()) session.Run(run_options, binding);
+    }
+
     [[nodiscard]] Result<void> check_room(std::span<const Message> from, std::span<const Message> to) const {
         const auto check = [&](const StageTensor& tensor, const Message& message) -> Result<void> {
             if (std::cmp_greater_equal(message.data.size(), tensor.bytes.count)) return {};
@@ -181,7 +186,7 @@ Result<void> OrtKernel::run(std::int64_t slot, std::span<const Message> inputs, 
         }
         Ort::IoBinding& binding = *state.slots[at];
         if (auto bound = state.bind_varying(binding, inputs); !bound) return bound;
-        state.session.Run(state.run_options, binding);
+        state.run(binding);
         return state.copy_varying(binding, outputs);
     });
     if (!done) return fail(std::move(done.error()));
@@ -212,7 +217,7 @@ std::vector<StageTime> OrtKernel::rehearse(std::int64_t least, std::int64_t most
             const StopWatch all;
             while (std::cmp_less(made.size(), least) || (std::cmp_less(made.size(), most) && all.seconds() < seconds)) {
                 const StopWatch one;
-                state.session.Run(state.run_options, binding);
+                state.run(binding);
                 made.push_back({one.seconds() * 1e3, one.cpu_seconds() * 1e3});
             }
             return std::move(made);
