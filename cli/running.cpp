@@ -28,9 +28,10 @@ Result<program::Program> checked(Result<program::Program> program, const graph::
     // What a stage without a receive does in simulated time it could do here for ever: nothing would tell it that inputs are over.
     for (const program::InstructionList& list : program->lists)
         if (list.role == program::Role::stage && list.body.front().kind != program::InstructionKind::receive)
-            faults.push_back(input_error(std::format("stage {} reads neither a model input nor another stage's tensor: its run would never end",
-                                                     list.stage.index()))
-                                 .fix("put its operators into a stage that reads one"));
+            faults.push_back(
+                input_error(std::format("stage {} reads neither a model input nor another stage's tensor: its run would never end",
+                                        list.stage.index()))
+                    .fix("put its operators into a stage that reads one"));
     if (faults.empty()) return program;
     Diagnostic first = std::move(faults.front());
     if (faults.size() > 1) first.notes.push_back(std::format("and {} more", faults.size() - 1));

@@ -116,7 +116,8 @@ Result<Outcome> run_profile(Session& session) {
                         .fix("profile the ONNX model; `plan` uses a workload's own times"));
 
     InterruptGuard interrupt(terminal);
-    ProfilingOptions options{.weights = weight_source(arguments), .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
+    ProfilingOptions options{
+        .weights = weight_source(arguments), .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
     options.run.threads = arguments.threads.value_or(1);
     options.run.optimisation = std::stoi(arguments.level.value_or("99"));
     options.run.dimensions = arguments.dimensions;

@@ -1,8 +1,8 @@
 // What the launcher tells every rank of a run (`sluice.job/1` JSON, a temporary file that all hosts can read).
 //
-// Every rank is started as `sluice-worker run JOB_FILE`. Rank 0's stdin: a line "stop" asks it to drain (feed no further input, deliver what is
-// under way, end with exit 0); end of file there means nothing, since a worker may be started by hand. Every other rank's stdin is empty.
-// Stdout is for messages.hpp, stderr for logs. Exit codes: 0 after `Finished`, 1 after `Failed`.
+// Every rank is started as `sluice-worker run JOB_FILE`. Rank 0's stdin: a line "stop" asks it to drain (feed no further input, deliver
+// what is under way, end with exit 0); end of file there means nothing, since a worker may be started by hand. Every other rank's stdin is
+// empty. Stdout is for messages.hpp, stderr for logs. Exit codes: 0 after `Finished`, 1 after `Failed`.
 #pragma once
 
 #include <cstdint>
