@@ -121,7 +121,7 @@ class Soak:
 
     @staticmethod
     def shared_files():
-        return {f for f in os.listdir("/dev/shm") if "sluice" in f or f.startswith("sm_segment")}
+        return {f for f in os.listdir("/dev/shm") if re.match(r"\.?sluice-(run|stages|output)-\d+-|sm_segment", f)}
 
     def once(self, number, kind):
         moment = random.uniform(0, self.length)
@@ -161,7 +161,7 @@ class Soak:
                 os.remove(path)
             if code != (-signal.SIGKILL if kind == "sluice" else 1):
                 self.fault(f"{what}: exit {code}")
-            if kind != "sluice" and not re.search(r"(stage \d|the host process|one of the ranks was|mpirun was ended by signal 9)", err):
+            if kind != "sluice" and not re.search(r"(stage \d|the host process|one of the ranks was|at its end|mpirun was ended by signal 9)", err):
                 self.fault(f"{what}: who failed is not said: {err!r}")
             if kind == "rank" and not re.search(r"signal 9|is gone", err):
                 self.fault(f"{what}: the signal is not said: {err!r}")
