@@ -10,7 +10,6 @@
 #include <format>
 #include <fstream>
 #include <span>
-#include <stdfloat>
 
 #include "sluice/base/files.hpp"
 #include "sluice/base/new_file.hpp"
@@ -30,6 +29,14 @@ namespace {
 
 using ::onnx::TensorProto;
 constexpr std::int64_t kBuffer = std::int64_t{1} << 20;
+
+__extension__ using Half = _Float16;  // clang's library has no std::float16_t
+
+/// Rounded to even; never of a NaN.
+std::uint16_t to_bfloat16(float value) {
+    const auto bits = std::bit_cast<std::uint32_t>(value);
+    return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
 
 template <typename T, typename Make>
 void fill(std::span<char> piece, Make make) {
@@ -60,9 +67,9 @@ public:
             case TensorProto::DOUBLE:
                 return fill<double>(piece, draw);
             case TensorProto::FLOAT16:
-                return fill<std::float16_t>(piece, [&] { return static_cast<std::float16_t>(draw()); });
+                return fill<Half>(piece, [&] { return static_cast<Half>(draw()); });
             case TensorProto::BFLOAT16:
-                return fill<std::bfloat16_t>(piece, [&] { return static_cast<std::bfloat16_t>(draw()); });
+                return fill<std::uint16_t>(piece, [&] { return to_bfloat16(static_cast<float>(draw())); });
             case TensorProto::BOOL:
                 return fill<char>(piece, [&] {
                     const bool visible = at_ % columns_ <= at_ / columns_ % rows_;

@@ -87,11 +87,12 @@ std::optional<double> predicted_throughput(const InferenceResult& result) {
 std::string simulation_text(const SimulationView& view) {
     const InferenceResult& result = *view.result;
     std::vector<std::pair<std::string, std::string>> facts;
-    facts.emplace_back("throughput",
-                       result.throughput_per_s > 0
-                           ? std::format("{} inferences/s {}", rate_text(result.throughput_per_s),
-                                         result.steady ? "in the steady part" : "over so few inputs that filling and draining count")
-                           : "no time passes");
+    facts.emplace_back("throughput", result.throughput_per_s > 0 ? std::format("{} inferences/s {}", rate_text(result.throughput_per_s),
+                                                                               result.steady ? "in the steady part"
+                                                                               : result.outputs < view.inputs
+                                                                                   ? "over the second half of what came out"
+                                                                                   : "over so few inputs that filling and draining count")
+                                                                 : "no time passes");
     if (const auto predicted = predicted_throughput(result)) {
         const auto error = error_of(result);
         const bool same = result.steady_time.count() * static_cast<long double>(result.bottleneck_replicas) ==

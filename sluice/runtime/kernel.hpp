@@ -12,7 +12,7 @@ namespace sluice::runtime {
 
 /// Goes before the data of every message: which input it is, and the shape where that differs from run to run.
 struct MessageHeader {
-    std::int64_t input = 0;
+    std::int64_t input = 0;  // -1: the end; shape[0] is then how many inputs there were
     std::int64_t bytes = 0;  // of data that are meant; at most the buffer's
     std::int64_t rank = -1;  // of the shape below; -1: the channel's own
     std::array<std::int64_t, 13> shape{};

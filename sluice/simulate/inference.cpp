@@ -642,7 +642,8 @@ Result<void> check_trace(const Tables& tables, const Wires& wires, const Inferen
 Result<InferenceResult> simulate_inference(const Program& program, const platform::Platform& platform, const InferenceOptions& options) {
     if (auto sound = platform::check(platform); !sound) return fail(std::move(sound.error()));
     if (auto faults = program::faults_of(program); !faults.empty()) return fail(std::move(faults.front()));
-    if (options.inputs < 1) return fail(usage_error(std::format("{} inputs asked for; at least 1 is needed", options.inputs)));
+    if (options.inputs < 1 || options.inputs > kMostInputs)
+        return fail(usage_error(std::format("{} inputs asked for; 1 to {} can be simulated", options.inputs, kMostInputs)));
     if (program.stages.empty()) return fail(input_error("the program has no stages"));
     const Wires wires(platform, program.ranks - 1);
     const auto tables = tables_of(program, platform, wires, options.sharing, options.inputs);

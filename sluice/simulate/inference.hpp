@@ -26,6 +26,9 @@
 
 namespace sluice::simulate {
 
+/// Each leaves its time, eight bytes, behind.
+inline constexpr std::int64_t kMostInputs = std::int64_t{1} << 30;
+
 struct InferenceOptions {
     std::int64_t inputs = 1000;
     LinkSharing sharing = LinkSharing::fifo;
@@ -93,8 +96,8 @@ struct InferenceResult {
 };
 
 /// Topologies that end somewhere (chain, nodes) go on as far as the program has devices. A stop keeps what was simulated so far.
-/// Diagnostics: a program that program::faults_of refuses, or a platform that platform::check refuses; no inputs; times that no clock of
-/// 2^62 ps holds; a trace of more than `most_tasks`; stopped before anything came out.
+/// Diagnostics: a program that program::faults_of refuses, or a platform that platform::check refuses; no inputs, or more than kMostInputs;
+/// times that no clock of 2^62 ps holds; a trace of more than `most_tasks`; stopped before anything came out.
 [[nodiscard]] Result<InferenceResult> simulate_inference(const program::Program& program, const platform::Platform& platform,
                                                          const InferenceOptions& options = {});
 

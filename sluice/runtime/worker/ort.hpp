@@ -21,7 +21,7 @@ struct SessionSettings {
     int optimisation = 99;     // 0, 1, 2, 99
     bool shapes_vary = false;  // then no memory pattern, which ONNX Runtime keeps one of for every combination of shapes
     std::vector<std::pair<std::string, std::int64_t>> dimensions = {};  // sizes of symbolic dimensions
-    std::filesystem::path profile_prefix = {}, optimised_model = {};  // set: as profiling needs them
+    std::filesystem::path profile_prefix = {}, optimised_model = {};    // set: as profiling needs them
 };
 
 /// The one environment of the process. Debian's build registers libonnx's operators a second time and says so in some 570 lines on

@@ -25,8 +25,9 @@ struct StageTime {
 
 class OrtKernel final : public StageKernel {
 public:
-    /// `inputs`, `outputs`: names of the tensors in the order in which run() gets their messages. Diagnostics: a stage model that is absent or
-    /// that ONNX Runtime refuses; one that is not as the manifest says; tensors that the program passes and the stage lacks, or the reverse.
+    /// `inputs`, `outputs`: names of the tensors in the order in which run() gets their messages. Diagnostics: a stage model that is absent
+    /// or that ONNX Runtime refuses; one that is not as the manifest says; tensors that the program passes and the stage lacks, or the
+    /// reverse.
     [[nodiscard]] static Result<std::unique_ptr<OrtKernel>> make(const onnx::StageModel& stage, const std::filesystem::path& folder,
                                                                  std::span<const std::string> inputs, std::span<const std::string> outputs,
                                                                  const KernelOptions& options);
@@ -38,8 +39,8 @@ public:
     /// made by ONNX Runtime, copied, its shape put in the header.
     [[nodiscard]] Result<void> run(std::int64_t slot, std::span<const Message> inputs, std::span<const Message> outputs) override;
 
-    /// Runs on made-up inputs in buffers of their own: at least `least` times, then until `most` runs or `seconds` are over. Made-up numbers
-    /// may be none that the stage can work with (indices, sizes); zeros are tried next, and if those fail too the result is empty.
+    /// Runs on made-up inputs in buffers of their own: at least `least` times, then until `most` runs or `seconds` are over. Made-up
+    /// numbers may be none that the stage can work with (indices, sizes); zeros are tried next, and if those fail too the result is empty.
     [[nodiscard]] std::vector<StageTime> rehearse(std::int64_t least, std::int64_t most, double seconds);
 
 private:

@@ -1,4 +1,4 @@
-// One profiled session, one plain one; kernels of the profile joined with the nodes of the saved optimised model.
+// One session, first profiled, then not; kernels of the profile joined with the nodes of the saved optimised model.
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -156,58 +156,48 @@ std::string processor_name() {
     return {};
 }
 
-Result<Events> profiled_events(const ProfileRun& run, const std::filesystem::path& optimised) {
-    SessionSettings settings{.threads = run.options.threads,
-                             .optimisation = run.options.optimisation,
-                             .dimensions = run.options.dimensions,
-                             .profile_prefix = run.scratch / "profile",
-                             .optimised_model = optimised};
-    auto session = make_session(run.model, settings);
-    if (!session) return fail(std::move(session.error()));
-    auto bound = bind_made_up(*session, run);
-    if (!bound) return fail(std::move(bound.error()));
-    if (auto done = run_times(*session, *bound, run.options.warm_up + run.options.runs, run.model.string()); !done)
-        return fail(std::move(done.error()));
-    const Ort::AllocatorWithDefaultOptions allocator;
-    const auto file = guarded("profiling cannot be ended", [&] { return std::string(session->EndProfilingAllocated(allocator).get()); });
-    if (!file) return fail(file.error());
-    return read_events(*file);
-}
-
 }  // namespace
 
 Result<RawProfile> run_profile(const ProfileRun& run) {
+    const ProfileOptions& options = run.options;
     const std::filesystem::path optimised = run.scratch / "optimised.onnx";
-    auto events = profiled_events(run, optimised);
-    if (!events) return fail(std::move(events.error()));
-    const auto nodes = onnx::read_model_nodes(optimised);
-    if (!nodes) return fail(nodes.error());
-
-    const SessionSettings plain{
-        .threads = run.options.threads, .optimisation = run.options.optimisation, .dimensions = run.options.dimensions};
-    auto session = make_session(run.model, plain);
+    const std::string model = run.model.string();
+    auto session = make_session(run.model, {.threads = options.threads,
+                                            .optimisation = options.optimisation,
+                                            .dimensions = options.dimensions,
+                                            .profile_prefix = run.scratch / "profile",
+                                            .optimised_model = optimised});
     if (!session) return fail(std::move(session.error()));
     auto bound = bind_made_up(*session, run);
     if (!bound) return fail(std::move(bound.error()));
-    if (auto done = run_times(*session, *bound, run.options.warm_up, run.model.string()); !done) return fail(std::move(done.error()));
+    if (auto done = run_times(*session, *bound, options.warm_up + options.runs, model); !done) return fail(std::move(done.error()));
+    const Ort::AllocatorWithDefaultOptions allocator;
+    const auto file = guarded("profiling cannot be ended", [&] { return std::string(session->EndProfilingAllocated(allocator).get()); });
+    if (!file) return fail(file.error());
+
+    // The same session goes on without profiling: to optimise a large model again may take longer than all the runs.
     std::vector<double> whole_us, cpu_us;
-    for (std::int64_t i = 0; i < run.options.runs; ++i) {
+    for (std::int64_t i = 0; i < options.runs; ++i) {
         const StopWatch one;
-        if (auto done = run_times(*session, *bound, 1, run.model.string()); !done) return fail(std::move(done.error()));
+        if (auto done = run_times(*session, *bound, 1, model); !done) return fail(std::move(done.error()));
         whole_us.push_back(one.seconds() * 1e6);
         cpu_us.push_back(one.cpu_seconds() * 1e6);
     }
+    const auto events = read_events(*file);
+    if (!events) return fail(events.error());
+    const auto nodes = onnx::read_model_nodes(optimised);
+    if (!nodes) return fail(nodes.error());
 
-    const std::vector<double> profiled = without_warm_up(events->whole_us, run.options.warm_up);
-    return RawProfile{.kernels = joined(*events, *nodes, run.options.warm_up),
+    const std::vector<double> profiled = without_warm_up(events->whole_us, options.warm_up);
+    return RawProfile{.kernels = joined(*events, *nodes, options.warm_up),
                       .whole_min_us = std::ranges::min(whole_us),
                       .whole_median_us = median_of(whole_us),
                       .profiled_min_us = std::ranges::min(profiled),
                       .profiled_median_us = median_of(profiled),
                       .whole_cpu_us = std::ranges::min(cpu_us),
-                      .runs = run.options.runs,
-                      .threads = run.options.threads,
-                      .optimisation = run.options.optimisation,
+                      .runs = options.runs,
+                      .threads = options.threads,
+                      .optimisation = options.optimisation,
                       .library = ort_name(),
                       .processor = processor_name()};
 }

@@ -19,6 +19,7 @@ struct RankOptions {
 
 /// Makes the session or opens the files; warms up; measures each stage alone, ranks in turn; says Ready; runs; says Finished. A failure is
 /// returned, with the input that was under way, not said; the other ranks then wait for this one until their process is ended.
-[[nodiscard]] std::expected<void, Failed> run_rank(const Job& job, const onnx::Manifest& manifest, Transport& transport, const RankOptions& options);
+[[nodiscard]] std::expected<void, Failed> run_rank(const Job& job, const onnx::Manifest& manifest, Transport& transport,
+                                                   const RankOptions& options);
 
 }  // namespace sluice::runtime

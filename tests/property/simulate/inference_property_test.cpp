@@ -16,7 +16,7 @@ using testing::LoweredPlan;
 using testing::RandomProblemOptions;
 
 __extension__ using Wide = __int128;
-constexpr int kPlansACase = 10;
+constexpr int kPlansACase = 4;
 
 RandomProblemOptions options() {
     RandomProblemOptions options = RandomProblemOptions::everything(14);

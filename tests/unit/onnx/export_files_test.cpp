@@ -1,6 +1,9 @@
 // What export leaves on the disk: links, moved and copied weights, whole folders or none.
 #include <zlib.h>
 
+#include <bit>
+#include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "sluice/onnx/export.hpp"
@@ -247,6 +250,45 @@ TEST(MadeUpWeights, suit_what_reads_them) {
     for (const char* name : {"bias", "shift", "mean"}) EXPECT_LT(std::abs(std::ranges::max(values_of(name))), 0.1F) << name;
     EXPECT_EQ(std::ranges::find(made.graph().initializer(), "small", &::onnx::TensorProto::name)->float_data(0), 0.5F);
     EXPECT_NE(data.find(std::string("\1\0\0\0\0\0\0\0\1\1", 10)), std::string::npos);  // the mask is a lower triangle
+}
+
+TEST(MadeUpWeights, come_in_every_floating_type) {
+    auto model = parse_text("g (float[1, 64] x) => (float[1, 64] y) { y = Relu(x) }");
+    const std::vector<std::pair<int, std::size_t>> types{{::onnx::TensorProto::FLOAT, 4},
+                                                         {::onnx::TensorProto::DOUBLE, 8},
+                                                         {::onnx::TensorProto::FLOAT16, 2},
+                                                         {::onnx::TensorProto::BFLOAT16, 2}};
+    for (const auto& [type, size] : types) add_weight(model, std::format("w{}", type), {1024, 4}, type);
+    add_weight(model, "integers", {1024}, ::onnx::TensorProto::INT64);
+    const TemporaryFolder folder;
+    write(folder / "m.onnx", model.SerializeAsString());
+    const auto file = materialise((folder / "m.onnx").string(), WeightSource::random, 3, folder / "made");
+    ASSERT_TRUE(file) << to_text(file.error());
+    const std::string data = read(file->string() + ".weights");
+    std::size_t at = 0;
+    for (const auto& [type, size] : types) {
+        double sum = 0, square = 0;
+        for (std::size_t i = 0; i < 4096; ++i) {
+            const char* bytes = data.data() + at + i * size;
+            double value = 0;
+            std::uint16_t half = 0;
+            float single = 0;
+            if (size == 2) std::memcpy(&half, bytes, 2);
+            if (size == 4) std::memcpy(&single, bytes, 4);
+            if (size == 4) value = static_cast<double>(single);
+            if (size == 8) std::memcpy(&value, bytes, 8);
+            if (type == ::onnx::TensorProto::BFLOAT16)
+                value = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(half) << 16));
+            if (type == ::onnx::TensorProto::FLOAT16)  // no subnormal numbers but tiny ones
+                value = std::ldexp((half & 0x8000) != 0 ? -1.0 : 1.0, ((half >> 10) & 31) - 15) * (1 + (half & 1023) / 1024.0);
+            sum += value;
+            square += value * value;
+        }
+        EXPECT_NEAR(sum / 4096, 0, 0.05) << type;
+        EXPECT_NEAR(square / 4096, 0.25, 0.05) << type;  // of fan-in 4
+        at += 4096 * size;
+    }
+    EXPECT_EQ(data.substr(at), std::string(8192, '\0'));
 }
 
 }  // namespace

@@ -110,6 +110,22 @@ TEST(Inference, TooFewCreditsOnASkipConnectionThrottle) {
     EXPECT_NEAR(static_cast<double>(three.steady_time.count()), 20.0 * static_cast<double>(three.steady_inputs), 60);
 }
 
+TEST(Inference, CreditsAreAMatterOfLevelsNotOfPathsBetweenTwoStages) {
+    // No directed path but the channel itself leads from a to b or from c to d. Yet c is held up by d and b by c, so a, which waits for b's
+    // buffers, is held up by a path that begins at a: five stages of work, four credits.
+    enum : int { a, c, x, y, z, b, d };
+    const auto with = [&](std::int64_t credits) {
+        return run(
+            program_of(
+                std::vector<testing::StageSketch>(7, {10}),
+                {{-1, a}, {-1, c}, {a, b, 0, credits}, {a, x}, {c, d, 0, credits}, {c, b}, {x, y}, {y, z}, {z, d}, {b, -1}, {d, -1, 0, 8}}),
+            machine());
+    };
+    const auto few = with(2);
+    EXPECT_NEAR(static_cast<double>(few.steady_time.count()), 12.5 * static_cast<double>(few.steady_inputs), 50);
+    expect_period(with(4), 10);
+}
+
 TEST(Inference, ReplicasShareTheInputs) {
     const auto result = run(program_of({{10}, {28, 3}, {4}}, {{-1, 0}, {0, 1}, {1, 2}, {2, -1}}), machine());
     expect_period(result, 10);
@@ -217,6 +233,7 @@ TEST(Inference, RefusesWhatItCannotRun) {
         return result ? Diagnostic{} : result.error();
     };
     EXPECT_EQ(error(program, {.inputs = 0}).kind, DiagnosticKind::usage);
+    EXPECT_EQ(error(program, {.inputs = kMostInputs + 1}).kind, DiagnosticKind::usage);
     EXPECT_TRUE(error(program_of({{1}, {1}}, {{0, 1}, {1, 0}}), {}).message.starts_with("deadlock"));
     EXPECT_TRUE(error(program_of({}, {}), {}).message.contains("no stages"));
     EXPECT_TRUE(error(program_of({{std::int64_t{1} << 59}}, {{-1, 0}, {0, -1}}), {}).message.contains("clock"));

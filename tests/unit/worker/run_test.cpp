@@ -233,6 +233,27 @@ TEST_F(Run, ATimeEndsARun) {
     EXPECT_GT(ran.all<Finished>().front().inputs, 1);
 }
 
+TEST_F(Run, AskedToStopItDeliversWhatIsUnderWay) {
+    made_.job.inputs.reset();
+    made_.job.seconds = 1000;
+    made_.job.output = folder() / "y.npz";
+    // "stop" comes once something was delivered; its writer then lives on, so that no end of file helps.
+    const std::string script = std::format(
+        "cd '{0}'; : >lines\n"
+        "(until grep -q delivered lines; do sleep 0.02; done; echo stop; until grep -q finished lines; do sleep 0.02; done) | "
+        "'{1}' run '{2}' --in-process >lines; cat lines",
+        folder().string(), SLUICE_WORKER_PROGRAM, write_job(made_.job, folder()).string());
+    const Ran ran = listen_to({"timeout", "60", "sh", "-c", script});
+    EXPECT_EQ(ran.child.exit_code, 0) << ran.child.err;
+    ASSERT_EQ(ran.all<Finished>().size(), 3U) << ran.child.out.substr(0, 2000);
+    const std::int64_t inputs = ran.all<Delivered>().back().inputs;
+    EXPECT_GT(inputs, 0);
+    for (const Finished& finished : ran.all<Finished>()) EXPECT_EQ(finished.inputs, inputs);
+    const auto npz = NpzFile::open(folder() / "y.npz");
+    ASSERT_TRUE(npz) << to_text(npz.error());
+    EXPECT_EQ(npz->entries().front().header.shape.front(), inputs);
+}
+
 TEST_F(Run, AFailureIsSaidOnceAndEndsTheJob) {
     const auto failure = [&](const Ran& ran) {
         EXPECT_NE(ran.child.exit_code, 0);
