@@ -77,6 +77,8 @@ std::string rival_table(const RunView& run) {
     else
         text += std::format("\nThe pipeline wins here: {:.2f} times the throughput of {} ({}), the best of the others.\n",
                             run.throughput_per_s / best->throughput_per_s, best->name, best->what);
+    if (!run.busy.empty() || std::ranges::any_of(run.rivals, &RunRival::busy))
+        text += "The cores were busy: measure again before choosing.\n";
     return text;
 }
 

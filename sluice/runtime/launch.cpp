@@ -37,7 +37,7 @@ using Clock = RankWatch::Clock;
 // After the first failure: time for the others' words, then SIGTERM, then SIGKILL for all that is left. Together below the 5 s of the
 // contract.
 constexpr auto kOthersMaySpeak = std::chrono::milliseconds(700), kTermAfter = std::chrono::milliseconds(1500);
-constexpr auto kEndAfterFinished = std::chrono::seconds(10);
+constexpr double kEndAfterFinished = 10;  // seconds, where the watchdog's time is not shorter
 
 class Descriptor {
 public:
@@ -178,7 +178,12 @@ struct JobFile {
 class Run {
 public:
     Run(const Job& job, const LaunchOptions& options, const Scratch& scratch, Mpirun mpirun, Clock::time_point start)
-        : options_(options), scratch_(scratch), mpirun_(std::move(mpirun)), start_(start), watch_(job.program, job.patience, start) {}
+        : options_(options),
+          scratch_(scratch),
+          mpirun_(std::move(mpirun)),
+          start_(start),
+          watch_(job.program, job.patience, start),
+          end_after_finished_(std::min(kEndAfterFinished, job.patience + 1)) {}
 
     Result<LaunchResult> go() {
         while (!over()) {
@@ -262,9 +267,11 @@ private:
                 begin_end(std::move(hang), now);
             else if (watch_.all_finished()) {
                 if (!finished_at_) finished_at_ = now;
-                if (now - *finished_at_ > kEndAfterFinished)
-                    begin_end(Diagnostic{DiagnosticKind::internal, "every rank is done, but mpirun does not end", {}, {}, {}},
-                              now - kOthersMaySpeak);
+                if (now - *finished_at_ > end_after_finished_)
+                    begin_end(
+                        Diagnostic{
+                            DiagnosticKind::internal, "the run hangs at its end: every rank is done, but mpirun does not end", {}, {}, {}},
+                        now - kOthersMaySpeak);
             }
         }
         if (!ending_) return;
@@ -346,6 +353,7 @@ private:
     Mpirun mpirun_;
     Clock::time_point start_;
     RankWatch watch_;
+    std::chrono::duration<double> end_after_finished_;
     MpirunLog log_;
     LineSplitter out_lines_, err_lines_;
     std::optional<Clock::time_point> ending_, finished_at_;

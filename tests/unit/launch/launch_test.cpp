@@ -169,6 +169,12 @@ TEST_F(Launch, TheSilentRankIsToBlameNotTheOneThatWaited) {
 
 TEST_F(Launch, AStartThatHangsIsToldToo) { EXPECT_SAYS(failure_of(job_of(2, 0.5), "2 never_ready 0"), "stage 1 (rank 2) was not ready"); }
 
+TEST_F(Launch, ARankThatIsDoneButStaysIsToldToo) {
+    ::setenv("FAKE_SECONDS", "0.3", 1);
+    EXPECT_SAYS(failure_of(job_of(1, 0.5), "1 no_end 0"), "hangs at its end");
+    EXPECT_LT(seconds_, 0.3 + 1.5 + 5 + 2);
+}
+
 TEST_F(Launch, StopDrains) {
     ::setenv("FAKE_SECONDS", "20", 1);
     std::stop_source source;

@@ -90,7 +90,10 @@ TEST(RunText, ALosingPipelineSaysSo) {
     run.rivals = {{"single", "one process, 2 threads", 90, 11, false}, {"replicas", "2 times", 105, 20, false}};
     EXPECT_SAYS(run_text(run), "The pipeline loses here: replicas (2 times) gives 1.11 times its throughput");
     EXPECT_NEAR(run_json(run)["against"]["replicas"]["ratio_to_pipeline"].get<double>(), 105.0 / 95, 1e-12);
+    EXPECT_EQ(run_text(run).find("measure again"), std::string::npos);
     run.rivals.pop_back();
+    run.rivals[0].busy = true;
+    EXPECT_SAYS(run_text(run), "measure again");
     EXPECT_SAYS(run_text(run), "The pipeline wins here: 1.06 times the throughput of single");
 }
 
