@@ -31,9 +31,13 @@ onnx::ImportOptions import_options(const Arguments& arguments) {
     return {.dimensions = arguments.dimensions, .assume_size = arguments.assume_size};
 }
 
-onnx::WeightSource weight_source(const Arguments& arguments) {
-    const std::string which = arguments.weights.value_or(arguments.model->starts_with("zoo:") ? "random" : "file");
-    return which == "random" ? onnx::WeightSource::random : which == "zero" ? onnx::WeightSource::zero : onnx::WeightSource::file;
+Result<onnx::WeightSource> weight_source(const Arguments& arguments) {
+    const bool zoo = arguments.model->starts_with("zoo:");
+    const std::string which = arguments.weights.value_or(zoo ? "random" : "file");
+    if (which == "random") return onnx::WeightSource::random;
+    if (which == "zero") return onnx::WeightSource::zero;
+    if (zoo) return fail(usage_error("a model of the zoo has no weight file").fix("leave --weights out, or --weights random"));
+    return onnx::WeightSource::file;
 }
 
 Result<onnx::LoadedModel> load_model(Session& session) {

@@ -26,8 +26,8 @@ struct Prepared {
 
 /// --dim and --assume-size.
 [[nodiscard]] onnx::ImportOptions import_options(const Arguments& arguments);
-/// --weights; without it the model's own file, and made-up ones for the zoo.
-[[nodiscard]] onnx::WeightSource weight_source(const Arguments& arguments);
+/// --weights; without it the model's own file, and made-up ones for the zoo, which has no file.
+[[nodiscard]] Result<onnx::WeightSource> weight_source(const Arguments& arguments);
 /// The model alone, its import warnings shown.
 [[nodiscard]] Result<onnx::LoadedModel> load_model(Session& session);
 /// -p, else the workload's own devices, else `cpu`.

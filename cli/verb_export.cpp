@@ -118,11 +118,13 @@ Result<Outcome> run_export(Session& session) {
         return fail(input_error(std::format("'{}' is a workload, not a model: there is nothing to run", *arguments.model))
                         .fix("export takes ONNX files and zoo:NAME"));
 
+    const auto weights = weight_source(arguments);
+    if (!weights) return fail(weights.error());
     const Scratch scratch(*arguments.output);
-    const auto file = onnx::materialise(*arguments.model, weight_source(arguments), static_cast<std::uint64_t>(arguments.seed.value_or(0)),
-                                        scratch.path(), interrupt.token());
+    const auto file = onnx::materialise(*arguments.model, *weights, static_cast<std::uint64_t>(arguments.seed.value_or(0)), scratch.path(),
+                                        interrupt.token());
     if (!file) return fail(file.error());
-    const bool made = file->parent_path() == scratch.path() && weight_source(arguments) != onnx::WeightSource::file;
+    const bool made = file->parent_path() == scratch.path() && *weights != onnx::WeightSource::file;
     const auto manifest =
         onnx::export_stages(*file, opened->model.graph, operators_of(opened->plan), *arguments.output,
                             {.import = {.dimensions = opened->plan.model.dimensions, .assume_size = opened->plan.model.assume_size},

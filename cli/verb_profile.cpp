@@ -115,9 +115,11 @@ Result<Outcome> run_profile(Session& session) {
                                             *arguments.model, model->format))
                         .fix("profile the ONNX model; `plan` uses a workload's own times"));
 
+    const auto weights = weight_source(arguments);
+    if (!weights) return fail(weights.error());
+
     InterruptGuard interrupt(terminal);
-    ProfilingOptions options{
-        .weights = weight_source(arguments), .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
+    ProfilingOptions options{.weights = *weights, .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .run = {}};
     options.run.threads = arguments.threads.value_or(1);
     options.run.optimisation = std::stoi(arguments.level.value_or("99"));
     options.run.dimensions = arguments.dimensions;

@@ -112,7 +112,9 @@ public:
             beside_output.emplace(std::move(*made));
         }
         launch_.folder = scratch->path();
-        auto model = onnx::materialise(*arguments_.model, weight_source(arguments_), seed(), scratch->path() / "weights", stop_);
+        const auto weights = weight_source(arguments_);
+        if (!weights) return fail(weights.error());
+        auto model = onnx::materialise(*arguments_.model, *weights, seed(), scratch->path() / "weights", stop_);
         if (!model) return fail(std::move(model.error()));
         auto runnable = make_runnable(*opened_, *model, scratch->path() / "stages", stop_);
         if (!runnable) return fail(std::move(runnable.error()));
