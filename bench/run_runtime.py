@@ -59,9 +59,15 @@ def measure(sluice, model, weights, stages, inputs, repeats, folder):
     return runs
 
 
-def stage_errors(result):
-    """Each stage's predicted work against its own measured time, alone on the machine."""
-    return [stage["predicted"]["work_ps"] / stage["alone_ps"] - 1 for stage in result["stages"] if stage["alone_ps"] > 0]
+def stage_errors(runs):
+    """Each stage's predicted work against its own measured time, alone on the machine: medians, one a stage."""
+    stages = max(len(r["stages"]) for r in runs)
+    errors = [[] for _ in range(stages)]
+    for result in runs:
+        for s, stage in enumerate(result["stages"]):
+            if stage["alone_ps"] > 0:
+                errors[s].append(stage["predicted"]["work_ps"] / stage["alone_ps"] - 1)
+    return "; ".join(percent(statistics.median(e)) if e else "unknown" for e in errors)
 
 
 def middle(values):
@@ -83,21 +89,37 @@ def percent(value):
 
 
 def row(name, stages, runs):
-    free = [r["measured"] for r in runs]
-    cpu = [sum(s["forward_cpu_ps"] for s in r["stages"]) / max(1, sum(s["forward_ps"] for s in r["stages"])) for r in runs]
-    errors = [stage_errors(r) for r in runs]
-    per_stage = "; ".join(percent(statistics.median(e[s] for e in errors)) for s in range(len(errors[0])))
+    """Figures of the repeats whose cores were free; of all of them, and marked, when none had free cores."""
+    free = [r for r in runs if r["measured"]]
+    shown = free or runs
+    cpu = [sum(s["forward_cpu_ps"] for s in r["stages"]) / max(1, sum(s["forward_ps"] for s in r["stages"])) for r in shown]
+    efficiency = [r["efficiency"] for r in free if r["efficiency"] is not None]
     return {
-        "model": name, "stages": stages, "repeats": len(runs), "cores free": f"{sum(free)} of {len(free)}",
-        "predicted/s": spread([r["predicted_throughput_per_s"] for r in runs], rate),
-        "measured/s": spread([r["throughput_per_s"] for r in runs], rate) + ("" if all(free) else " busy"),
-        "predicted to measured": spread([r["predicted_throughput_per_s"] / r["throughput_per_s"] - 1 for r in runs], percent),
-        "stages' own error": per_stage,
+        "model": name, "stages": stages, "cores free": f"{len(free)} of {len(runs)}",
+        "predicted/s": spread([r["predicted_throughput_per_s"] for r in shown], rate),
+        "measured/s": spread([r["throughput_per_s"] for r in shown], rate) + ("" if free else " busy"),
+        "predicted to measured": spread([r["predicted_throughput_per_s"] / r["throughput_per_s"] - 1 for r in shown], percent),
+        "stages' own error": stage_errors(shown),
         "CPU / wall": spread(cpu, lambda v: f"{v:.2f}"),
-        "efficiency": spread([r["efficiency"] for r in runs], lambda v: f"{v:.3f}"),
-        "single/s": spread([r["against"]["single"]["throughput_per_s"] for r in runs], rate),
-        "replicas/s": spread([r["against"]["replicas"]["throughput_per_s"] for r in runs], rate),
+        "efficiency": spread(efficiency, lambda v: f"{v:.3f}") if efficiency else "unknown",
+        "single/s": spread([r["against"]["single"]["throughput_per_s"] for r in shown], rate),
+        "replicas/s": spread([r["against"]["replicas"]["throughput_per_s"] for r in shown], rate),
+        "start to first output": spread([r["first_output_seconds"] for r in shown], lambda v: f"{v:.2f} s"),
     }
+
+
+def write_results(results, about, raw):
+    results.mkdir(exist_ok=True)
+    (results / "runtime.json").write_text(json.dumps({"suite": "runtime", "machine": about, "cases": raw}, indent=1) + "\n")
+    rows = [row(case["model"], case["stages"], case["runs"]) for case in raw]
+    lines = ["# runtime", "", "`./dev bench runtime`: profile with one thread, plan on the measured costs, run with one thread a stage, and the "
+             "whole model in one process with all threads (single) and once a stage process with one thread each (replicas), on the same inputs.", "",
+             f"{about['cpu']}, {about['cores']} cores; random weights, batch 1; medians over the repeats, range in brackets. `busy`: stages shared "
+             "cores with each other or with other work, so the figure is no measurement of the pipeline. Efficiency: throughput x the slowest "
+             "stage's own measured time.", "",
+             "| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += ["| " + " | ".join(str(value) for value in r.values()) + " |" for r in rows]
+    (results / "runtime.md").write_text("\n".join(lines) + "\n")
 
 
 def main():
@@ -108,7 +130,7 @@ def main():
     options = parser.parse_args()
     checkout = options.checkout.resolve()
     sluice = str(checkout / "build" / "release" / "bin" / "sluice")
-    rows, raw, failed = [], [], False
+    raw, failed, about = [], False, machine()
     for name, zoo, inputs in MODELS:
         if options.only not in name:
             continue
@@ -123,23 +145,11 @@ def main():
                     print(f"{name}, {stages} stages: FAILED: {error}", flush=True)
                     failed = True
                     continue
-            rows.append(row(name, stages, runs))
             raw.append({"model": name, "stages": stages, "inputs": inputs, "runs": runs})
-            print(" | ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    if not rows:
+            print(" | ".join(f"{key} {value}" for key, value in row(name, stages, runs).items()), flush=True)
+            write_results(checkout / "bench" / "results", about, raw)
+    if not raw:
         sys.exit("nothing was measured")
-    about = machine()
-    results = checkout / "bench" / "results"
-    results.mkdir(exist_ok=True)
-    (results / "runtime.json").write_text(json.dumps({"suite": "runtime", "machine": about, "cases": raw}, indent=1) + "\n")
-    lines = ["# runtime", "", "`./dev bench runtime`: profile, plan on the measured costs, run with one thread a stage, and the whole model in one "
-             "process with all threads (single) and once a rank (replicas), on the same inputs.", "",
-             f"{about['cpu']}, {about['cores']} cores; random weights, batch 1; medians over the repeats, range in brackets. `busy`: stages shared "
-             "cores with each other or with other work, so the figure is no measurement of the pipeline. Efficiency: throughput x the slowest "
-             "stage's own measured time.", "",
-             "| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
-    lines += ["| " + " | ".join(str(value) for value in r.values()) + " |" for r in rows]
-    (results / "runtime.md").write_text("\n".join(lines) + "\n")
     return 1 if failed else 0
 
 

@@ -197,7 +197,7 @@ std::vector<Flag> make_flags() {
         {"output", 'o', "FILE", &Arguments::output, "", "write the outputs to FILE (.npz), stacked in input order", kRun},
         {"check", 0, "", &Arguments::check, "", "compare every output with the unsplit model's", kRun},
         {"against", 0, "LIST", &Arguments::against, "none",
-         "also measure, in the same run: single (one process, all threads), replicas (as many whole models as ranks)", kRun},
+         "also measure, in the same run: single (one process, all threads), replicas (as many whole models as stage processes)", kRun},
         {"hostfile", 0, "FILE", &Arguments::hostfile, "this host, or Slurm's", "hosts for the ranks, as mpirun takes them", kRun},
         {"watchdog", 0, "TIME", &Arguments::patience, "60s", "how long a rank may wait without progress before the run is called hung",
          kRun},

@@ -57,6 +57,8 @@ Result<Against> parse_against(const std::optional<std::string>& list) {
 Result<void> check_call(const Arguments& arguments) {
     if (arguments.inputs && arguments.duration)
         return fail(usage_error("--inputs and --duration both say when to end").fix("give one of them"));
+    for (const auto& [flag, time] : {std::pair{"--duration", arguments.duration}, std::pair{"--watchdog", arguments.patience}})
+        if (time && *time <= Duration{0}) return fail(usage_error(std::format("{} needs a time above 0", flag)));
     if (auto writable = check_output(arguments.output); !writable) return writable;
     if (auto worker = runtime::find_worker(); !worker) return fail(std::move(worker.error()));
     const auto version = runtime::run_child({"mpirun", "--version"});
@@ -69,7 +71,7 @@ Result<void> check_call(const Arguments& arguments) {
     return {};
 }
 
-/// Outputs of `count` inputs as files, `copies` of them.
+/// Outputs of `count` inputs as files, `copies` of them: the archive, what it is made from, and the unsplit model's for --check.
 Result<void> check_room(const onnx::Manifest& manifest, std::int64_t count, std::int64_t copies, const fs::path& folder) {
     double bytes = 0;
     for (const onnx::Manifest::Output& output : manifest.outputs) bytes += static_cast<double>(output.tensor.bytes.count);
@@ -125,7 +127,7 @@ public:
         settings->deliver = outputs;
         if (outputs) settings->output = (beside_output ? beside_output->path() : scratch->path()) / "outputs.npz";
         if (outputs && settings->inputs)
-            if (auto room = check_room(runnable->manifest, *settings->inputs, arguments_.check ? 2 : 1, settings->output->parent_path());
+            if (auto room = check_room(runnable->manifest, *settings->inputs, arguments_.check ? 3 : 2, settings->output->parent_path());
                 !room)
                 return fail(std::move(room.error()));
 
@@ -137,26 +139,20 @@ public:
         const bool interrupted = result->interrupted;
         if (interrupted) session_.terminal.say(std::format("interrupted: {} inputs were run to their end", view->inputs));
 
-        if ((arguments_.check || against_.single || against_.replicas) && !interrupted && view->inputs > 0) {
-            auto whole = make_whole(*opened_, *model, scratch->path() / "whole", stop_);
-            if (!whole) return fail(std::move(whole.error()));
-            runtime::Job again = *settings;
-            again.inputs = view->inputs;
-            again.seconds = std::nullopt;
-            if (arguments_.check) {
-                auto checked = compare_with_whole(session_, *whole, again, *job.output, scratch->path() / "whole.npz", launch_);
-                if (!checked) return fail(std::move(checked.error()));
-                view->check = std::move(*checked);
-            }
-            again.output.reset();
-            again.deliver = outputs;
-            if (auto run = rivals(*whole, again, *view); !run) return fail(std::move(run.error()));
-        }
-        if (arguments_.output) {
+        // What is done is kept, whatever becomes of the comparisons below.
+        const fs::path written = arguments_.output && view->inputs > 0 ? fs::absolute(*arguments_.output) : job.output.value_or("");
+        if (arguments_.output && view->inputs > 0) {
             std::error_code error;
-            fs::rename(*job.output, *arguments_.output, error);
+            fs::rename(*job.output, written, error);
             if (error) return fail(input_error(std::format("cannot write '{}': {}", *arguments_.output, error.message())));
             session_.terminal.say(std::format("wrote the outputs of {} inputs to {}", view->inputs, *arguments_.output));
+        }
+        std::optional<Diagnostic> failure;
+        if (arguments_.check || against_.single || against_.replicas) {
+            if (interrupted || view->inputs == 0)
+                failure = Diagnostic{DiagnosticKind::stopped, "interrupted: nothing was compared", {}, {}, {}};
+            else if (auto compared = compare(*settings, *model, written, scratch->path(), *view); !compared)
+                failure = std::move(compared.error());
         }
         hint_costs(*view);
         Outcome outcome{arguments_.json ? json::to_file_text(report::run_json(*view)) : report::run_text(*view)};
@@ -164,10 +160,45 @@ public:
             session_.terminal.error({DiagnosticKind::verification, "the pipeline's outputs are not the unsplit model's", {}, {}, {}});
             outcome.code = ExitCode::verification;
         }
+        if (failure && failure->kind == DiagnosticKind::stopped && !arguments_.check) {
+            session_.terminal.warn(failure->message);
+        } else if (failure) {
+            session_.terminal.error(*failure);
+            outcome.code = exit_code_of(failure->kind);
+        }
         return outcome;
     }
 
 private:
+    /// --check and --against, on as many inputs as were run.
+    Result<void> compare(runtime::Job settings, const fs::path& model, const fs::path& outputs, const fs::path& folder,
+                         report::RunView& view) {
+        auto whole = make_whole(*opened_, model, folder / "whole", stop_);
+        if (!whole) return fail(std::move(whole.error()));
+        settings.inputs = view.inputs;
+        settings.seconds = std::nullopt;
+        if (arguments_.check) {
+            auto checked = compare_with_whole(session_, *whole, settings, outputs, folder / "whole.npz", launch_);
+            if (!checked) return fail(std::move(checked.error()));
+            view.check = std::move(*checked);
+        }
+        settings.output.reset();
+        return rivals(*whole, settings, view);
+    }
+
+    /// What the plan's costs were measured with: "threads", "optimisation".
+    [[nodiscard]] std::optional<std::string> measured_with(std::string_view what) const {
+        if (!opened_->plan.costs) return std::nullopt;
+        for (const auto& [name, value] : opened_->plan.costs->machine)
+            if (name == what) return value;
+        return std::nullopt;
+    }
+    void warn_if_other(std::string_view flag, std::string_view what, const std::string& used) const {
+        if (const auto measured = measured_with(what); measured && *measured != used)
+            session_.terminal.warn(std::format("the plan's costs were measured with {} {}, this run has {} {}: predictions are off", flag,
+                                               *measured, flag, used));
+    }
+
     /// Where modelled times miss the measured ones, measured costs predict better. Busy cores say nothing of that.
     void hint_costs(const report::RunView& view) {
         const bool missed = std::ranges::any_of(view.stages, [](const report::RunStage& stage) {
@@ -176,8 +207,10 @@ private:
         });
         if (!missed || !view.busy.empty() || !opened_->plan.cost_source.starts_with("analytic")) return;
         const std::string model = shell_word(*arguments_.model);
-        session_.terminal.hint(std::format("sluice profile {} -o costs.json && sluice plan {} --costs costs.json -o {}", model, model,
-                                           shell_word(*arguments_.plan)));
+        const std::string weights = arguments_.weights ? " --weights " + *arguments_.weights : "";
+        session_.terminal.hint(
+            std::format("sluice profile {}{} -o costs.json && sluice plan {} -p {} -k {} --costs costs.json -o measured-plan.json", model,
+                        weights, model, shell_word(opened_->plan.platform.name), opened_->plan.stage_limit));
     }
 
     [[nodiscard]] std::uint64_t seed() const { return static_cast<std::uint64_t>(arguments_.seed.value_or(0)); }
@@ -200,8 +233,12 @@ private:
         }
         job.seed = seed();
         const std::int64_t ranks = runnable.program.ranks - 1;
-        job.threads = arguments_.threads.value_or(std::max<std::int64_t>(1, processors_ / std::max<std::int64_t>(1, ranks)));
-        job.optimisation = std::atoi(arguments_.level.value_or("99").c_str());
+        job.threads = std::max<std::int64_t>(1, processors_ / std::max<std::int64_t>(1, ranks));
+        if (const auto measured = measured_with("threads")) job.threads = std::max(1, std::atoi(measured->c_str()));
+        if (arguments_.threads) job.threads = *arguments_.threads;
+        job.optimisation = std::atoi(arguments_.level.value_or(measured_with("optimisation").value_or("99")).c_str());
+        warn_if_other("--threads", "threads", std::to_string(job.threads));
+        warn_if_other("--level", "optimisation", std::to_string(job.optimisation));
         if (arguments_.patience) job.patience = std::chrono::duration<double>(*arguments_.patience).count();
         job.synchronous_sends = arguments_.synchronous_sends;
         return job;
@@ -227,8 +264,10 @@ private:
         const std::int64_t replicas = view.ranks - 1;
         auto program = program_of_whole(*opened_, replicas);
         if (!program) return fail(std::move(program.error()));
-        return run("replicas", std::format("the whole model {} times, 1 thread each", replicas),
-                   {std::move(*program), whole.stages, whole.manifest}, 1);
+        return run("replicas",
+                   std::format("the whole model {} times, {} each", replicas,
+                               report::counted(static_cast<std::size_t>(settings.threads), "thread")),
+                   {std::move(*program), whole.stages, whole.manifest}, settings.threads);
     }
 
     Session& session_;

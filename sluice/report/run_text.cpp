@@ -97,7 +97,10 @@ std::string check_text(const RunCheck& check) {
 
 double slowest_alone_ms(const RunView& run) {
     double slowest = 0;
-    for (const RunStage& stage : run.stages) slowest = std::max(slowest, stage.alone_ms / static_cast<double>(stage.replicas));
+    for (const RunStage& stage : run.stages) {
+        if (stage.alone_ms <= 0) return 0;
+        slowest = std::max(slowest, stage.alone_ms / static_cast<double>(stage.replicas));
+    }
     return slowest;
 }
 
@@ -172,7 +175,7 @@ nlohmann::ordered_json run_json(const RunView& run) {
                       {"error", error_of(run)},
                       {"measured", run.busy.empty()},
                       {"busy", run.busy},
-                      {"efficiency", efficiency_of(run)},
+                      {"efficiency", slowest_alone_ms(run) > 0 ? ordered_json(efficiency_of(run)) : ordered_json(nullptr)},
                       {"inputs", run.inputs},
                       {"seconds", run.seconds},
                       {"first_output_seconds", run.first_output},

@@ -59,7 +59,7 @@ inline constexpr double kFreeCores = 0.8;
 /// Each stage whose cores were not free, in words.
 [[nodiscard]] std::vector<std::string> busy_stages(const std::vector<RunStage>& stages);
 
-/// The slowest stage's own time: max over stages of alone / replicas, in ms.
+/// The slowest stage's own time: max over stages of alone / replicas, in ms; 0 when one is not known.
 [[nodiscard]] double slowest_alone_ms(const RunView& run);
 /// Throughput x the slowest stage's own time; 1: the pipeline costs nothing.
 [[nodiscard]] double efficiency_of(const RunView& run);

@@ -73,7 +73,11 @@ public:
         incoming_.post_first();
         {
             const std::stop_callback forward(outer_stop_, [this] { stop_.request_stop(); });
-            const std::jthread feeder([this] { ended(feed()); });
+            const std::jthread feeder([this] {
+                try {
+                    ended(feed());
+                } catch (const std::bad_alloc&) { ended(fail(no_memory(feed_.program, feed_.list))); }
+            });
             ended(collect());
         }
         if (failure_) {

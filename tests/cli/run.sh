@@ -88,6 +88,10 @@ says err 'nowhere'
 run 1 run "my model.onnx" plan.json --hostfile nowhere
 says err 'nowhere'
 run 2 run "my model.onnx" plan.json --inputs 3 --duration 3s
+run 2 run "my model.onnx" plan.json --duration 0
+says err '\-\-duration needs a time above 0'
+run 2 run "my model.onnx" plan.json --watchdog 0s
+says err '\-\-watchdog needs a time above 0'
 run 2 run "my model.onnx" plan.json --against singel
 says err "'single'"
 call="no mpirun"
@@ -121,6 +125,42 @@ y = np.load("drained.npz")
 assert y[y.files[0]].shape[0] == json.load(open("out"))["inputs"] > 0
 PY
 nothing_left
+
+# Ctrl-C while outputs are compared: what was run is kept and reported, and nobody takes it for checked.
+cat >compared.py <<'PY'
+import signal, subprocess, sys
+process = subprocess.Popen([sys.argv[1], "run", "my model.onnx", "plan.json", "--inputs", "20", "-o", "kept.npz", "--check"],
+                           stdout=open("out", "wb"), stderr=subprocess.PIPE, text=True)
+log = ""
+for line in process.stderr:
+    log += line
+    if "wrote the outputs" in line:
+        process.send_signal(signal.SIGINT)
+open("err", "w").write(log)
+sys.exit(process.wait() % 256)
+PY
+call="run --check, then Ctrl-C"
+code=0
+"$python" compared.py "$sluice" || code=$?
+[ "$code" -eq 130 ] || fail "exit code $code"
+says out 'over 20 inputs'
+lacks out '^check'
+says err 'error: .*interrupt'
+[ -s kept.npz ] || fail "the outputs are gone"
+nothing_left
+
+# Threads are those that the costs were measured with.
+"$python" - <<'PY'
+import json
+costs = {"format": "sluice.costs/1", "machine": {"threads": "2", "optimisation": "1"}, "entries": [{"type": "Gemm", "time_ps": 1000000}]}
+json.dump(costs, open("costs.json", "w"))
+PY
+run 0 plan "my model.onnx" -p asic-16 -k 2 --evals 4 --costs costs.json -o measured.json
+run 0 run "my model.onnx" measured.json --inputs 3 --json
+json 'd["threads"] == 2'
+run 0 run "my model.onnx" measured.json --inputs 3 --threads 1 --json
+json 'd["threads"] == 1'
+says err 'measured with --threads 2, this run has --threads 1'
 
 call="run, then two signals"
 code=0

@@ -9,6 +9,7 @@
 
 #include "sluice/runtime/job_io.hpp"
 #include "sluice/runtime/pipeline.hpp"
+#include "sluice/runtime/reporter.hpp"
 #include "sluice/runtime/worker/ort.hpp"
 #include "sluice/runtime/worker/ort_kernel.hpp"
 
@@ -99,7 +100,11 @@ struct Rank {
         const std::stop_callback drain(options.drain, [&] { (*io)->drain(); });
         const auto finished = run_host(job.program, transport, **io, pipeline());
         if (!finished) return fail(finished.error());
-        if (auto whole = (*io)->finish(); !whole) return whole;
+        {
+            Reporter writing(0, pipeline().status);  // outputs may be many gigabytes, and who is silent is taken for hung
+            writing.at("write outputs", finished->inputs - 1);
+            if (auto whole = (*io)->finish(); !whole) return whole;
+        }
         options.say(*finished);
         return {};
     }
