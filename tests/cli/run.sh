@@ -145,7 +145,7 @@ code=0
 [ "$code" -eq 130 ] || fail "exit code $code"
 says out 'over 20 inputs'
 lacks out '^check'
-says err 'error: .*interrupt'
+says err 'error: .*\(interrupted\|stopped\)'
 [ -s kept.npz ] || fail "the outputs are gone"
 nothing_left
 
