@@ -1,6 +1,6 @@
 # demo: everything in one folder that appears complete, verified from its files, and a pipeline that ran.
 worker=$(dirname "$sluice")/sluice-worker
-[ -x "$worker" ] || { echo "SKIPPED: no sluice-worker here, and the demo runs one"; exit 0; }
+[ -x "$worker" ] || { echo "SKIPPED: no sluice-worker here, and the demo runs one"; exit 77; }
 run 0 demo --time 3
 says out '^stage '
 says out 'plan and certificate verified from their files'
