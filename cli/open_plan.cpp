@@ -31,4 +31,13 @@ Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
     return OpenPlan{std::move(plan), std::move(*loaded), std::move(*frozen), std::move(*partition)};
 }
 
+std::vector<std::vector<OperatorId>> operators_of(const plan::Plan& plan) {
+    std::vector<std::vector<OperatorId>> stages;
+    for (const plan::PlannedStage& stage : plan.stages) {
+        auto& list = stages.emplace_back();
+        for (const plan::OperatorReference& reference : stage.operators) list.push_back(reference.id);
+    }
+    return stages;
+}
+
 }  // namespace sluice::cli

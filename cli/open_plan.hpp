@@ -1,6 +1,9 @@
 // What simulate, export and run share: a plan file read against its model, ready to lower.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "cli/session.hpp"
 #include "sluice/cost/partition.hpp"
 #include "sluice/cost/stage_problem.hpp"
@@ -20,5 +23,8 @@ struct OpenPlan {
 /// whatever plan::validate finds, the first of it with the number of others.
 [[nodiscard]] Result<OpenPlan> open_plan(Session& session);
 [[nodiscard]] Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan);
+
+/// The operators of each stage, in execution order.
+[[nodiscard]] std::vector<std::vector<OperatorId>> operators_of(const plan::Plan& plan);
 
 }  // namespace sluice::cli

@@ -166,12 +166,7 @@ private:
 Result<Runnable> make_runnable(const OpenPlan& opened, const fs::path& model, const fs::path& folder, const std::stop_token& stop) {
     auto program = checked(program::lower(opened.model.graph, opened.frozen.problem, opened.partition), opened.model.graph);
     if (!program) return fail(std::move(program.error()));
-    std::vector<std::vector<OperatorId>> stages;
-    for (const plan::PlannedStage& stage : opened.plan.stages) {
-        auto& list = stages.emplace_back();
-        for (const plan::OperatorReference& reference : stage.operators) list.push_back(reference.id);
-    }
-    return exported(opened, model, folder, std::move(*program), stages, stop);
+    return exported(opened, model, folder, std::move(*program), operators_of(opened.plan), stop);
 }
 
 Result<program::Program> program_of_whole(const OpenPlan& opened, std::int64_t replicas) {
@@ -192,10 +187,9 @@ Result<program::Program> program_of_whole(const OpenPlan& opened, std::int64_t r
 Result<Runnable> make_whole(const OpenPlan& opened, const fs::path& model, const fs::path& folder, const std::stop_token& stop) {
     auto program = program_of_whole(opened, 1);
     if (!program) return fail(std::move(program.error()));
-    std::vector<std::vector<OperatorId>> stages(1);
-    for (const plan::PlannedStage& stage : opened.plan.stages)
-        for (const plan::OperatorReference& reference : stage.operators) stages[0].push_back(reference.id);
-    return exported(opened, model, folder, std::move(*program), stages, stop);
+    std::vector<OperatorId> all;
+    for (const std::vector<OperatorId>& stage : operators_of(opened.plan)) all.insert(all.end(), stage.begin(), stage.end());
+    return exported(opened, model, folder, std::move(*program), {std::move(all)}, stop);
 }
 
 runtime::Job job_of(const Runnable& runnable, runtime::Job settings) {

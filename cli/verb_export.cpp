@@ -42,15 +42,6 @@ private:
     fs::path path_;
 };
 
-std::vector<std::vector<OperatorId>> operators_of(const plan::Plan& plan) {
-    std::vector<std::vector<OperatorId>> stages;
-    for (const plan::PlannedStage& stage : plan.stages) {
-        auto& list = stages.emplace_back();
-        for (const plan::OperatorReference& reference : stage.operators) list.push_back(reference.id);
-    }
-    return stages;
-}
-
 /// As they are, whatever data type the platform counts tensors in.
 Bytes parameters_of(const graph::Graph& graph, const plan::PlannedStage& stage) {
     std::set<ParameterId> parameters;
