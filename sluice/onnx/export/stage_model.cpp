@@ -74,17 +74,21 @@ private:
 
     GraphProto& graph() { return *out_.mutable_graph(); }
 
-    Result<void> add_initializer(const TensorProto& tensor, std::string_view name) {
-        auto placed = weights_.place(tensor);
-        if (!placed) return fail(std::move(placed.error()));
-        placed->set_name(std::string(name));
+    void add_initializer(TensorProto tensor, std::string_view name) {
+        tensor.set_name(std::string(name));
         if (out_.ir_version() < kFreeInitializers) {
             ::onnx::ValueInfoProto& info = late_inputs_.emplace_back();
             info.set_name(std::string(name));
             info.mutable_type()->mutable_tensor_type()->set_elem_type(tensor.data_type());
             set_shape(*info.mutable_type(), {tensor.dims().begin(), tensor.dims().end()});
         }
-        *graph().add_initializer() = std::move(*placed);
+        *graph().add_initializer() = std::move(tensor);
+    }
+
+    Result<void> add_weights(const TensorProto& tensor, std::string_view name) {
+        auto placed = weights_.place(tensor);
+        if (!placed) return fail(std::move(placed.error()));
+        add_initializer(std::move(*placed), name);
         return {};
     }
 
@@ -99,14 +103,14 @@ private:
                     if (!placed) return fail(std::move(placed.error()));
                     *part = std::move(*placed);
                 }
-            } else if (auto done = add_initializer(*tensor->initializer, tensor->name); !done) {
+            } else if (auto done = add_weights(*tensor->initializer, tensor->name); !done) {
                 return done;
             }
         }
         for (const TensorInfo* tensor : slice_.shapes) {
             TensorProto value;
             write_tensor(*tensor->value, value);
-            if (auto done = add_initializer(value, tensor->name); !done) return done;
+            add_initializer(std::move(value), tensor->name);  // not a weight: it has no place in a weight file
         }
         return {};
     }
@@ -117,7 +121,7 @@ private:
             // A weight by another name.
             if (const auto* data = constant_of(*links.node);
                 data && links.node->output_size() > 0 && (is_external(*data) || data_bytes(*data) > kLargestEmbedded)) {
-                if (auto done = add_initializer(*data, links.node->output(0)); !done) return done;
+                if (auto done = add_weights(*data, links.node->output(0)); !done) return done;
                 continue;
             }
             NodeProto& node = *graph().add_node();
