@@ -20,22 +20,31 @@ enum class DiagnosticKind {
 };
 
 struct Location {
-    std::string file;         // empty: not about a file
-    std::size_t line = 0;     // 1-based; 0: unknown or a binary file
-    std::size_t column = 0;   // 1-based; 0: unknown
+    std::string file;        // empty: not about a file
+    std::size_t line = 0;    // 1-based; 0: unknown or a binary file
+    std::size_t column = 0;  // 1-based; 0: unknown
     friend bool operator==(const Location&, const Location&) = default;
 };
 
 struct Diagnostic {
     DiagnosticKind kind = DiagnosticKind::input;
-    std::string message;             // what is wrong, in numbers: "stage 3 needs 11.2 MiB of parameters, the chip has 8 MiB"
+    std::string message;  // what is wrong, in numbers: "stage 3 needs 11.2 MiB of parameters, the chip has 8 MiB"
     Location where;
     std::vector<std::string> notes;  // why: "6.1 MiB come from 'layer4.0.conv2'"
     std::string help;                // how to fix; may be empty
 
-    Diagnostic&& at(Location location) && { where = std::move(location); return std::move(*this); }
-    Diagnostic&& note(std::string text) && { notes.push_back(std::move(text)); return std::move(*this); }
-    Diagnostic&& fix(std::string text) && { help = std::move(text); return std::move(*this); }
+    Diagnostic&& at(Location location) && {
+        where = std::move(location);
+        return std::move(*this);
+    }
+    Diagnostic&& note(std::string text) && {
+        notes.push_back(std::move(text));
+        return std::move(*this);
+    }
+    Diagnostic&& fix(std::string text) && {
+        help = std::move(text);
+        return std::move(*this);
+    }
 };
 
 template <typename T>
@@ -47,7 +56,8 @@ using Result = std::expected<T, Diagnostic>;
 /// `return fail(input_error("…").at({path, line}).fix("…"));`
 [[nodiscard]] inline std::unexpected<Diagnostic> fail(Diagnostic diagnostic) { return std::unexpected(std::move(diagnostic)); }
 
-/// The candidate nearest to `word` by edit distance, or empty when none is near enough to be meant (distance <= 1/3 of its length, at least 1).
+/// The candidate nearest to `word` by edit distance, or empty when none is near enough to be meant (distance <= 1/3 of its length, at least
+/// 1).
 [[nodiscard]] std::string_view nearest_match(std::string_view word, std::span<const std::string_view> candidates);
 [[nodiscard]] std::string nearest_match(std::string_view word, std::span<const std::string> candidates);
 

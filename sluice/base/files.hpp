@@ -12,7 +12,8 @@ namespace sluice {
 
 inline constexpr std::size_t kLargestTextFile = std::size_t{1} << 30;
 
-/// The whole file; gunzipped when its first bytes say gzip. Diagnostics: missing, a directory, unreadable, larger than `limit`, truncated gzip.
+/// The whole file; gunzipped when its first bytes say gzip. Diagnostics: missing, a directory, unreadable, larger than `limit`, truncated
+/// gzip.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = kLargestTextFile);
 
 /// Writes a temporary neighbour, flushes it to disk and renames it: readers see the old file or the new one. "-" writes to stdout.

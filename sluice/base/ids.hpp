@@ -24,14 +24,14 @@ private:
     std::uint32_t value_ = kNone;
 };
 
-using OperatorId = Id<struct OperatorTag>;      // an operator of a Graph
-using TensorId = Id<struct TensorTag>;          // an activation tensor of a Graph
-using ParameterId = Id<struct ParameterTag>;    // a weight tensor of a Graph
-using NodeId = Id<struct NodeTag>;              // a node of a StageProblem: one operator, or several that must share a stage
-using EdgeId = Id<struct EdgeTag>;              // a hyperedge of a StageProblem: one tensor between nodes
-using WeightId = Id<struct WeightTag>;          // a parameter of a StageProblem
-using ClassId = Id<struct ClassTag>;            // a device class of a platform
-using StageId = Id<struct StageTag>;            // a stage of a plan
+using OperatorId = Id<struct OperatorTag>;    // an operator of a Graph
+using TensorId = Id<struct TensorTag>;        // an activation tensor of a Graph
+using ParameterId = Id<struct ParameterTag>;  // a weight tensor of a Graph
+using NodeId = Id<struct NodeTag>;            // a node of a StageProblem: one operator, or several that must share a stage
+using EdgeId = Id<struct EdgeTag>;            // a hyperedge of a StageProblem: one tensor between nodes
+using WeightId = Id<struct WeightTag>;        // a parameter of a StageProblem
+using ClassId = Id<struct ClassTag>;          // a device class of a platform
+using StageId = Id<struct StageTag>;          // a stage of a plan
 
 }  // namespace sluice
 

@@ -44,10 +44,10 @@ private:
 };
 
 struct Frame {
-    Node::Value value;                        // Array or Object under construction
+    Node::Value value;  // Array or Object under construction
     std::size_t line;
-    std::string key;                          // the key waiting for its value
-    std::unordered_set<std::string> keys;     // of an object, against duplicates
+    std::string key;                       // the key waiting for its value
+    std::unordered_set<std::string> keys;  // of an object, against duplicates
 };
 
 class Builder {
@@ -69,7 +69,8 @@ public:
     bool boolean(bool value) { return take(value, line); }
     bool number_integer(std::int64_t value) { return take(value, number_line()); }
     bool number_unsigned(std::uint64_t value) {
-        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return take(static_cast<double>(value), number_line());
+        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+            return take(static_cast<double>(value), number_line());
         return take(static_cast<std::int64_t>(value), number_line());
     }
     bool number_float(double value, const std::string&) { return take(value, number_line()); }
@@ -112,9 +113,12 @@ private:
     }
     bool take(Node::Value value, std::size_t at) {
         Node node(std::move(value), at, file_);
-        if (frames_.empty()) root = std::move(node);
-        else if (auto* array = std::get_if<Array>(&frames_.back().value)) array->push_back(std::move(node));
-        else std::get<Object>(frames_.back().value).emplace_back(std::move(frames_.back().key), std::move(node));
+        if (frames_.empty())
+            root = std::move(node);
+        else if (auto* array = std::get_if<Array>(&frames_.back().value))
+            array->push_back(std::move(node));
+        else
+            std::get<Object>(frames_.back().value).emplace_back(std::move(frames_.back().key), std::move(node));
         return true;
     }
 

@@ -47,8 +47,8 @@ public:
     [[nodiscard]] Result<std::string> as_string() const;
     [[nodiscard]] Result<const Array*> as_array() const;
     [[nodiscard]] Result<const Object*> as_object() const;
-    [[nodiscard]] Result<Duration> as_duration() const;   // integer picoseconds >= 0
-    [[nodiscard]] Result<Bytes> as_bytes() const;         // integer >= 0
+    [[nodiscard]] Result<Duration> as_duration() const;  // integer picoseconds >= 0
+    [[nodiscard]] Result<Bytes> as_bytes() const;        // integer >= 0
 
     /// The member, or null when this is no object or has none.
     [[nodiscard]] const Node* find(std::string_view key) const;
@@ -73,7 +73,8 @@ struct ParseOptions {
 [[nodiscard]] Result<Node> parse(std::string_view text, std::string file, const ParseOptions& options = {});
 [[nodiscard]] Result<Node> parse_file(const std::filesystem::path& path, const ParseOptions& options = {});
 
-/// How every file of ours looks: two-space indent, one trailing newline, arrays of scalars on one line; bytes are the same for equal values.
+/// How every file of ours looks: two-space indent, one trailing newline, arrays of scalars on one line; bytes are the same for equal
+/// values.
 [[nodiscard]] std::string to_file_text(const nlohmann::ordered_json& value);
 
 }  // namespace sluice::json

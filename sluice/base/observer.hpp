@@ -9,11 +9,11 @@
 namespace sluice {
 
 struct Event {
-    double seconds = 0;                  // since the verb began
-    std::string_view phase;              // "import", "orders", "cuts"
-    std::optional<Duration> objective;   // best found so far
-    std::optional<Duration> bound;       // best proven so far
-    std::string_view source;             // the method that moved it; empty: a sign of life
+    double seconds = 0;                 // since the verb began
+    std::string_view phase;             // "import", "orders", "cuts"
+    std::optional<Duration> objective;  // best found so far
+    std::optional<Duration> bound;      // best proven so far
+    std::string_view source;            // the method that moved it; empty: a sign of life
 };
 
 /// Called from one thread at a time. Implementations must be cheap: a planner calls it at each improvement and about ten times a second.

@@ -4,12 +4,18 @@ namespace sluice {
 
 std::string_view to_text(StopReason reason) {
     switch (reason) {
-        case StopReason::finished: return "finished";
-        case StopReason::optimal: return "optimal";
-        case StopReason::gap: return "gap";
-        case StopReason::time: return "time";
-        case StopReason::evaluations: return "evaluations";
-        case StopReason::interrupted: return "interrupted";
+        case StopReason::finished:
+            return "finished";
+        case StopReason::optimal:
+            return "optimal";
+        case StopReason::gap:
+            return "gap";
+        case StopReason::time:
+            return "time";
+        case StopReason::evaluations:
+            return "evaluations";
+        case StopReason::interrupted:
+            return "interrupted";
     }
     return "finished";
 }

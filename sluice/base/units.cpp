@@ -37,8 +37,20 @@ std::optional<std::int64_t> scaled(double value, double scale) {
     return static_cast<std::int64_t>(result);
 }
 
-constexpr std::array<Unit, 14> kSizes{{{"", 1}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
-                                       {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}}};
+constexpr std::array<Unit, 14> kSizes{{{"", 1},
+                                       {"B", 1},
+                                       {"kB", 1e3},
+                                       {"KB", 1e3},
+                                       {"MB", 1e6},
+                                       {"GB", 1e9},
+                                       {"TB", 1e12},
+                                       {"KiB", 0x1p10},
+                                       {"MiB", 0x1p20},
+                                       {"GiB", 0x1p30},
+                                       {"TiB", 0x1p40},
+                                       {"k", 1e3},
+                                       {"M", 1e6},
+                                       {"G", 1e9}}};
 constexpr std::array<Unit, 6> kTimes{{{"ps", 1}, {"ns", 1e3}, {"us", 1e6}, {"µs", 1e6}, {"ms", 1e9}, {"s", 1e12}}};
 
 std::optional<std::int64_t> parse_with(std::string_view text, std::span<const Unit> units) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate.hpp"
@@ -14,8 +15,10 @@ namespace sluice::bound {
 struct BoundOptions {
     std::int64_t stages = 1;
     int threads = 1;
-    std::optional<Duration> enough = {};  // the best known bottleneck: nothing above it can be proven
-    std::int64_t max_replicas = 1;        // of a stage: the bound holds for partitions with no more
+    std::optional<Duration> enough = {};     // the best known bottleneck: nothing above it can be proven
+    std::int64_t max_replicas = 1;           // of a stage: the bound holds for partitions with no more
+    Bytes memory{std::int64_t{4} << 30};     // that exact search may use for its states
+    const Blackboard* other_side = nullptr;  // the best bottleneck found meanwhile; null where results must not depend on timing
 };
 
 struct BoundResult {

@@ -2,27 +2,50 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string_view>
 
+#include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
 #include "sluice/cost/partition.hpp"
 
+namespace sluice::search {
+struct Refutation;
+}
+
 namespace sluice::inference {
+
+/// What a plan is to be best at; the other decides between equals.
+enum class Objective { throughput, latency };
+
+/// Shares of a generation of a biased random-key genetic algorithm (Goncalves and Resende 2011).
+struct GeneticShares {
+    double elite = 0.2, mutants = 0.15;
+    double bias = 0.7;  // chance that a key comes from the elite parent
+};
 
 struct PlannerOptions {
     std::int64_t stages = 1;
+    std::int64_t max_replicas = 1;  // devices that may serve one stage
+    Objective objective = Objective::throughput;
     std::uint64_t seed = 0;
     int threads = 1;
+    const cost::Partition* start = nullptr;  // a valid partition to begin with: the result is never worse
+    GeneticShares genetic;
+    Bytes memory{std::int64_t{4} << 30};       // that exact search may use for its states
     bool until_limit = false;                  // methods that draw orders go on until a limit, not for their usual number of them
     std::optional<Duration> good_enough = {};  // a proven bound: stop when reached
+    const Blackboard* other_side = nullptr;    // what bounds have proven meanwhile; null where results must not depend on timing
 };
 
 struct PlannerResult {
     cost::Partition partition;
     Termination termination;
     std::string winner;  // which order or move found it
+    // By exact search: no partition is better than `refuted->threshold` says. solve/ makes a certificate of it.
+    std::shared_ptr<const search::Refutation> refuted = {};
 };
 
 using PlannerFunction = Result<PlannerResult> (*)(const cost::StageProblem&, const PlannerOptions&, Observer&, const Limits&);

@@ -42,8 +42,8 @@ struct MappedKernels {
 /// Entries by operator names, scaled; `machine` from the profile.
 [[nodiscard]] cost::MeasuredCosts to_costs(const graph::Graph& graph, const RawProfile& profile, const MappedKernels& mapped);
 
-/// Share of the groups' time whose runs spread by more than `spread` (median over minimum, less 1), and by more than a microsecond a kernel:
-/// the profiler counts whole ones.
+/// Share of the groups' time whose runs spread by more than `spread` (median over minimum, less 1), and by more than a microsecond a
+/// kernel: the profiler counts whole ones.
 [[nodiscard]] double share_above(const MappedKernels& mapped, double spread);
 
 }  // namespace sluice::runtime

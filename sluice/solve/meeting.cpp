@@ -15,6 +15,8 @@ void Meeting::on_event(const Event& event) { announce(event.phase, event.objecti
 
 void Meeting::announce(std::string_view phase, std::optional<Duration> objective, std::optional<Duration> bound, std::string_view source) {
     bool met = false;
+    if (objective) blackboard_.found(*objective);
+    if (bound) blackboard_.proved(*bound);
     {
         const std::lock_guard lock(mutex_);
         if (objective) objective_ = std::min(*objective, objective_.value_or(*objective));

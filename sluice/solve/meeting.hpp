@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 
+#include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
 
@@ -27,6 +28,8 @@ public:
     [[nodiscard]] bool interrupted() const { return user_.stop_requested(); }
     [[nodiscard]] double seconds() const;
 
+    /// What both sides know, for each to look at while it works; null where results must not depend on timing.
+    [[nodiscard]] const Blackboard* blackboard() const { return by_events_ ? &blackboard_ : nullptr; }
     /// The first objective, or nothing when planning ended or was stopped without one.
     [[nodiscard]] std::optional<Duration> wait_for_objective();
     void planning_ended();
@@ -44,6 +47,7 @@ private:
     std::mutex mutex_;
     std::condition_variable_any changed_;
     std::optional<Duration> objective_, bound_;
+    Blackboard blackboard_;
     bool planning_ended_ = false;
     struct Forward {
         std::stop_source* to;

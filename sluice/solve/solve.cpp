@@ -49,14 +49,13 @@ public:
         const auto opening = bound::find_bound(kOpeningBound);
         if (!opening || *opening == wanted) return;
         Limits limits;  // not the caller's: it is quick, and a call interrupted at once still gets a bound
-        auto result = (*opening)->prove(problem_, {.stages = options_.stages, .threads = 1, .enough = {}}, meeting_, limits);
+        auto result = (*opening)->prove(problem_, bound_options({}, 1), meeting_, limits);
         take_bound((*opening)->name, std::move(result));
     }
 
     void prove(const Bound& bound, std::optional<Duration> enough, int threads) {
         try {
-            take_bound(bound.name, bound.prove(problem_, {.stages = options_.stages, .threads = threads, .enough = enough}, meeting_,
-                                               meeting_.limits()));
+            take_bound(bound.name, bound.prove(problem_, bound_options(enough, threads), meeting_, meeting_.limits()));
         } catch (const std::exception& error) {
             warnings_.push_back(internal_error(std::format("bound '{}' failed: {}", bound.name, error.what())));
         }
@@ -76,8 +75,16 @@ public:
     }
 
     Result<StopReason> run_planner(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
-        const inference::PlannerOptions asked{
-            .stages = options_.stages, .seed = seed, .threads = threads, .until_limit = options_.until_limit, .good_enough = good_enough()};
+        const inference::PlannerOptions asked{.stages = options_.stages,
+                                              .max_replicas = options_.max_replicas,
+                                              .objective = options_.objective,
+                                              .seed = seed,
+                                              .threads = threads,
+                                              .start = options_.start ? &*options_.start : nullptr,
+                                              .genetic = options_.genetic,
+                                              .until_limit = options_.until_limit,
+                                              .good_enough = good_enough(),
+                                              .other_side = meeting_.blackboard()};
         auto result = planner.plan(problem_, asked, meeting_, limits);
         if (!result) return fail(std::move(result.error()));
         if (auto faults = cost::faults_of(problem_, result->partition, options_.stages); !faults.empty())
@@ -157,7 +164,7 @@ public:
         certificate_ = {.problem = problem_.fingerprint,
                         .model = options_.model,
                         .stages = options_.stages,
-                        .max_replicas = 1,
+                        .max_replicas = options_.max_replicas,
                         .value = Duration(0),
                         .witness = bound::TotalWorkWitness{}};
         certified_ = bound::check_certificate(problem_, certificate_).empty();
@@ -202,6 +209,14 @@ public:
     }
 
 private:
+    [[nodiscard]] bound::BoundOptions bound_options(std::optional<Duration> enough, int threads) const {
+        return {.stages = options_.stages,
+                .threads = threads,
+                .enough = enough,
+                .max_replicas = options_.max_replicas,
+                .other_side = meeting_.blackboard()};
+    }
+
     void take_bound(std::string_view name, Result<BoundResult> result) {
         if (!result) {
             bound_reason_ = result.error().kind == DiagnosticKind::stopped ? StopReason::interrupted : StopReason::finished;

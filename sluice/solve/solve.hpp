@@ -12,12 +12,17 @@
 #include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate.hpp"
 #include "sluice/cost/partition.hpp"
+#include "sluice/inference/registry.hpp"
 #include "sluice/plan/plan.hpp"
 
 namespace sluice::solve {
 
 struct SolveOptions {
     std::int64_t stages = 1;
+    std::int64_t max_replicas = 1;  // --replicas: devices that may serve one stage
+    inference::Objective objective = inference::Objective::throughput;
+    std::optional<cost::Partition> start;  // --from: a valid partition of this problem; the result is never worse
+    inference::GeneticShares genetic;
     std::string method = "auto";
     std::string bound = "auto";
     std::uint64_t seed = 0;  // below 2^63: a plan file holds it as a JSON integer

@@ -83,9 +83,9 @@ namespace {
 
 /// libonnx takes the number of kernel sizes from the weights and walks arrays of the input's rank with it, unchecked.
 void refuse_other_rank(const NodeContext& context, const std::string& type) {
-    const std::size_t weights = type == "QLinearConv" ? 3
+    const std::size_t weights = type == "QLinearConv"                                                                        ? 3
                                 : type == "Conv" || type == "ConvTranspose" || type == "ConvInteger" || type == "DeformConv" ? 1
-                                                                                                                         : 0;
+                                                                                                                             : 0;
     if (weights == 0 || !::onnx::hasInputShape(context, 0) || !::onnx::hasInputShape(context, weights)) return;
     const int input = context.getInputType(0)->tensor_type().shape().dim_size();
     const int weight = context.getInputType(weights)->tensor_type().shape().dim_size();

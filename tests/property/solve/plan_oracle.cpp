@@ -58,7 +58,8 @@ void Oracle::measure(const ordered_json& costs) {
     }
     for (const auto& entry : costs.at("entries"))
         for (std::size_t v = 0; v < graph_.operator_count() && entry.contains("type"); ++v)
-            if (!named[v] && graph_[OperatorId(v)].type == entry["type"].get<std::string>()) measured_[v] = entry["time_ps"].get<std::int64_t>();
+            if (!named[v] && graph_[OperatorId(v)].type == entry["type"].get<std::string>())
+                measured_[v] = entry["time_ps"].get<std::int64_t>();
 }
 
 void Oracle::close_units() {

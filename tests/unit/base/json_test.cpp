@@ -25,7 +25,8 @@ TEST(Json, EveryNodeKnowsItsLine) {
 }
 
 TEST(Json, WrongTypesAreNamedWithTheirLine) {
-    const auto root = parse("{\"n\": 1.5,\n\"s\": \"x\",\n\"neg\": -3,\n\"big\": 9223372036854775808,\n\"huge\": 123456789012345678901234567890}", "f");
+    const auto root =
+        parse("{\"n\": 1.5,\n\"s\": \"x\",\n\"neg\": -3,\n\"big\": 9223372036854775808,\n\"huge\": 123456789012345678901234567890}", "f");
     ASSERT_TRUE(root);
     EXPECT_EQ(root->find("n")->as_int().error().message, "expected an integer, found a number");
     EXPECT_EQ(root->find("s")->as_int().error().where.line, 2U);
@@ -72,7 +73,8 @@ TEST(Json, DeepNestingIsRefusedNotCrashed) {
 }
 
 TEST(Json, FileTextKeepsOrderAndScalarsOnOneLine) {
-    nlohmann::ordered_json value{{"z", 1}, {"a", {1, 2}}, {"m", nlohmann::ordered_json::array({{{"k", nullptr}}})}, {"e", nlohmann::ordered_json::array()}};
+    nlohmann::ordered_json value{
+        {"z", 1}, {"a", {1, 2}}, {"m", nlohmann::ordered_json::array({{{"k", nullptr}}})}, {"e", nlohmann::ordered_json::array()}};
     EXPECT_EQ(to_file_text(value), "{\n  \"z\": 1,\n  \"a\": [1, 2],\n  \"m\": [\n    {\n      \"k\": null\n    }\n  ],\n  \"e\": []\n}\n");
 }
 

@@ -199,7 +199,8 @@ TEST(Misfits, AreWarnedAboutAndNotInferred) {
 TEST(Misfits, WeightsOfAnotherRankThanTheInput) {
     for (const std::string call : {"Conv (x, w)", "ConvTranspose (x, w)", "ConvInteger (a, b)", "QLinearConv (a, s, z, b, s, z, s, z)"}) {
         const auto imported = import_text(
-            std::format("g (float[1, 2] x, float[2, 2, 3, 3] w, uint8[1, 2] a, uint8[2, 2, 3, 3] b, float s, uint8 z) => (y) {{ y = {} }}", call),
+            std::format("g (float[1, 2] x, float[2, 2, 3, 3] w, uint8[1, 2] a, uint8[2, 2, 3, 3] b, float s, uint8 z) => (y) {{ y = {} }}",
+                        call),
             {});
         const std::string text = imported ? std::string("imported") : to_text(imported.error());
         EXPECT_TRUE(text.contains("sizes that are not known")) << call << text;

@@ -216,8 +216,9 @@ Result<Platform> there_and_back(const Platform& platform) {
 TEST(PlatformFile, WhatIsWrittenIsReadBack) {
     std::vector<std::string> specifications;
     for (const std::string_view name : preset_names()) specifications.emplace_back(name);
-    for (const char* changed : {"asic-16:link=123456789B/s,latency=17ns,host=8GB/s", "v100-summit:devices=32,overflow=spill,spill=2GB/s,memory=16MiB",
-                                "edge-chain-4:half_rows=12.5,tensor_type=none,vector=3GOP/s", "cpu:devices=3,memory=1GB,overflow=hard"})
+    for (const char* changed :
+         {"asic-16:link=123456789B/s,latency=17ns,host=8GB/s", "v100-summit:devices=32,overflow=spill,spill=2GB/s,memory=16MiB",
+          "edge-chain-4:half_rows=12.5,tensor_type=none,vector=3GOP/s", "cpu:devices=3,memory=1GB,overflow=hard"})
         specifications.emplace_back(changed);
     for (const std::string& specification : specifications) {
         auto platform = load_platform(specification);
