@@ -19,7 +19,7 @@ namespace sluice::search {
 
 struct DownsetOptions {
     std::int64_t threshold = 0;           // in the problem's units
-    std::span<const ChainOfCuts> chains;  // to prune completions with; may be empty
+    std::span<const ChainOfCuts> chains = {};  // to prune completions with; may be empty
     bool counting = true;                 // prune with counting weights too
     std::size_t states_per_level = 0;     // beam: keep so many; 0: all
     std::int64_t nodes_per_state = 0;     // beam: search nodes an expansion may take; 0: all
@@ -41,6 +41,7 @@ struct DownsetResult {
     DownsetOutcome outcome = DownsetOutcome::stopped;
     std::vector<std::vector<SerialProblem::Index>> stages;  // found: in order, groups ascending
     std::vector<std::int64_t> replicas;                     // per stage
+    std::vector<ClassId> device;                            // per stage, with a judge
     std::vector<std::vector<graph::NodeSet>> kept;          // refuted, with `witness`: Refutation::kept, but as sets of groups
     std::int64_t nodes = 0, states = 0;
 };
