@@ -8,7 +8,8 @@ namespace sluice::search {
 using Index = SerialProblem::Index;
 using Vertex = graph::FlowNetwork::Vertex;
 
-Dominance::Dominance(const SerialProblem& problem) : problem_(problem), vertex_(problem.group_count(), 0), seen_(problem.tensor_count(), 0) {}
+Dominance::Dominance(const SerialProblem& problem)
+    : problem_(problem), vertex_(problem.group_count(), 0), seen_(problem.tensor_count(), 0) {}
 
 bool Dominance::dominates(std::span<const std::uint64_t> larger, std::span<const std::uint64_t> smaller) {
     difference_.clear();

@@ -1,5 +1,5 @@
-// State dominance (notes/bounds 2.4, proof there): of two downsets D inside D' that partitions may have covered with equally many devices, D
-// can be dropped when every completion of D gives one of D' that is stage by stage no dearer. Sufficient: for every Y inside X = D' \ D
+// State dominance (notes/bounds 2.4, proof there): of two downsets D inside D' that partitions may have covered with equally many devices,
+// D can be dropped when every completion of D gives one of D' that is stage by stage no dearer. Sufficient: for every Y inside X = D' \ D
 //   work(Y) + bytes of dead tensors that cross the border of Y >= bytes made in Y and read outside D'
 // (dead: all readers in D'), which one maximum flow on X decides. Exact integers; deterministic; one flow of |X| vertices a test.
 #pragma once

@@ -7,7 +7,9 @@
 namespace sluice::search {
 
 std::optional<DownsetEngine> DownsetEngine::build(const cost::StageProblem& problem, const EngineOptions& options, const Limits& limits) {
-    auto serial = relax_to_serial(problem, options.stages, options.max_replicas, options.charge);
+    const auto charges = charges_for(problem.model);
+    const Charge charge = options.charge.value_or(charges[charges.size() / 2]);
+    auto serial = relax_to_serial(problem, options.stages, options.max_replicas, charge);
     if (!serial || must_stop(limits)) return std::nullopt;
     DownsetEngine engine;
     engine.problem_ = &problem;
@@ -31,7 +33,7 @@ std::optional<DownsetEngine> DownsetEngine::build(const cost::StageProblem& prob
 }
 
 DownsetEngine::Attempt DownsetEngine::attempt(Duration threshold, const Effort& effort, const Limits& limits) const {
-    const DownsetOptions options{.threshold = threshold.count() * options_.charge.scale,
+    const DownsetOptions options{.threshold = threshold.count() * serial_.charge.scale,
                                  .chains = chains_,
                                  .counting = true,
                                  .states_per_level = effort.states_per_level,
@@ -53,9 +55,9 @@ DownsetEngine::Attempt DownsetEngine::attempt(Duration threshold, const Effort& 
     refutation->threshold = threshold;
     refutation->stages = options_.stages;
     refutation->max_replicas = options_.max_replicas;
-    refutation->scale = options_.charge.scale;
-    refutation->work = options_.charge.work;
-    refutation->transfer = options_.charge.transfer;
+    refutation->scale = serial_.charge.scale;
+    refutation->work = serial_.charge.work;
+    refutation->transfer = serial_.charge.transfer;
     refutation->merges = serial_.merges;
     refutation->counting = true;
     for (const ChainOfCuts& chain : chains_) {

@@ -15,7 +15,7 @@ namespace sluice::search {
 struct EngineOptions {
     std::int64_t stages = 1;
     std::int64_t max_replicas = 1;
-    Charge charge;
+    std::optional<Charge> charge = {};  // default: one that is valid for the problem's model
     int threads = 1;
     Bytes memory{std::int64_t{1} << 30};
     /// Every stage found is judged by the problem's own objective, on each class, and nothing is merged or dominated by the relaxed one's:
@@ -36,8 +36,8 @@ public:
     };
     struct Attempt {
         DownsetOutcome outcome = DownsetOutcome::stopped;
-        cost::Partition partition;                      // found
-        std::shared_ptr<const Refutation> refutation;   // refuted, with a witness
+        cost::Partition partition;                     // found
+        std::shared_ptr<const Refutation> refutation;  // refuted, with a witness
         std::int64_t nodes = 0, states = 0;
     };
     /// Is there a partition with a bottleneck of at most `threshold`?

@@ -20,18 +20,18 @@ namespace {
 using Index = SerialProblem::Index;
 using Word = std::uint64_t;
 
-constexpr std::size_t kBatch = 16;             // fixed: results must not depend on the number of threads
-constexpr std::size_t kSortedPerKept = 20;     // a beam looks at so many candidates for each state it keeps
-constexpr std::size_t kFewStates = 8;          // levels too small to be worth a dominance test
-constexpr std::size_t kBytesPerState = 64;     // beside its bits
+constexpr std::size_t kBatch = 16;          // fixed: results must not depend on the number of threads
+constexpr std::size_t kSortedPerKept = 20;  // a beam looks at so many candidates for each state it keeps
+constexpr std::size_t kFewStates = 8;       // levels too small to be worth a dominance test
+constexpr std::size_t kBytesPerState = 64;  // beside its bits
 
 /// One way to have covered a downset.
 struct State {
-    std::int64_t value;    // work - cut
-    std::uint32_t parent;  // index of the state it extends
-    std::int32_t devices;  // used so far
-    std::int32_t replicas; // of the stage that led here
-    ClassId device{0};     // of that stage, with a judge
+    std::int64_t value;     // work - cut
+    std::uint32_t parent;   // index of the state it extends
+    std::int32_t devices;   // used so far
+    std::int32_t replicas;  // of the stage that led here
+    ClassId device{0};      // of that stage, with a judge
 };
 
 /// Every downset reached, each once, in one block of memory.
@@ -252,8 +252,8 @@ bool Search::expand(const std::vector<std::uint32_t>& level, std::int64_t device
                            found[i].bits.begin() + static_cast<std::ptrdiff_t>((l + 1) * words_));
                 for (Word count : table_.set(parent).subspan(words_)) row.push_back(count);
                 if (options_.judge) row[words_ + leaf.device.index()] += static_cast<Word>(leaf.replicas);
-                const auto added = table_.add(row, {leaf.value, parent, static_cast<std::int32_t>(now),
-                                                    static_cast<std::int32_t>(leaf.replicas), leaf.device});
+                const auto added = table_.add(
+                    row, {leaf.value, parent, static_cast<std::int32_t>(now), static_cast<std::int32_t>(leaf.replicas), leaf.device});
                 if (added) pending_[static_cast<std::size_t>(now)].push_back(*added);
             }
             found[i] = {};

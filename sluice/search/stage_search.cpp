@@ -182,8 +182,7 @@ void StageSearch::lay_out_tensors(std::span<const std::uint64_t> downset) {
         };
         visit(j);
         for (std::size_t w = 0; w < words_; ++w)
-            for (std::uint64_t bits = row[w]; bits != 0; bits &= bits - 1)
-                visit(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+            for (std::uint64_t bits = row[w]; bits != 0; bits &= bits - 1) visit(w * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
         border_start_.push_back(static_cast<std::uint32_t>(border_.size()));
     }
 }
@@ -373,8 +372,7 @@ void StageSearch::leaf(const Partial& partial) {
     for (std::uint32_t c : chosen_) leaf_bits_[candidates_[c] / 64] |= std::uint64_t{1} << (candidates_[c] % 64);
     if (tables_.judge) return judge(partial);
 
-    const std::int64_t cost =
-        partial.work + partial.in + partial.out + (problem_.spills ? spill_time(problem_, partial.parameters) : 0);
+    const std::int64_t cost = partial.work + partial.in + partial.out + (problem_.spills ? spill_time(problem_, partial.parameters) : 0);
     if (replicas_ > 1 && cost <= floor_) return;
     if (chosen_.size() == groups_left_) return keep({0, replicas_});
     if (devices_left_ == 0) return;

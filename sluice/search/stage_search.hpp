@@ -21,8 +21,8 @@ struct StageSearchTables {
     const SerialProblem* problem = nullptr;
     std::int64_t threshold = 0;
     std::span<const ChainOfCuts> chains;
-    std::vector<CompletionTable> completion;  // one a chain
-    std::vector<std::int64_t> counting;       // per group; empty: not used
+    std::vector<CompletionTable> completion;    // one a chain
+    std::vector<std::int64_t> counting;         // per group; empty: not used
     const cost::StageProblem* judge = nullptr;  // DownsetOptions::judge
     // Made by finish():
     std::vector<SerialProblem::Index> order;  // candidates are decided in it
@@ -70,17 +70,17 @@ private:
     using Index = SerialProblem::Index;
     /// Everything that changes along a path of decisions.
     struct Partial {
-        std::int64_t work = 0, in = 0, out = 0;    // included; `out`: what is certain to leave
-        std::int64_t pass = 0;                     // made before and certain to be read behind the stage
+        std::int64_t work = 0, in = 0, out = 0;  // included; `out`: what is certain to leave
+        std::int64_t pass = 0;                   // made before and certain to be read behind the stage
         std::int64_t excluded_work = 0, excluded_counting = 0;
-        std::int64_t out_most = 0;                 // outputs of the included that may yet leave
-        std::int64_t undecided_most = 0;           // what the undecided can add to the cost
-        std::int64_t required = 0;                 // a stage of at most this cost is dominated
+        std::int64_t out_most = 0;        // outputs of the included that may yet leave
+        std::int64_t undecided_most = 0;  // what the undecided can add to the cost
+        std::int64_t required = 0;        // a stage of at most this cost is dominated
         std::int64_t parameters = 0;
     };
     struct LocalTensor {
         std::int64_t transfer = 0;
-        std::int32_t producer = -1;  // candidate; -1: made before
+        std::int32_t producer = -1;   // candidate; -1: made before
         std::uint32_t consumers = 0;  // candidates that read it
         bool beyond = false;          // read by a group that can be in no stage here
         std::uint32_t included = 0, excluded = 0;
@@ -111,8 +111,8 @@ private:
     std::int64_t limit_ = 0, floor_ = 0, devices_left_ = 0, replicas_ = 1;
     std::int64_t downset_work_ = 0, candidate_work_ = 0, least_value_ = 0, parameter_spill_ = 0, counting_most_ = 0;
     std::size_t groups_left_ = 0;
-    std::vector<std::size_t> types_;                 // per chain: of the downset
-    std::vector<std::int64_t> chain_value_;          // per chain: factor work + share of the downset
+    std::vector<std::size_t> types_;                                  // per chain: of the downset
+    std::vector<std::int64_t> chain_value_;                           // per chain: factor work + share of the downset
     std::vector<std::pair<std::size_t, std::int64_t>> spill_chains_;  // chains with a share, and what value they ask for
     const StageSearchLimits* limits_ = nullptr;
     StageSearchResult* result_ = nullptr;
@@ -121,17 +121,17 @@ private:
     std::vector<std::int32_t> candidate_of_;  // per group; -1
     std::vector<Index> candidates_;
     std::vector<std::int64_t> work_, made_, most_, counting_;
-    std::size_t words_ = 0;                    // of a set of candidates
+    std::size_t words_ = 0;  // of a set of candidates
     std::vector<std::uint64_t> descendants_, ancestors_, dead_;
     std::vector<char> included_;
     std::vector<std::uint32_t> chosen_, refused_, died_;  // stacks
     // Tensors with a candidate at an end
-    std::vector<std::int32_t> local_of_;       // per tensor; -1
+    std::vector<std::int32_t> local_of_;  // per tensor; -1
     std::vector<LocalTensor> tensors_;
-    std::vector<std::uint32_t> listed_;        // the tensors of local_of_ that are set
+    std::vector<std::uint32_t> listed_;  // the tensors of local_of_ that are set
     std::vector<std::uint32_t> input_start_, inputs_, output_start_, outputs_, border_start_, border_;
     std::vector<std::uint32_t> mark_;
-    std::vector<std::uint32_t> weight_uses_;   // per weight: included users
+    std::vector<std::uint32_t> weight_uses_;  // per weight: included users
     std::vector<std::uint64_t> leaf_bits_;
 };
 
