@@ -4,6 +4,7 @@
 #include <format>
 #include <vector>
 
+#include "sluice/inference/downset_planner.hpp"
 #include "sluice/inference/plan_by_orders.hpp"
 
 namespace sluice::inference {
@@ -35,7 +36,13 @@ Result<PlannerResult> slice_many(const cost::StageProblem& problem, const Planne
 constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 1 (SliceGraph)";
 
 constexpr std::array kPlanners{
-    Planner{"auto", "the best slicing of all deterministic orders, then of perturbed and random ones", kArcher, false,
+    Planner{"auto",
+            "slices the best orders, then searches downsets below the best plan: complete search and beam in turn, to a proof or a limit",
+            "docs/explanation/bounds.md", false, plan_auto},
+    Planner{"exact", "searches downsets completely: the optimum, or the best so far when a limit or the memory budget stops it",
+            "docs/explanation/bounds.md", true, plan_exact},
+    Planner{"beam", "keeps the most promising downsets of each level, ever more of them", "docs/explanation/bounds.md", false, plan_beam},
+    Planner{"orders", "the best slicing of all deterministic orders, then of perturbed and random ones", kArcher, false,
             slice_many<kEveryOrder, kPerturbed>},
     Planner{"heavy-cone", "slices the post-orders that visit the heaviest cone first, from the sinks and from the sources", kArcher, false,
             slice_fixed<kHeavyCone>},

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
@@ -46,6 +47,7 @@ struct PlannerResult {
     std::string winner;  // which order or move found it
     // By exact search: no partition is better than `refuted->threshold` says. solve/ makes a certificate of it.
     std::shared_ptr<const search::Refutation> refuted = {};
+    std::vector<Diagnostic> warnings = {};  // what the user should know of how it was found
 };
 
 using PlannerFunction = Result<PlannerResult> (*)(const cost::StageProblem&, const PlannerOptions&, Observer&, const Limits&);
