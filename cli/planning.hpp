@@ -39,6 +39,8 @@ struct Prepared {
 [[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform,
                                        std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr);
 
+/// --genetic
+[[nodiscard]] Result<inference::GeneticShares> genetic_shares(const Arguments& arguments);
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".
