@@ -1,4 +1,5 @@
-// A lower bound on the bottleneck of every partition, with what makes it checkable (design §5). File: `sluice.certificate/1` JSON.
+// A lower bound on the bottleneck (or the latency) of every partition, with what makes it checkable (design §5). File:
+// `sluice.certificate/1` JSON.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "sluice/base/ids.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/cost/objective.hpp"
 
 namespace sluice::bound {
 
@@ -28,6 +30,13 @@ struct LargestOperatorWitness {
 /// All work, and what cannot fit in all fast memories together, shared by at most k devices.
 struct TotalWorkWitness {
     friend bool operator==(const TotalWorkWitness&, const TotalWorkWitness&) = default;
+};
+
+/// Of the latency alone: a path of the graph, each node on its fastest class. The stages it passes follow each other on a path of the stage
+/// graph, each once (that graph has no cycle), and each takes at least the work of its nodes.
+struct LongestPathWitness {
+    std::vector<NodeId> nodes;
+    friend bool operator==(const LongestPathWitness&, const LongestPathWitness&) = default;
 };
 
 /// Anchored minimum cut (notes/inference 7.1): the stage that holds `anchor` costs at least the value of this flow.
@@ -48,16 +57,16 @@ struct CutWitness {
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
-/// A complete search of the downsets that the first stages of a partition can be found none with f(S) <= r (value - 1) for every stage S on
-/// r devices (notes/bounds 2.4, 2.5). It speaks of the serial relaxation (search/serial_problem.hpp) at this charge, of groups of nodes
-/// that `merges` made, and numbers the groups by the first order, or, without any, topologically as docs/formats/certificate.md says.
+/// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
+/// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
+/// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
 struct ExactDpWitness {
-    std::int64_t scale = 1, work = 1,
-                 transfer = 1;                      // a stage S costs at least (work * work(S) + transfer * (in(S) + out(S)) + ...) / scale
-    std::vector<std::pair<NodeId, NodeId>> merges;  // in this order, each by any node of both groups
-    struct Table {                                  // of the chain of cuts (notes/bounds 2.2)
-        std::vector<NodeId> order;                  // any node of each group
-        std::int64_t theta_halves = 0;              // of the spill: 0, 1 or 2
+    std::int64_t scale = 1, work = 1, transfer = 1;  // scale f(S) >= work work(S) + transfer (in(S) + out(S)) + spill
+    std::vector<std::pair<NodeId, NodeId>> merges;   // in this order, each by a node of both groups
+    struct Table {                                   // of the chain of cuts (notes/bounds 2.2)
+        std::vector<NodeId> order;                   // a node of each group
+        std::int64_t theta_halves = 0;               // of the spill: 0, 1 or 2
+        bool mirrored = false;                       // types tell the last position inside, not the first missing
         friend bool operator==(const Table&, const Table&) = default;
     };
     std::vector<Table> completion;
@@ -69,7 +78,7 @@ struct ExactDpWitness {
     friend bool operator==(const ExactDpWitness&, const ExactDpWitness&) = default;
 };
 
-using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, ExactDpWitness>;
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ExactDpWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -78,6 +87,9 @@ struct Certificate {
     std::int64_t max_replicas = 1;  // the bound says nothing about a partition with a stage on more devices than this
     Duration value{0};
     Witness witness;
+    // Latency: no partition has a latency below the value. Replicas do not change a latency, so max_replicas is 1 and the bound holds for
+    // any number: take the replicas away and the bottleneck, which every witness bounds, is a stage's whole time, so at most the latency.
+    cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
     /// "combinatorial", "cut" or "exact-dp".

@@ -83,7 +83,7 @@ Result<NodeId> read_node(const Node& node) {
 }
 
 Result<ExactDpWitness::Table> read_table(const Node& node) {
-    if (auto known = node.expect_keys({"order", "theta_halves"}); !known) return fail(known.error());
+    if (auto known = node.expect_keys({"order", "theta_halves", "mirrored"}); !known) return fail(known.error());
     ExactDpWitness::Table table;
     const auto order = read_array(node, "order");
     if (!order) return fail(order.error());
@@ -96,6 +96,9 @@ Result<ExactDpWitness::Table> read_table(const Node& node) {
     const auto theta = read_integer(node, "theta_halves", 0, 2);
     if (!theta) return fail(theta.error());
     table.theta_halves = *theta;
+    const auto mirrored = read_bool(node, "mirrored");
+    if (!mirrored) return fail(mirrored.error());
+    table.mirrored = *mirrored;
     return table;
 }
 
@@ -110,7 +113,7 @@ ordered_json to_json(const ExactDpWitness& witness) {
     for (const auto& table : witness.completion) {
         ordered_json order = ordered_json::array();
         for (NodeId node : table.order) order.push_back(node.index());
-        completion.push_back({{"order", std::move(order)}, {"theta_halves", table.theta_halves}});
+        completion.push_back({{"order", std::move(order)}, {"theta_halves", table.theta_halves}, {"mirrored", table.mirrored}});
     }
     for (const auto& level : witness.kept) kept.push_back(level_text(level));
     return {{"type", kExactDp},

@@ -44,7 +44,8 @@ Result<Certificate> certificate_of(const cost::StageProblem& problem, const sear
     witness.transfer = refutation.transfer;
     witness.merges = refutation.merges;
     witness.counting = refutation.counting;
-    for (const search::ChainTable& table : refutation.completion) witness.completion.push_back({table.order, table.theta_halves});
+    for (const search::ChainTable& table : refutation.completion)
+        witness.completion.push_back({table.order, table.theta_halves, table.mirrored});
 
     std::vector<NodeId> groups;  // one node of each
     if (refutation.completion.empty()) {
