@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/exact_dp.hpp"
 #include "sluice/bound/registry.hpp"
 #include "sluice/inference/latency.hpp"
 #include "sluice/inference/registry.hpp"
@@ -94,6 +95,8 @@ public:
             return fail(
                 internal_error(std::format("planner '{}' made a plan that does not hold: {}", planner.name, faults.front().message)));
         evaluations_ += result->termination.evaluations;
+        std::ranges::move(result->warnings, std::back_inserter(planner_warnings_));
+        if (result->refuted && options_.objective == cost::Objective::throughput) take_refutation(*result->refuted);
         cost::PartitionCost cost = cost::price(problem_, result->partition);
         if (best_.stages.empty() || better(cost, cost_, options_.objective)) {
             best_ = std::move(result->partition);
@@ -147,6 +150,8 @@ public:
 
     /// The best certificate that the independent checker accepts; its objections to better ones become warnings.
     void settle_bound() {
+        std::ranges::move(planner_certificates_, std::back_inserter(certificates_));
+        std::ranges::move(planner_warnings_, std::back_inserter(warnings_));
         std::ranges::stable_sort(certificates_, std::ranges::greater{}, &Certificate::value);
         for (Certificate& certificate : certificates_) {
             certificate.model = options_.model;
@@ -229,6 +234,18 @@ private:
                 .other_side = meeting_.blackboard()};
     }
 
+    /// A planner's exact search proves bounds too.
+    void take_refutation(const search::Refutation& refutation) {
+        auto certificate = bound::certificate_of(problem_, refutation);
+        if (!certificate) {
+            planner_warnings_.push_back(std::move(certificate.error()));
+            return;
+        }
+        certificate->objective = options_.objective;
+        meeting_.announce("search", std::nullopt, certificate->value, certificate->kind());
+        planner_certificates_.push_back(*std::move(certificate));
+    }
+
     void take_bound(std::string_view name, Result<BoundResult> result) {
         if (!result) {
             bound_reason_ = result.error().kind == DiagnosticKind::stopped ? StopReason::interrupted : StopReason::finished;
@@ -246,8 +263,10 @@ private:
     }
 
     [[nodiscard]] std::optional<Duration> best_bound() const {
-        if (certificates_.empty()) return std::nullopt;
-        return std::ranges::max(certificates_, {}, &Certificate::value).value;
+        std::optional<Duration> best;
+        for (const auto* list : {&certificates_, &planner_certificates_})
+            for (const Certificate& certificate : *list) best = std::max(certificate.value, best.value_or(certificate.value));
+        return best;
     }
     [[nodiscard]] std::optional<Duration> good_enough() const {
         return best_bound().transform([&](Duration bound) { return good_enough_for(bound, options_.gap); });
@@ -269,6 +288,8 @@ private:
     std::int64_t bound_evaluations_ = 0;
 
     // The planner's side writes these.
+    std::vector<Certificate> planner_certificates_;
+    std::vector<Diagnostic> planner_warnings_;
     cost::Partition best_;
     cost::PartitionCost cost_;
     std::string winner_;

@@ -1,0 +1,148 @@
+#include "sluice/bound/downset_bound.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "sluice/bound/exact_dp.hpp"
+#include "sluice/search/downset_engine.hpp"
+#include "sluice/search/poll.hpp"
+
+namespace sluice::bound {
+
+namespace {
+
+using search::DownsetEngine;
+using search::DownsetOutcome;
+
+constexpr std::int64_t kFirstNodes = 200'000;  // of the first round's searches; each round takes kGrowth times as many
+constexpr std::int64_t kGrowth = 4;
+constexpr std::int64_t kRounds = 3;  // when no limit ends the search
+constexpr std::int64_t kNodesPerEvaluation = 1000;
+constexpr std::int64_t kResolution = 2048;  // of a bisection
+
+class DownsetBound {
+public:
+    DownsetBound(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits, Duration floor)
+        : problem_(problem), options_(options), observer_(observer), limits_(limits), proven_(floor) {}
+
+    Raised run();
+
+private:
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+    bool ended();
+    /// Nothing from here on can be proven.
+    [[nodiscard]] Duration top() const;
+    DownsetOutcome attempt(Duration value, std::int64_t nodes);
+    void bisect(std::int64_t nodes);
+
+    const cost::StageProblem& problem_;
+    const BoundOptions& options_;
+    Observer& observer_;
+    const Limits& limits_;
+    std::optional<DownsetEngine> engine_;
+    Duration proven_;
+    Duration reached_ = Duration::max();  // by a partition found on the way
+    std::shared_ptr<const search::Refutation> refutation_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    std::int64_t nodes_ = 0;
+    StopReason reason_ = StopReason::finished;
+};
+
+Duration DownsetBound::top() const {
+    Duration least = std::min(reached_, options_.enough.value_or(Duration::max()));
+    if (options_.other_side)
+        if (const auto found = options_.other_side->best()) least = std::min(least, *found);
+    return least;
+}
+
+bool DownsetBound::ended() {
+    if (proven_ >= top())
+        reason_ = StopReason::optimal;
+    else if (limits_.interrupted())
+        reason_ = StopReason::interrupted;
+    else if (search::must_stop(limits_))
+        reason_ = StopReason::time;
+    else if (limits_.evaluations && nodes_ / kNodesPerEvaluation >= *limits_.evaluations)
+        reason_ = StopReason::evaluations;
+    else
+        return false;
+    return true;
+}
+
+/// Is every bottleneck at least `value`?
+DownsetOutcome DownsetBound::attempt(Duration value, std::int64_t nodes) {
+    if (limits_.evaluations) nodes = std::min(nodes, *limits_.evaluations * kNodesPerEvaluation - nodes_);
+    // A certificate is checked in about the time it took to find: no more than half of what is left is for the search.
+    Limits limits = limits_;
+    if (limits.deadline) limits.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) / 2;
+    auto attempt = engine_->attempt(value - Duration{1}, {.nodes = nodes, .witness = true}, limits);
+    nodes_ += attempt.nodes + 1;
+    if (attempt.outcome == DownsetOutcome::refuted && value > proven_ && attempt.refutation) {
+        proven_ = value;
+        refutation_ = std::move(attempt.refutation);
+        observer_.on_event({seconds(), "search", std::nullopt, proven_, "exact-dp"});
+    }
+    if (attempt.outcome == DownsetOutcome::found)
+        reached_ = std::min(reached_, engine_->serial().exact ? price(problem_, attempt.partition).bottleneck : value - Duration{1});
+    return attempt.outcome;
+}
+
+/// From below, so that the planner's own search just below its best plan is not done twice.
+void DownsetBound::bisect(std::int64_t nodes) {
+    Duration high = top();
+    while (!ended()) {
+        high = std::min(high, top());
+        const Duration width = high - proven_;
+        const Duration value = width <= std::max(Duration{1}, proven_ / kResolution) ? high : proven_ + width / 2;
+        if (value <= proven_) return;
+        const DownsetOutcome outcome = attempt(value, nodes);
+        if (outcome == DownsetOutcome::refuted) continue;
+        if (value == high && high == top()) return;
+        high = std::min(value, high);
+        if (high - proven_ <= std::max(Duration{1}, proven_ / kResolution)) return;
+    }
+}
+
+Raised DownsetBound::run() {
+    if (!ended()) {
+        engine_ = DownsetEngine::build(problem_,
+                                       {.stages = options_.stages,
+                                        .max_replicas = options_.max_replicas,
+                                        .threads = options_.threads,
+                                        .memory = options_.memory},
+                                       limits_);
+        if (engine_ && top() == Duration::max()) reached_ = Duration{engine_->serial().total_work()} + Duration{1};
+        std::int64_t nodes = kFirstNodes;
+        for (std::int64_t round = 0; engine_ && !ended() && (round < kRounds || limits_.deadline || limits_.evaluations); ++round) {
+            bisect(nodes);
+            nodes *= kGrowth;
+        }
+    }
+    Raised raised{.certificate = {}, .termination = {reason_, seconds(), nodes_ / kNodesPerEvaluation}};
+    if (!refutation_) return raised;
+    auto certificate = certificate_of(problem_, *refutation_);
+    if (certificate) raised.certificate = *std::move(certificate);
+    return raised;
+}
+
+}  // namespace
+
+Raised raise_by_downsets(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
+                         Duration floor) {
+    return DownsetBound(problem, options, observer, limits, floor).run();
+}
+
+Result<BoundResult> prove_exact_dp(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
+                                   const Limits& limits) {
+    if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
+    Raised raised = raise_by_downsets(problem, options, observer, limits, Duration{0});
+    if (!raised.certificate) {
+        // No threshold below zero can be met.
+        auto trivial = certificate_of(problem, {.threshold = Duration{-1}, .stages = options.stages, .max_replicas = options.max_replicas});
+        if (!trivial) return fail(std::move(trivial.error()));
+        raised.certificate = *std::move(trivial);
+    }
+    return BoundResult{*std::move(raised.certificate), raised.termination};
+}
+
+}  // namespace sluice::bound
