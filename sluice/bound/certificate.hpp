@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -47,7 +48,32 @@ struct CutWitness {
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
-using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness>;
+/// The serial problem that a witness speaks of (docs/formats/certificate.md, "The serial problem"): how much of work and transfers a stage
+/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, the first group stays, the
+/// second moves to its stage, each named by its first node.
+struct SerialTerms {
+    std::int64_t scale = 1, work = 1, transfer = 1;
+    std::vector<std::pair<NodeId, NodeId>> merges;
+    friend bool operator==(const SerialTerms&, const SerialTerms&) = default;
+};
+
+/// Chain of cuts (notes/bounds 2.2): minimum cuts over the downsets of each type that the order makes, and the recursion over them.
+struct ChainWitness {
+    SerialTerms serial;
+    std::vector<NodeId> order;      // the first node of every group, in a topological order of the groups
+    std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
+    bool mirrored = false;          // types tell the last position inside, not the first missing
+    friend bool operator==(const ChainWitness&, const ChainWitness&) = default;
+};
+
+/// Counting weights (notes/bounds 2.3): work over what the least transfers around each group leave for work.
+struct CountingWitness {
+    SerialTerms serial;
+    std::int64_t theta_halves = 0;
+    friend bool operator==(const CountingWitness&, const CountingWitness&) = default;
+};
+
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, ChainWitness, CountingWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -58,7 +84,7 @@ struct Certificate {
     Witness witness;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial" or "cut".
+    /// "combinatorial", "cut", "chain" or "counting".
     [[nodiscard]] std::string_view kind() const;
 };
 

@@ -1,5 +1,6 @@
-// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It runs no flow algorithm,
-// includes no search/ and no planner (tests/layers enforces it). Linear in problem and certificate.
+// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It includes no search/, no
+// flow algorithm that bounds use and no planner (tests/layers enforces it). Kinds cut and combinatorial store all that is needed: linear in
+// problem and certificate. Kinds chain and counting are computed again, with flows that count only once verified (check_flow.hpp).
 #pragma once
 
 #include <vector>
