@@ -30,6 +30,12 @@ struct Describe {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
     }
+    std::string operator()(const bound::ChainWitness& witness) const {
+        return std::format("the cuts between stages, chained along an order of {}", report::counted(witness.order.size(), "group"));
+    }
+    std::string operator()(const bound::CountingWitness&) const {
+        return "the share of a stage that each operator takes, beside the transfers around it";
+    }
 };
 
 }  // namespace
