@@ -30,7 +30,7 @@ public:
     /// The best certificate above the floor, if any.
     [[nodiscard]] std::optional<Certificate> take() { return std::move(certificate_); }
     [[nodiscard]] Certificate certificate(Duration value, Witness witness) const {
-        return {problem_.fingerprint, {}, options_.stages, options_.max_replicas, value, std::move(witness)};
+        return {problem_.fingerprint, {}, options_.stages, options_.max_replicas, value, std::move(witness), options_.objective};
     }
     [[nodiscard]] Termination termination() const { return {reason_, seconds(), evaluations_}; }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sluice/base/diagnostic.hpp"
+#include "sluice/cost/objective.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
 namespace sluice::bound {
@@ -25,6 +26,7 @@ struct Claim {
     const cost::StageProblem& problem;
     std::int64_t devices;   // that serve all stages together
     std::int64_t replicas;  // that serve one stage, at most
+    cost::Objective objective;
 };
 
 /// Devices that a partition may use together.
