@@ -40,6 +40,11 @@ struct Describe {
     std::string operator()(const bound::CountingWitness&) const {
         return "the share of a stage that each operator takes, beside the transfers around it";
     }
+    std::string operator()(const bound::ExactDpWitness& witness) const {
+        std::size_t kept = 0;
+        for (const auto& level : witness.kept) kept += level.size();
+        return std::format("a complete search for anything better: {} kept", report::counted(kept, "downset"));
+    }
 };
 
 }  // namespace

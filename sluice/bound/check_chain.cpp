@@ -230,17 +230,17 @@ std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const Checked
     return limits;
 }
 
-Result<void> check_chain(const Claim& claim, Duration value, const ChainWitness& witness) {
+Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     const auto order = check_order(*serial, witness.order);
     if (!order) return fail(order.error());
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
-    if (value <= Duration{0}) return {};
+    if (claim.value <= Duration{0}) return {};
     ChainCheck check(*serial, *charge, *order, witness.mirrored);
-    if (!check.refuted(stage_limits(*serial, *charge, value), static_cast<std::size_t>(serial->devices)))
-        return fail(objection(std::format("the chain of cuts does not prove {} ps", value.count())));
+    if (!check.refuted(stage_limits(*serial, *charge, claim.value), static_cast<std::size_t>(serial->devices)))
+        return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
     return {};
 }
 

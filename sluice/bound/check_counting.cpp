@@ -98,13 +98,13 @@ private:
 
 }  // namespace
 
-Result<void> check_counting(const Claim& claim, Duration value, const CountingWitness& witness) {
+Result<void> check_counting(const Claim& claim, const CountingWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
-    if (value <= Duration{0}) return {};
-    const std::vector<Wide> limits = stage_limits(*serial, *charge, value);
+    if (claim.value <= Duration{0}) return {};
+    const std::vector<Wide> limits = stage_limits(*serial, *charge, claim.value);
     CountingCheck check(*serial, *charge);
     Wide total = 0;
     const Wide replicas = serial->replicas;
@@ -116,7 +116,7 @@ Result<void> check_counting(const Claim& claim, Duration value, const CountingWi
         total += (work * replicas << kShift) / (limits.front() * replicas - transfers);
         if (total > Wide{serial->devices} << kShift) return {};
     }
-    return fail(objection(std::format("the counting weights do not prove {} ps", value.count())));
+    return fail(objection(std::format("the counting weights do not prove {} ps", claim.value.count())));
 }
 
 }  // namespace sluice::bound

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "sluice/base/diagnostic.hpp"
+#include "sluice/base/stop.hpp"
 #include "sluice/cost/objective.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
@@ -27,6 +28,8 @@ struct Claim {
     std::int64_t devices;   // that serve all stages together
     std::int64_t replicas;  // that serve one stage, at most
     cost::Objective objective;
+    Duration value;  // the bound
+    const Limits& limits;
 };
 
 /// Devices that a partition may use together.
