@@ -9,8 +9,6 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 
-import plot
-
 LADDER = [("simple", "combinatorial"), ("+ anchored", "cut"), ("+ contraction", "contraction"), ("+ chain", "chain"), ("+ counting", "counting")]
 MIPS = [("three superblocks", "superblocks"), ("exact MIP", "mip")]
 PROVEN = 0.999
@@ -362,7 +360,7 @@ def document(suite, lines, quick):
 
 
 def write(suite, lines, path):
-    """Writes the document and, for a whole bench, the plot; returns the exit code."""
+    """Writes the document; returns the exit code."""
     if not any("failed" not in line for line in lines):
         print("nothing was measured", file=sys.stderr)
         return 1
@@ -372,8 +370,6 @@ def write(suite, lines, path):
     fresh = path.with_suffix(f".{os.getpid()}.making")
     fresh.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     os.replace(fresh, path)
-    if not quick:
-        plot.write(results, path.with_suffix(".svg"))
     print("\n".join(text) if quick else f"wrote {path}")
     for line in results.contradictions:
         print(f"CONTRADICTION: {line['key']}: bound {line['bound']} above the best bottleneck {results.best[line['instance']]}", file=sys.stderr)
