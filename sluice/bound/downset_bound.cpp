@@ -105,12 +105,10 @@ void DownsetBound::bisect(std::int64_t nodes) {
 
 Raised DownsetBound::run() {
     if (!ended()) {
-        engine_ = DownsetEngine::build(problem_,
-                                       {.stages = options_.stages,
-                                        .max_replicas = options_.max_replicas,
-                                        .threads = options_.threads,
-                                        .memory = options_.memory},
-                                       limits_);
+        engine_ = DownsetEngine::build(
+            problem_,
+            {.stages = options_.stages, .max_replicas = options_.max_replicas, .threads = options_.threads, .memory = options_.memory},
+            limits_);
         if (engine_ && top() == Duration::max()) reached_ = Duration{engine_->serial().total_work()} + Duration{1};
         std::int64_t nodes = kFirstNodes;
         for (std::int64_t round = 0; engine_ && !ended() && (round < kRounds || limits_.deadline || limits_.evaluations); ++round) {
@@ -138,7 +136,11 @@ Result<BoundResult> prove_exact_dp(const cost::StageProblem& problem, const Boun
     Raised raised = raise_by_downsets(problem, options, observer, limits, Duration{0});
     if (!raised.certificate) {
         // No threshold below zero can be met.
-        auto trivial = certificate_of(problem, {.threshold = Duration{-1}, .stages = options.stages, .max_replicas = options.max_replicas});
+        search::Refutation refutation;
+        refutation.threshold = Duration{-1};
+        refutation.stages = options.stages;
+        refutation.max_replicas = options.max_replicas;
+        auto trivial = certificate_of(problem, refutation);
         if (!trivial) return fail(std::move(trivial.error()));
         raised.certificate = *std::move(trivial);
     }
