@@ -5,6 +5,7 @@
 #include <format>
 
 #include "sluice/inference/incumbent.hpp"
+#include "sluice/inference/local_search.hpp"
 #include "sluice/inference/plan_by_orders.hpp"
 #include "sluice/search/downset_engine.hpp"
 #include "sluice/search/poll.hpp"
@@ -18,6 +19,7 @@ using search::DownsetOutcome;
 
 constexpr std::int64_t kFirstOrders = 64;      // evaluations that `auto` gives to orders before it searches
 constexpr std::int64_t kFirstNodes = 200'000;  // of the first complete search; each round takes kGrowth times as many
+constexpr std::int64_t kFirstMoves = 20'000;    // evaluations of the first local search
 constexpr std::int64_t kGrowth = 4;
 constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 less than the best, at last for
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
@@ -37,6 +39,7 @@ public:
     /// Below the best until nothing is left or the nodes are spent; true: the best is proven optimal.
     bool search_completely(std::int64_t nodes);
     void search_by_beam(std::size_t states, std::int64_t nodes_per_state);
+    void search_by_moves(std::int64_t evaluations);
 
     [[nodiscard]] bool closed() const { return best_.found() && best_.bottleneck() <= bound(); }
     [[nodiscard]] bool ended() { return closed() || best_.must_end(); }
@@ -61,6 +64,7 @@ private:
     std::shared_ptr<const search::Refutation> refuted_;
     bool exhausted_ = false;  // proven optimal by a search without a witness
     bool out_of_memory_ = false;
+    std::uint64_t walks_ = 0;
 };
 
 Result<void> DownsetPlanner::slice_orders() {
@@ -140,12 +144,29 @@ void DownsetPlanner::search_by_beam(std::size_t states, std::int64_t nodes_per_s
     }
 }
 
+void DownsetPlanner::search_by_moves(std::int64_t evaluations) {
+    if (ended()) return;
+    Limits limits = limits_;
+    limits.evaluations = limits_.evaluations ? std::min(evaluations, best_.evaluations_left() / 2) : evaluations;
+    if (*limits.evaluations < 1) return;
+    PlannerOptions options = options_;
+    options.good_enough = bound();
+    options.seed += ++walks_;  // never the same walk twice
+    auto improved = improve(problem_, best_.partition(), options, observer_, limits);
+    if (!improved) return;
+    best_.count(improved->termination.evaluations);
+    best_.offer(std::move(improved->partition), improved->winner);
+}
+
 Result<PlannerResult> DownsetPlanner::take(std::string why) && {
     const bool proven = closed();
     auto result = std::move(best_).take(std::move(why));
     if (!result) return result;
     result->refuted = std::move(refuted_);
     if (proven) result->termination.reason = StopReason::optimal;
+    if (proven && exhausted_)
+        result->warnings.push_back(input_error("complete search found nothing better than this plan; for overlap, device classes, a hard "
+                                               "memory or a host link that leaves no certificate, so the bound below may be weaker"));
     return result;
 }
 
@@ -184,11 +205,13 @@ Result<PlannerResult> plan_auto(const cost::StageProblem& problem, const Planner
     DownsetPlanner planner(problem, options, observer, limits, "search");
     if (auto sliced = planner.slice_orders(); !sliced) return fail(std::move(sliced.error()));
     if (!planner.ended() && planner.build_engine()) {
-        std::int64_t nodes = kFirstNodes, nodes_per_state = kNodesPerState;
+        std::int64_t nodes = kFirstNodes, nodes_per_state = kNodesPerState, moves = kFirstMoves;
         std::size_t states = kFirstBeam;
         for (std::int64_t round = 0; !planner.ended() && (round < kRounds || limits.deadline || limits.evaluations); ++round) {
             if (planner.search_completely(nodes)) break;
+            planner.search_by_moves(moves);
             planner.search_by_beam(states, nodes_per_state);
+            moves *= kGrowth;
             nodes *= kGrowth;
             states *= kGrowth;
             nodes_per_state *= kGrowth;
