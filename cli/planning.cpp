@@ -158,9 +158,11 @@ void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
     }
 }
 
-Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits) {
+Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits,
+                             std::optional<Start> start) {
     const Arguments& arguments = session.arguments;
-    const solve::SolveOptions options = solve_options(session, prepared);
+    solve::SolveOptions options = solve_options(session, prepared);
+    if (start) options.start = std::move(start->partition);
     auto result = solve::solve(prepared.frozen.problem, options, observer, limits);
     if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
     session.terminal.clear_line();
@@ -170,6 +172,7 @@ Result<Planned> make_planned(Session& session, const Prepared& prepared, Observe
     plan::Plan& plan = planned.plan;
     plan.model.dimensions = arguments.dimensions;
     plan.model.assume_size = arguments.assume_size;
+    if (start) plan.options.emplace_back("from", start->fingerprint);
     if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
     if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
     plan.termination.seconds = session.seconds();

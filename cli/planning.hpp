@@ -1,9 +1,11 @@
 // What plan, bound, inspect, verify and demo share: from the words of the command line to a frozen problem, and from files to a verdict.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/session.hpp"
 #include "sluice/cost/stage_problem.hpp"
@@ -39,6 +41,20 @@ struct Prepared {
 [[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform,
                                        std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr);
 
+/// What "a,b,c" names, each once.
+template <typename Entry>
+[[nodiscard]] Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view)) {
+    std::vector<const Entry*> entries;
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t end = std::min(list.find(',', at), list.size());
+        auto found = find(list.substr(at, end - at));
+        if (!found) return fail(std::move(found.error()));
+        if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
+        at = end + 1;
+    }
+    return entries;
+}
+
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".
@@ -54,7 +70,13 @@ struct Planned {
     bound::Certificate certificate;
     bool certified = false;
 };
-[[nodiscard]] Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits);
+/// `start` (--from): what the planners begin with, and the fingerprint of the file that it came from.
+struct Start {
+    cost::Partition partition;
+    std::string fingerprint;
+};
+[[nodiscard]] Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits,
+                                           std::optional<Start> start = {});
 
 /// "plan.json" -> "plan.certificate.json"
 [[nodiscard]] std::filesystem::path certificate_path(const std::filesystem::path& plan);
