@@ -27,7 +27,9 @@ public:
     [[nodiscard]] std::int64_t need_from(std::int64_t devices_left, std::size_t type) const {
         return need_from_[static_cast<std::size_t>(devices_left) * width_ + type];
     }
-    std::int64_t& need_at(std::int64_t devices_left, std::size_t type) { return need_[static_cast<std::size_t>(devices_left) * width_ + type]; }
+    std::int64_t& need_at(std::int64_t devices_left, std::size_t type) {
+        return need_[static_cast<std::size_t>(devices_left) * width_ + type];
+    }
     void take_suffix_minima();  // once need is filled
 
 private:
@@ -48,8 +50,8 @@ public:
     [[nodiscard]] std::span<const SerialProblem::Index> order() const { return order_; }
     [[nodiscard]] std::span<const std::uint32_t> position() const { return position_; }  // per group
     [[nodiscard]] std::int64_t theta_halves() const { return theta_halves_; }
-    [[nodiscard]] std::int64_t factor() const { return factor_; }                    // units of this table a unit of the problem
-    [[nodiscard]] std::span<const std::int64_t> share() const { return share_; }     // per group: spill charged, in units of this table
+    [[nodiscard]] std::int64_t factor() const { return factor_; }                 // units of this table a unit of the problem
+    [[nodiscard]] std::span<const std::int64_t> share() const { return share_; }  // per group: spill charged, in units of this table
 
 private:
     std::vector<SerialProblem::Index> order_;

@@ -18,23 +18,23 @@
 namespace sluice::search {
 
 struct DownsetOptions {
-    std::int64_t threshold = 0;            // in the problem's units
-    std::span<const ChainOfCuts> chains;   // to prune completions with; may be empty
-    bool counting = true;                  // prune with counting weights too
-    std::size_t states_per_level = 0;      // beam: keep so many; 0: all
-    std::int64_t nodes_per_state = 0;      // beam: search nodes an expansion may take; 0: all
-    std::int64_t nodes = 0;                // search nodes in all; 0: no limit. The deterministic limit.
-    Bytes memory{std::int64_t{1} << 30};   // of states; beyond it the search gives up
+    std::int64_t threshold = 0;           // in the problem's units
+    std::span<const ChainOfCuts> chains;  // to prune completions with; may be empty
+    bool counting = true;                 // prune with counting weights too
+    std::size_t states_per_level = 0;     // beam: keep so many; 0: all
+    std::int64_t nodes_per_state = 0;     // beam: search nodes an expansion may take; 0: all
+    std::int64_t nodes = 0;               // search nodes in all; 0: no limit. The deterministic limit.
+    Bytes memory{std::int64_t{1} << 30};  // of states; beyond it the search gives up
     int threads = 1;
-    bool witness = false;                  // keep what a certificate needs
+    bool witness = false;  // keep what a certificate needs
 };
 
 enum class DownsetOutcome {
-    found,    // a partition below the threshold
-    refuted,  // there is none: complete search, or the tables alone say so
-    missed,   // a beam found none
-    stopped,  // by the limits
-    too_large // the memory or node limit
+    found,     // a partition below the threshold
+    refuted,   // there is none: complete search, or the tables alone say so
+    missed,    // a beam found none
+    stopped,   // by the limits
+    too_large  // the memory or node limit
 };
 
 struct DownsetResult {

@@ -26,8 +26,8 @@ struct Refutation {
     std::vector<std::pair<NodeId, NodeId>> merges;   // in the order they were made, by the first nodes of both groups
     std::vector<ChainTable> completion;              // tables that completions were pruned with
     bool counting = false;                           // counting weights were
-    /// By devices used, 1 to k - 1: the downsets kept, as sets of nodes. Every downset that partitions below the threshold reach with so many
-    /// devices, and that the tables do not rule out, is dominated by one kept with as many devices or fewer.
+    /// By devices used, 1 to k - 1: the downsets kept, as sets of nodes. Every downset that partitions below the threshold reach with so
+    /// many devices, and that the tables do not rule out, is dominated by one kept with as many devices or fewer.
     std::vector<std::vector<graph::NodeSet>> kept;
 };
 

@@ -14,21 +14,21 @@ namespace sluice::solve {
 
 struct MethodRow {
     std::string method;
-    cost::Partition partition;  // empty: nothing was found, `failure` says why
-    cost::PartitionCost cost;
-    std::string winner;
-    Termination termination;  // seconds: of this method alone
-    std::optional<Diagnostic> failure;
+    cost::Partition partition = {};  // empty: nothing was found, `failure` says why
+    cost::PartitionCost cost = {};
+    std::string winner = {};
+    Termination termination = {};  // seconds: of this method alone
+    std::optional<Diagnostic> failure = {};
 };
 
 struct BoundRow {
     std::string bound;
-    std::optional<bound::Certificate> certificate;  // none: `failure` says why
+    std::optional<bound::Certificate> certificate = {};  // none: `failure` says why
     bool certified = false;                         // the independent checker agreed; else `failure` is its objection
     std::size_t bytes = 0;                          // of the certificate as a file
     double check_seconds = 0;                       // of the checker
-    Termination termination;                        // seconds: of this bound alone, without the checker
-    std::optional<Diagnostic> failure;
+    Termination termination = {};                        // seconds: of this bound alone, without the checker
+    std::optional<Diagnostic> failure = {};
 };
 
 /// `proven`: a bound known before, the same for all rows; a planner that reaches it is done. `options.method` has no meaning.
