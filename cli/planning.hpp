@@ -64,6 +64,10 @@ template <typename Entry>
 /// What the solver noticed, on stderr.
 void show_warnings(Session& session, std::span<const Diagnostic> warnings);
 
+/// A plan file's content: the result, and how this call asked for it.
+[[nodiscard]] plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen,
+                                 const solve::SolveOptions& options, const solve::SolveResult& result);
+
 /// solve::solve, and the plan file's content. The plan's seconds are those since the verb began.
 struct Planned {
     plan::Plan plan;

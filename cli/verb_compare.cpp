@@ -47,10 +47,10 @@ Result<Outcome> run_compare(Session& session) {
     if (planners.empty()) planners = solve::usual_methods(problem);
     const solve::SolveOptions options = solve_options(session, *prepared);
     const auto limits = [&] {
-        Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
+        Limits each{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
         if (arguments.time || !arguments.evaluations)
-            limits.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kTimeEach));
-        return limits;
+            each.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kTimeEach));
+        return each;
     };
     // Quick, and so not subject to any limit: every planner may know it, and there is a bound whatever comes.
     const auto opening = [&](std::optional<Duration> best) {

@@ -46,9 +46,16 @@ public:
     Solver(const cost::StageProblem& problem, const SolveOptions& options, Meeting& meeting)
         : problem_(problem), options_(options), meeting_(meeting), threads_(std::max(1, options.threads)) {}
 
-    /// The plan to start from is the first one known: both sides see it, and nothing worse is given back.
+    /// What the caller knows: both sides see it, and nothing worse is given back.
     void begin() {
         if (options_.start) know(*options_.start, "start", "start");
+        if (!options_.known || options_.known->max_replicas < options_.max_replicas) return;
+        Certificate certificate = *options_.known;
+        certificate.problem = problem_.fingerprint;
+        certificate.stages = options_.stages;
+        if (!bound::check_certificate(problem_, certificate).empty()) return;
+        meeting_.announce("bound", std::nullopt, certificate.value, certificate.kind());
+        certificates_.push_back(std::move(certificate));
     }
 
     // --- the bound's side
@@ -71,6 +78,8 @@ public:
     }
 
     [[nodiscard]] bool has_bound() const { return !certificates_.empty(); }
+    /// Plan and bound have met.
+    [[nodiscard]] bool done() const { return !best_.stages.empty() && met(); }
     /// What is worth proving against the best plan known; nothing when there is none.
     [[nodiscard]] std::optional<Duration> bound_needed() const {
         if (best_.stages.empty()) return std::nullopt;
@@ -311,6 +320,7 @@ Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions&
     Solver solver(problem, options, meeting);
     solver.open(*bound);
     solver.begin();
+    if (solver.done()) return std::move(solver).plan_result(**planner);
     const bool side_by_side = !counted && options.threads >= 2;
     if (auto done = side_by_side ? solver.together(**planner, **bound) : solver.alternate(**planner, **bound); !done)
         return fail(std::move(done.error()));

@@ -23,6 +23,8 @@ struct SolveOptions {
     inference::Objective objective = inference::Objective::throughput;
     // --from: a valid partition of this problem; the result is never worse, and `prove` ends where it is reached
     std::optional<cost::Partition> start = {};
+    // Proven before, perhaps for other stages: used where the checker accepts it for this problem and these stages.
+    std::optional<bound::Certificate> known = {};
     inference::GeneticShares genetic = {};
     std::string method = "auto";
     std::string bound = "auto";

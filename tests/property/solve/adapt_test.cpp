@@ -16,9 +16,9 @@ namespace {
 /// A graph that can be changed: operators with the tensors they read and make, by name.
 struct Sketch {
     struct Op {
-        std::vector<std::string> inputs, outputs;
+        std::vector<std::string> inputs = {}, outputs = {};
         Duration time{1};
-        std::optional<std::uint32_t> colour;
+        std::optional<std::uint32_t> colour = {};
         bool replicated = false;
     };
     std::vector<Op> ops;
