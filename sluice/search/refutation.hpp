@@ -16,6 +16,7 @@ namespace sluice::search {
 struct ChainTable {
     std::vector<NodeId> order;      // one node a group, the group's first
     std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
+    bool mirrored = false;          // types by the last position inside
     friend bool operator==(const ChainTable&, const ChainTable&) = default;
 };
 
