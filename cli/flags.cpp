@@ -79,12 +79,14 @@ std::vector<Verb> make_verbs() {
          "could reach. -o keeps the plan, and its certificate beside it. Ctrl-C once stops at the next check and keeps the best plan so "
          "far.",
          {model_argument()},
-         {"plan zoo:bert-base -p asic-16 -k 8", "plan model.onnx -p edge-chain-4 --time 30 -o plan.json", "plan workload.json -k 4 --json", "plan edited.onnx --from plan.json -o new.json"},
+         {"plan zoo:bert-base -p asic-16 -k 8", "plan model.onnx -p edge-chain-4 --time 30 -o plan.json", "plan workload.json -k 4 --json",
+          "plan edited.onnx --from plan.json -o new.json"},
          run_plan},
         {VerbId::bound,
          "bound",
          "only the proven bound",
-         "Proves a lower bound on the slowest stage of every partition of the model into at most k stages. -o writes the certificate. Ctrl-C once "
+         "Proves a lower bound on the slowest stage of every partition of the model into at most k stages. -o writes the certificate. "
+         "Ctrl-C once "
          "keeps the best bound so far. With --gap or --against also the gap to a plan.",
          {model_argument()},
          {"bound zoo:bert-base -p asic-16 -k 8", "bound model.onnx -p asic-16 -k 16 -o bound.certificate.json",
@@ -94,7 +96,8 @@ std::vector<Verb> make_verbs() {
          "compare",
          "run several planners on one problem, one table",
          "Runs planners one after the other on one problem, each with the same limits and without help from a bound, and shows what each "
-         "found beside the best certified bound. A planner that fails has a row that says why. With --bounds a second table compares bounds "
+         "found beside the best certified bound. A planner that fails has a row that says why. With --bounds a second table compares "
+         "bounds "
          "against the best plan. Ctrl-C once keeps the rows so far.",
          {model_argument()},
          {"compare zoo:bert-base -p asic-16 -k 8", "compare model.onnx -k 4 --methods auto,heavy-cone,random --time 30",
@@ -105,7 +108,8 @@ std::vector<Verb> make_verbs() {
          "plan for several numbers of stages, one table",
          "Plans one model for each of several numbers of stages and shows what each reaches: throughput, latency, memory, bound and gap. "
          "What "
-         "is found or proven for one number of stages helps the others, so that more stages are never worse. On a terminal each row ends in a "
+         "is found or proven for one number of stages helps the others, so that more stages are never worse. On a terminal each row ends "
+         "in a "
          "bar of its throughput. -o keeps every plan with its certificate. Ctrl-C once keeps the rows so far.",
          {model_argument()},
          {"sweep zoo:bert-base -p asic-16 -k 1..16", "sweep model.onnx -k 2,4,8 --time 30", "sweep model.onnx -k 2..64*2 -o plans --json"},
@@ -184,13 +188,14 @@ std::vector<Flag> make_flags() {
     constexpr VerbSet kInspect = in(VerbId::inspect), kPlan = in(VerbId::plan), kBound = in(VerbId::bound), kZoo = in(VerbId::zoo),
                       kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor), kProfile = in(VerbId::profile),
                       kSimulate = in(VerbId::simulate), kExport = in(VerbId::exporting), kRun = in(VerbId::run),
-                      kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep),
-                      kPlanners = kPlan | kCompare | kSweep, kSolvers = kPlanners | kBound;
+                      kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep), kPlanners = kPlan | kCompare | kSweep,
+                      kSolvers = kPlanners | kBound;
     const Choices weight_sources = [] { return std::vector<std::string>{"file", "random", "zero"}; };
     return {
         {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
          "a preset, PRESET:key=value,... (asic-16:link=8GB/s), or a TOML file", kInspect | kSolvers, 0, platform_names, true},
-        {"stages", 'k', "N", &Arguments::stages, "as many as the platform has devices", "at most so many stages", kPlan | kBound | kCompare, 1},
+        {"stages", 'k', "N", &Arguments::stages, "as many as the platform has devices", "at most so many stages", kPlan | kBound | kCompare,
+         1},
         {"stages", 'k', "LIST", &Arguments::stage_list, "1, 2, 4, ... and as many as the platform has devices",
          "the numbers of stages: N, A..B, A..B+STEP or A..B*FACTOR, with commas between", kSweep},
         {"for", 0, "JOB", &Arguments::job, "inference", "what the stages are for", kSolvers, 0,
@@ -211,12 +216,14 @@ std::vector<Flag> make_flags() {
         {"time", 0, "TIME", &Arguments::time, "10s",
          "stop each planner, and each bound, after so long (10, 10s, 2min); when given, methods that draw orders use all of it", kCompare},
         {"time", 0, "TIME", &Arguments::time, "60s",
-         "stop after so long (10, 10s, 2min), counted from the start of the command and shared by all numbers of stages; when given, methods "
+         "stop after so long (10, 10s, 2min), counted from the start of the command and shared by all numbers of stages; when given, "
+         "methods "
          "that draw orders use all of it",
          kSweep},
         {"gap", 0, "GAP", &Arguments::gap, "0", "stop once 1 - bound/bottleneck is at most this (0.01, 1%)", kPlan | kSweep},
         {"gap", 0, "GAP", &Arguments::gap, "0",
-         "stop once 1 - bound/bottleneck is at most this (0.01, 1%), for the plan of --against, else for one that the planner finds first", kBound},
+         "stop once 1 - bound/bottleneck is at most this (0.01, 1%), for the plan of --against, else for one that the planner finds first",
+         kBound},
         {"against", 0, "PLAN", &Arguments::against, "none",
          "a plan file of this model: show the bound's gap to it, and stop when they meet", kBound},
         {"require-gap", 0, "GAP", &Arguments::require_gap, "none",
@@ -229,8 +236,8 @@ std::vector<Flag> make_flags() {
          "so many evaluations for each number of stages; results then do not depend on the clock, and --time has no default", kSweep, 1},
         {"seed", 0, "N", &Arguments::seed, "0", "of every random choice", kPlanners, 0},
         {"seed", 0, "N", &Arguments::seed, "0", "of random weights", kZoo, 0},
-        {"threads", 0, "N", &Arguments::threads, "the processors allowed", "threads to use; results do not depend on it",
-         kSolvers | kDemo, 1},
+        {"threads", 0, "N", &Arguments::threads, "the processors allowed", "threads to use; results do not depend on it", kSolvers | kDemo,
+         1},
         {"dim", 0, "NAME=VALUE", &Arguments::dimensions, "", "the size of a symbolic dimension, or of TENSOR.axis; repeatable",
          kInspect | kSolvers | kProfile, 1},
         {"assume-size", 0, "N", &Arguments::assume_size, "none", "the size of every dimension that is still unknown after shape inference",

@@ -51,9 +51,8 @@ Result<Prepared> prepare_like(Session& session, const plan::Plan& plan) {
 std::optional<Start> start_of(Session& session, const OldPlan& old, const Prepared& prepared) {
     const cost::StageProblem& problem = prepared.frozen.problem;
     plan::Adapted adapted = plan::adapt(old.plan, prepared.model.graph, problem, {.stages = prepared.stages});
-    const std::string what =
-        std::format("{} matched, {} moved, {} new, {} gone", report::counted(adapted.matched, "operator"), report::grouped(adapted.moved),
-                    report::grouped(adapted.added), report::grouped(adapted.gone));
+    const std::string what = std::format("{} matched, {} moved, {} new, {} gone", report::counted(adapted.matched, "operator"),
+                                         report::grouped(adapted.moved), report::grouped(adapted.added), report::grouped(adapted.gone));
     Terminal& terminal = session.terminal;
     if (adapted.matched == 0) {
         terminal.warn(std::format("nothing of {} is in this model ({}): planning starts without it", *session.arguments.from, what));
@@ -61,7 +60,8 @@ std::optional<Start> start_of(Session& session, const OldPlan& old, const Prepar
     }
     if (!adapted.faults.empty()) {
         const Diagnostic fault = with_labels(std::move(adapted.faults.front()), prepared.model.graph);
-        terminal.warn(std::format("{} does not hold here ({}), and planning starts without it: {}", *session.arguments.from, what, fault.message));
+        terminal.warn(
+            std::format("{} does not hold here ({}), and planning starts without it: {}", *session.arguments.from, what, fault.message));
         for (const std::string& note : fault.notes) terminal.say(note);
         return std::nullopt;
     }

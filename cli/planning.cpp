@@ -158,8 +158,8 @@ void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
     }
 }
 
-plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen,
-                   const solve::SolveOptions& options, const solve::SolveResult& result) {
+plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen, const solve::SolveOptions& options,
+                   const solve::SolveResult& result) {
     const Arguments& arguments = session.arguments;
     plan::Plan plan = solve::make_plan(prepared.model.graph, prepared.platform, frozen, options, result);
     plan.model.dimensions = arguments.dimensions;

@@ -49,7 +49,8 @@ Result<cost::Partition> partition_against(const OldPlan& old, const std::string&
     return fail(std::move(diagnostic));
 }
 
-/// What --gap is measured against when no plan is given: one that the planner finds with its usual effort, in at most a quarter of the time.
+/// What --gap is measured against when no plan is given: one that the planner finds with its usual effort, in at most a quarter of the
+/// time.
 Result<cost::Partition> partition_found(Session& session, const Prepared& prepared, std::stop_token stop) {
     solve::SolveOptions options = solve_options(session, prepared);
     options.method = "auto";
@@ -86,7 +87,8 @@ Result<Outcome> run_bound(Session& session) {
     if (!prepared) return fail(std::move(prepared.error()));
     std::optional<cost::Partition> known;
     if (old || arguments.gap) {
-        auto partition = old ? partition_against(*old, *arguments.against, *prepared) : partition_found(session, *prepared, interrupt.token());
+        auto partition =
+            old ? partition_against(*old, *arguments.against, *prepared) : partition_found(session, *prepared, interrupt.token());
         if (!partition && (old || partition.error().kind == DiagnosticKind::infeasible)) return fail(std::move(partition.error()));
         if (partition)
             known = std::move(*partition);

@@ -77,7 +77,8 @@ Result<Outcome> run_compare(Session& session) {
         if (interrupt.token().stop_requested()) break;
         const std::string title = std::format("compare bound {}", bound->name);
         Progress progress(session, title);
-        proofs.push_back(solve::run_bound(problem, *bound, options, best ? std::optional(best->cost.bottleneck) : std::nullopt, progress, limits()));
+        proofs.push_back(
+            solve::run_bound(problem, *bound, options, best ? std::optional(best->cost.bottleneck) : std::nullopt, progress, limits()));
     }
     if (solve::best_of(proofs) == nullptr && known.certified) proofs.push_back(known);
     terminal.clear_line();
@@ -87,11 +88,12 @@ Result<Outcome> run_compare(Session& session) {
                                   best->method));
 
     const report::Comparison comparison{.methods = rows, .bounds = proofs, .bound_table = arguments.bounds.has_value()};
-    Outcome outcome{arguments.json ? report::compare_json(comparison)
-                                   : std::format("{} on {}: {} into at most {}, {} each\n\n", report::printable(prepared->model.graph.name()),
-                                                 report::printable(prepared->platform.name), report::counted(rows.size(), "method"),
-                                                 report::counted(static_cast<std::size_t>(prepared->stages), "stage"), budget_text(arguments)) +
-                                         report::compare_text(comparison)};
+    Outcome outcome{arguments.json
+                        ? report::compare_json(comparison)
+                        : std::format("{} on {}: {} into at most {}, {} each\n\n", report::printable(prepared->model.graph.name()),
+                                      report::printable(prepared->platform.name), report::counted(rows.size(), "method"),
+                                      report::counted(static_cast<std::size_t>(prepared->stages), "stage"), budget_text(arguments)) +
+                              report::compare_text(comparison)};
     if (best == nullptr) {
         for (const solve::MethodRow& row : rows)
             if (row.failure) {

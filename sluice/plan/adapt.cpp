@@ -198,16 +198,14 @@ private:
         }
     }
 
-    /// Each old stage goes on in the stage that holds most of its operators; who is elsewhere has moved.
+    /// A stage goes on as the old one that most of its operators were in; who came from another has moved.
     void count_moved(const cost::Partition& partition) {
-        std::vector<std::map<std::size_t, std::size_t>> now(plan_.stages.size());  // per old stage: operators in each new one
-        for (std::size_t s = 0; s < partition.stages.size(); ++s)
-            for (const NodeId node : partition.stages[s].nodes)
-                for (const OperatorId id : problem_.operators[node.index()])
-                    if (old_[id.index()] != kNowhere) ++now[old_[id.index()]][s];
-        for (const auto& places : now) {
+        for (const cost::Stage& stage : partition.stages) {
+            std::map<std::size_t, std::size_t> from;
             std::size_t all = 0, most = 0;
-            for (const auto& [stage, count] : places) all += count, most = std::max(most, count);
+            for (const NodeId node : stage.nodes)
+                for (const OperatorId id : problem_.operators[node.index()])
+                    if (old_[id.index()] != kNowhere) ++all, most = std::max(most, ++from[old_[id.index()]]);
             result_.moved += all - most;
         }
     }

@@ -57,15 +57,24 @@ std::string note_of(const std::optional<Diagnostic>& failure, StopReason reason)
 }
 
 std::string method_table(const Comparison& comparison, const Bests& bests) {
-    Table table{
-        {{"method", Align::left}, {"bottleneck"}, {"to best"}, {"gap"}, {"latency"}, {"stages"}, {"time"}, {"evaluations"}, {"", Align::left, kNoteWidth}}, {}};
+    Table table{{{"method", Align::left},
+                 {"bottleneck"},
+                 {"to best"},
+                 {"gap"},
+                 {"latency"},
+                 {"stages"},
+                 {"time"},
+                 {"evaluations"},
+                 {"", Align::left, kNoteWidth}},
+                {}};
     for (const MethodRow& row : comparison.methods) {
         const bool found = !row.partition.stages.empty();
         const auto gap = bests.gap(row);
-        table.rows.push_back({row.method, found ? to_text(row.cost.bottleneck) : "-", found ? ratio_text(bests.ratio(row.cost.bottleneck)) : "",
-                              gap ? percent(*gap) : "", found ? to_text(row.cost.latency) : "",
-                              found ? std::to_string(row.partition.stages.size()) : "", seconds_text(row.termination.seconds),
-                              grouped(static_cast<std::size_t>(row.termination.evaluations)), note_of(row.failure, row.termination.reason)});
+        table.rows.push_back({row.method, found ? to_text(row.cost.bottleneck) : "-",
+                              found ? ratio_text(bests.ratio(row.cost.bottleneck)) : "", gap ? percent(*gap) : "",
+                              found ? to_text(row.cost.latency) : "", found ? std::to_string(row.partition.stages.size()) : "",
+                              seconds_text(row.termination.seconds), grouped(static_cast<std::size_t>(row.termination.evaluations)),
+                              note_of(row.failure, row.termination.reason)});
     }
     return table_text(table);
 }
@@ -83,12 +92,14 @@ std::string bound_table(const Comparison& comparison, const Bests& bests) {
                 {}};
     for (const BoundRow& row : comparison.bounds) {
         const bool known = row.certificate.has_value();
-        table.rows.push_back({row.bound, known ? to_text(row.certificate->value) : "-",
-                              known ? ratio_text(bests.ratio(row.certificate->value)) : "", known ? std::string(row.certificate->kind()) : "",
-                              !known ? "" : row.certified ? "yes" : "no", seconds_text(row.termination.seconds),
-                              known ? seconds_text(row.check_seconds) : "",
-                              known ? to_text(Bytes{static_cast<std::int64_t>(row.bytes)}) : "",
-                              note_of(row.failure, row.termination.reason)});
+        table.rows.push_back(
+            {row.bound, known ? to_text(row.certificate->value) : "-", known ? ratio_text(bests.ratio(row.certificate->value)) : "",
+             known ? std::string(row.certificate->kind()) : "",
+             !known          ? ""
+             : row.certified ? "yes"
+                             : "no",
+             seconds_text(row.termination.seconds), known ? seconds_text(row.check_seconds) : "",
+             known ? to_text(Bytes{static_cast<std::int64_t>(row.bytes)}) : "", note_of(row.failure, row.termination.reason)});
     }
     return table_text(table);
 }
@@ -143,8 +154,8 @@ std::string compare_text(const Comparison& comparison) {
                                                seconds > 0 ? std::format(", {} inferences/s", rate_text(1 / seconds)) : ""));
     }
     if (bests.bound != nullptr)
-        facts.emplace_back("bound",
-                           bound_text({bests.bound->certificate->value, std::string(bests.bound->certificate->kind()), bests.bound->certified}));
+        facts.emplace_back(
+            "bound", bound_text({bests.bound->certificate->value, std::string(bests.bound->certificate->kind()), bests.bound->certified}));
     if (bests.plan != nullptr && bests.bound != nullptr) facts.emplace_back("gap", percent(*bests.gap(*bests.plan)));
     return text + (facts.empty() ? "" : facts_text(facts));
 }

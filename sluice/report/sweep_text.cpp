@@ -93,28 +93,29 @@ std::string sweep_json(std::span<const SweepPoint> points) {
     for (const SweepPoint& point : points) {
         if (!point.result) {
             ordered_json row{{"k", point.stages}};
-            for (const char* key : {"throughput_per_s", "latency_ps", "devices", "stages", "peak_memory_bytes", "bottleneck_ps", "bound", "gap",
-                                    "seconds", "evaluations", "reason"})
+            for (const char* key : {"throughput_per_s", "latency_ps", "devices", "stages", "peak_memory_bytes", "bottleneck_ps", "bound",
+                                    "gap", "seconds", "evaluations", "reason"})
                 row[key] = nullptr;
             row["error"] = point.failure ? point.failure->message : "nothing found";
             list.push_back(std::move(row));
             continue;
         }
         const SolveResult& result = *point.result;
-        list.push_back({{"k", point.stages},
-                        {"throughput_per_s", throughput(result) > 0 ? ordered_json(throughput(result)) : ordered_json()},
-                        {"latency_ps", result.cost.latency.count()},
-                        {"devices", devices_of(result)},
-                        {"stages", result.partition.stages.size()},
-                        {"peak_memory_bytes", result.cost.peak_memory.count},
-                        {"bottleneck_ps", result.cost.bottleneck.count()},
-                        {"bound",
-                         {{"value_ps", result.certificate.value.count()}, {"kind", result.certificate.kind()}, {"certified", result.certified}}},
-                        {"gap", gap_of_result(result)},
-                        {"seconds", result.termination.seconds},
-                        {"evaluations", result.termination.evaluations},
-                        {"reason", to_text(result.termination.reason)},
-                        {"error", nullptr}});
+        list.push_back(
+            {{"k", point.stages},
+             {"throughput_per_s", throughput(result) > 0 ? ordered_json(throughput(result)) : ordered_json()},
+             {"latency_ps", result.cost.latency.count()},
+             {"devices", devices_of(result)},
+             {"stages", result.partition.stages.size()},
+             {"peak_memory_bytes", result.cost.peak_memory.count},
+             {"bottleneck_ps", result.cost.bottleneck.count()},
+             {"bound",
+              {{"value_ps", result.certificate.value.count()}, {"kind", result.certificate.kind()}, {"certified", result.certified}}},
+             {"gap", gap_of_result(result)},
+             {"seconds", result.termination.seconds},
+             {"evaluations", result.termination.evaluations},
+             {"reason", to_text(result.termination.reason)},
+             {"error", nullptr}});
     }
     return json::to_file_text(list);
 }

@@ -11,7 +11,7 @@ namespace sluice::solve {
 
 namespace {
 
-constexpr std::size_t kExactNodes = 256;                     // beyond these an exact planner hardly ever ends
+constexpr std::size_t kExactNodes = 256;                    // beyond these an exact planner hardly ever ends
 constexpr std::string_view kPatientMethod = "brkga-10000";  // the paper's longest run, not a default of anybody
 
 double seconds_since(Limits::Clock::time_point start) { return std::chrono::duration<double>(Limits::Clock::now() - start).count(); }
@@ -34,9 +34,7 @@ MethodRow run_method(const cost::StageProblem& problem, const inference::Planner
     auto result = [&]() -> Result<inference::PlannerResult> {
         try {
             return planner.plan(problem, asked, observer, limits);
-        } catch (const std::exception& error) {
-            return fail(internal_error(std::format("failed: {}", error.what())));
-        }
+        } catch (const std::exception& error) { return fail(internal_error(std::format("failed: {}", error.what()))); }
     }();
     if (!result) {
         row.termination.reason = why_nothing(result.error(), limits);
@@ -62,9 +60,7 @@ BoundRow run_bound(const cost::StageProblem& problem, const bound::Bound& bound,
     auto result = [&]() -> Result<bound::BoundResult> {
         try {
             return bound.prove(problem, asked, observer, limits);
-        } catch (const std::exception& error) {
-            return fail(internal_error(std::format("failed: {}", error.what())));
-        }
+        } catch (const std::exception& error) { return fail(internal_error(std::format("failed: {}", error.what()))); }
     }();
     row.termination.seconds = seconds_since(start);
     if (!result) {

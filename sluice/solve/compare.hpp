@@ -24,9 +24,9 @@ struct MethodRow {
 struct BoundRow {
     std::string bound;
     std::optional<bound::Certificate> certificate = {};  // none: `failure` says why
-    bool certified = false;                         // the independent checker agreed; else `failure` is its objection
-    std::size_t bytes = 0;                          // of the certificate as a file
-    double check_seconds = 0;                       // of the checker
+    bool certified = false;                              // the independent checker agreed; else `failure` is its objection
+    std::size_t bytes = 0;                               // of the certificate as a file
+    double check_seconds = 0;                            // of the checker
     Termination termination = {};                        // seconds: of this bound alone, without the checker
     std::optional<Diagnostic> failure = {};
 };

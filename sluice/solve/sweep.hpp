@@ -3,8 +3,8 @@
 // - a plan for k + 1 on at most k devices is one for k;
 // - a bound for k + 1 holds for k; one for k is offered to k + 1 (cuts and largest operators do not depend on k). Certificates travel only
 //   where the independent checker accepts them for the problem they come to.
-// The problem is frozen once: only the devices of the first class depend on k (cost::allow_stages). Time is shared evenly by what is left to
-// do, so that what one leaves the others get. Deterministic under Limits::evaluations, which each number of stages gets anew.
+// The problem is frozen once: only the devices of the first class depend on k (cost::allow_stages). Time is shared evenly by what is left
+// to do, so that what one leaves the others get. Deterministic under Limits::evaluations, which each number of stages gets anew.
 #pragma once
 
 #include <functional>

@@ -38,12 +38,12 @@ run 0 verify edited.json edited.plan.json edited.plan.certificate.json
 run 0 plan zoo:resnet50 -p asic-16 -k 4 --from old.json --evals 2 --json
 says err 'warning: nothing of old.json is in this model'
 json '"from" not in d["options"]'
-run 0 plan zoo:bert-base -p asic-16 -k 1 --evals 1 -o one.json --quiet
-run 0 plan zoo:bert-base -p mx3-4 -k 64 --from one.json --evals 4
+run 0 plan zoo:resnet50 -p asic-16 -k 1 --evals 1 -o one.json --quiet
+run 0 plan zoo:resnet50 -p mx3-4 -k 8 --from one.json --evals 4
 says err 'warning: one.json does not hold here'
 
 # Not a plan
 rejects 1 'missing.json' plan zoo:chain --from missing.json
-rejects 1 'format' plan zoo:chain --from graph.json
+rejects 1 'sluice.plan.1. file is needed' plan zoo:chain --from graph.json
 echo '{' >broken.json
 rejects 1 'broken.json:' plan zoo:chain --from broken.json

@@ -19,8 +19,10 @@ TEST(StageList, RangesAndLists) {
 }
 
 TEST(StageList, RefusesEverythingElse) {
-    for (const char* text : {"", ",", "1,", "0", "-1", "1..0", "1...4", "..", "1..", "..4", "a", "1..b", "1..4*", "1..4*1", "1..4+0", "1..4+",
-                             "1..4-1", "1..4*2*2", "1.5", " 1", "1073741825", "99999999999999999999", "1..4097"}) {
+    for (const char* text :
+         {"",       ",",     "1,",     "0",      "-1",    "1..0",   "1...4",    "..",  "1..", "..4",        "a",
+          "1..b",   "1..4*", "1..4*1", "1..4+0", "1..4+", "1..4-1", "1..4*2*2", "1.5", " 1",  "1073741825", "99999999999999999999",
+          "1..4097"}) {
         const auto list = parse_stage_list(text);
         ASSERT_FALSE(list) << text;
         EXPECT_EQ(list.error().kind, DiagnosticKind::usage) << text;

@@ -46,7 +46,7 @@ touch file
 rejects 1 "a file has this name\|exists\|Not a directory" sweep zoo:chain -k 1..2 -o file
 
 # What is impossible with few stages is a row that says why
-run 0 sweep zoo:bert-base -p mx3-4 -k 1,64 --evals 4 --json
+run 0 sweep zoo:resnet50 -p mx3-4 -k 1,8 --evals 4 --json
 json 'd[0]["error"] and d[0]["bottleneck_ps"] is None and d[1]["bottleneck_ps"] > 0'
 run 3 sweep zoo:bert-large -p mx3-4 -k 1,2
 says out '^1  *- '

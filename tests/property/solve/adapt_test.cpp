@@ -172,8 +172,8 @@ TEST(Adapt, IsAStartOrNamesItsFaults) {
         const std::int64_t before = random.between(1, 6), now = random.between(1, 6);
         const auto old = cost::freeze(graph, platform, before), frozen = cost::freeze(graph, platform, now);
         if (!old || !frozen) continue;
-        const plan::Plan plan =
-            plan::make_plan(graph, platform, *old, testing::random_partition(old->problem, static_cast<std::size_t>(before), random), before);
+        const plan::Plan plan = plan::make_plan(graph, platform, *old,
+                                                testing::random_partition(old->problem, static_cast<std::size_t>(before), random), before);
         const plan::Adapted adapted = plan::adapt(plan, graph, frozen->problem, {.stages = now});
         EXPECT_EQ(adapted.faults.size(), cost::faults_of(frozen->problem, adapted.partition, now).size()) << i;
         if (!adapted.faults.empty()) {

@@ -1,5 +1,5 @@
-// Randomised: what travels between numbers of stages stays valid. Every plan holds for its own number, every certificate is accepted for it,
-// both only improve with k, no point is worse than a solve of its own, and nothing depends on the number of threads.
+// Randomised: what travels between numbers of stages stays valid. Every plan holds for its own number, every certificate is accepted for
+// it, both only improve with k, no point is worse than a solve of its own, and nothing depends on the number of threads.
 #include "sluice/solve/sweep.hpp"
 
 #include <gtest/gtest.h>
@@ -46,9 +46,7 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
             EXPECT_EQ(result.certificate.stages, point.stages) << i;
             EXPECT_TRUE(bound::check_certificate(own, result.certificate).empty()) << i;
             EXPECT_LE(result.certificate.value, result.cost.bottleneck) << i;
-            if (before != nullptr) {
-                EXPECT_LE(result.cost.bottleneck, before->result->cost.bottleneck) << i;
-            }
+            if (before != nullptr) { EXPECT_LE(result.cost.bottleneck, before->result->cost.bottleneck) << i; }
             SolveOptions alone;
             alone.stages = point.stages;
             const auto single = solve(own, alone, silent, limits);
@@ -77,13 +75,12 @@ TEST(Sweep, InterruptedKeepsThePointsSoFar) {
     std::stop_source stop;
     SilentObserver silent;
     const std::vector<std::int64_t> stages{2, 3, 4, 5};
-    const auto points = sweep(
-        problem, stages, {},
-        [&](std::int64_t k) -> Observer& {
-            if (k == 3) stop.request_stop();
-            return silent;
-        },
-        {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
+    const auto points = sweep(problem, stages, {},
+                              [&](std::int64_t k) -> Observer& {
+                                  if (k == 3) stop.request_stop();
+                                  return silent;
+                              },
+                              {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
     ASSERT_TRUE(points);
     ASSERT_EQ(points->size(), 2u);
     EXPECT_TRUE((*points)[1].result) << "the plan for 2 stages is one for 3";

@@ -27,7 +27,8 @@ graph::Graph model(const std::vector<Step>& steps) {
             inputs.push_back(std::ranges::find(made, name, &std::pair<std::string, TensorId>::first)->second);
         graph::Operator op;
         op.type = "Op";
-        builder.add_operator(op, inputs, std::array{std::ranges::find(made, step.output, &std::pair<std::string, TensorId>::first)->second});
+        builder.add_operator(op, inputs,
+                             std::array{std::ranges::find(made, step.output, &std::pair<std::string, TensorId>::first)->second});
         costs.classes[0].time.emplace_back(Duration{100});
     }
     costs.transfer.assign(steps.size(), Duration{1});

@@ -19,7 +19,7 @@ solve::MethodRow found(std::string method, std::int64_t bottleneck) {
 
 solve::BoundRow proven(std::int64_t value, bool certified = true) {
     solve::BoundRow row{.bound = "cut"};
-    row.certificate = bound::Certificate{.value = Duration{value}, .witness = bound::TotalWorkWitness{}};
+    row.certificate = bound::Certificate{.problem = {}, .model = {}, .value = Duration{value}, .witness = bound::TotalWorkWitness{}};
     row.certified = certified;
     return row;
 }
@@ -79,13 +79,14 @@ solve::SweepPoint point(std::int64_t stages, std::int64_t bottleneck, std::int64
     point.result.emplace();
     point.result->partition.stages.resize(static_cast<std::size_t>(stages));
     point.result->cost.bottleneck = Duration{bottleneck};
-    point.result->certificate = {.value = Duration{bound}, .witness = bound::TotalWorkWitness{}};
+    point.result->certificate = {.problem = {}, .model = {}, .value = Duration{bound}, .witness = bound::TotalWorkWitness{}};
     point.result->certified = true;
     return point;
 }
 
 TEST(SweepText, WhereMoreStagesStopToHelp) {
-    std::vector points{point(1, 4'000'000'000, 4'000'000'000), point(2, 2'000'000'000, 2'000'000'000), point(3, 2'000'000'000, 1'000'000'000)};
+    std::vector points{point(1, 4'000'000'000, 4'000'000'000), point(2, 2'000'000'000, 2'000'000'000),
+                       point(3, 2'000'000'000, 1'000'000'000)};
     std::string text = sweep_text(points, false);
     EXPECT_NE(text.find("best    2 stages: 2.000 ms, 500 inferences/s"), std::string::npos) << text;
     EXPECT_NE(text.find("nothing better was found up to k = 3"), std::string::npos) << text;

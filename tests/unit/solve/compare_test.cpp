@@ -56,16 +56,18 @@ TEST(Compare, WhatFailsSaysWhy) {
     ASSERT_TRUE(lied.failure);
     EXPECT_TRUE(lied.partition.stages.empty());
     // A bound that claims too much is not certified.
-    const bound::Bound boasts{"boasts", "", "",
-                              [](const cost::StageProblem& p, const bound::BoundOptions& asked, Observer&,
-                                 const Limits&) -> Result<bound::BoundResult> {
-                                  return bound::BoundResult{.certificate = {.problem = p.fingerprint,
-                                                                            .stages = asked.stages,
-                                                                            .value = kLargestTotal,
-                                                                            .witness = bound::TotalWorkWitness{}},
-                                                            .termination = {}};
-                              }};
-    const std::vector rows{run_bound(problem, boasts, options, {}, silent, {}), run_bound(problem, bound_of("combinatorial"), options, {}, silent, {})};
+    const bound::Bound boasts{
+        "boasts", "", "",
+        [](const cost::StageProblem& p, const bound::BoundOptions& asked, Observer&, const Limits&) -> Result<bound::BoundResult> {
+            return bound::BoundResult{.certificate = {.problem = p.fingerprint,
+                                                      .model = {},
+                                                      .stages = asked.stages,
+                                                      .value = kLargestTotal,
+                                                      .witness = bound::TotalWorkWitness{}},
+                                      .termination = {}};
+        }};
+    const std::vector rows{run_bound(problem, boasts, options, {}, silent, {}),
+                           run_bound(problem, bound_of("combinatorial"), options, {}, silent, {})};
     EXPECT_FALSE(rows[0].certified);
     EXPECT_TRUE(rows[0].failure);
     EXPECT_EQ(best_of(rows), &rows[1]);
