@@ -28,6 +28,9 @@ Arguments filled_from(const Arguments& arguments, const plan::Plan& plan) {
             filled.dimensions.push_back(dimension);
     if (!filled.assume_size) filled.assume_size = plan.model.assume_size;
     if (!filled.stages) filled.stages = plan.stage_limit;
+    if (!filled.objective) filled.objective = std::string(to_text(plan.objective));
+    if (!filled.replicas && !plan.stages.empty())
+        filled.replicas = std::max<std::int64_t>(1, std::ranges::max(plan.stages, {}, &plan::PlannedStage::replicas).replicas);
     return filled;
 }
 
@@ -45,12 +48,14 @@ Result<Prepared> prepare_like(Session& session, const plan::Plan& plan) {
         else
             session.terminal.say("the plan's measured times are of the model as it was, and are left out; --costs gives others");
     }
-    return prepare(session, std::move(*model), std::move(*platform), arguments.stages, *costs ? &**costs : nullptr);
+    return prepare(session, std::move(*model), std::move(*platform), arguments.stages, *costs ? &**costs : nullptr,
+                   arguments.replicas.value_or(1));
 }
 
 std::optional<Start> start_of(Session& session, const OldPlan& old, const Prepared& prepared) {
     const cost::StageProblem& problem = prepared.frozen.problem;
-    plan::Adapted adapted = plan::adapt(old.plan, prepared.model.graph, problem, {.stages = prepared.stages});
+    plan::Adapted adapted =
+        plan::adapt(old.plan, prepared.model.graph, problem, {.stages = prepared.stages, .max_replicas = prepared.replicas});
     const std::string what = std::format("{} matched, {} moved, {} new, {} gone", report::counted(adapted.matched, "operator"),
                                          report::grouped(adapted.moved), report::grouped(adapted.added), report::grouped(adapted.gone));
     Terminal& terminal = session.terminal;
@@ -65,9 +70,10 @@ std::optional<Start> start_of(Session& session, const OldPlan& old, const Prepar
         for (const std::string& note : fault.notes) terminal.say(note);
         return std::nullopt;
     }
+    const solve::SolveOptions options = solve_options(session, prepared);
     terminal.say(std::format("from {}: {}; {}, {}", *session.arguments.from, what,
                              report::counted(adapted.partition.stages.size(), "stage"),
-                             to_text(cost::price(problem, adapted.partition).bottleneck)));
+                             to_text(objective_value(cost::price(problem, adapted.partition), options.objective))));
     return Start{std::move(adapted.partition), old.fingerprint};
 }
 

@@ -14,7 +14,8 @@ struct OldPlan {
 
 [[nodiscard]] Result<OldPlan> read_old_plan(const std::string& path);
 
-/// The arguments with everything that they leave open as the plan has it: --dim, --assume-size, -k.
+/// The arguments with everything that they leave open as the plan has it: --dim, --assume-size, -k, --replicas,
+/// --objective.
 [[nodiscard]] Arguments filled_from(const Arguments& arguments, const plan::Plan& plan);
 /// `prepare`, on the plan's own platform and costs where -p and --costs name none. Measured costs of a model that has changed are left out.
 [[nodiscard]] Result<Prepared> prepare_like(Session& session, const plan::Plan& plan);

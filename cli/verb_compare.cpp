@@ -71,23 +71,26 @@ Result<Outcome> run_compare(Session& session) {
     if (rows.size() < planners.size())
         terminal.say(std::format("{} of {} methods have a row; the others did not start", rows.size(), planners.size()));
 
-    const solve::MethodRow* best = solve::best_of(rows);
+    const solve::MethodRow* best = solve::best_of(rows, options.objective);
     std::vector<solve::BoundRow> proofs;
     for (const bound::Bound* bound : *bounds) {
         if (interrupt.token().stop_requested()) break;
         const std::string title = std::format("compare bound {}", bound->name);
         Progress progress(session, title);
-        proofs.push_back(
-            solve::run_bound(problem, *bound, options, best ? std::optional(best->cost.bottleneck) : std::nullopt, progress, limits()));
+        proofs.push_back(solve::run_bound(problem, *bound, options,
+                                          best ? std::optional(cost::objective_value(best->cost, options.objective)) : std::nullopt,
+                                          progress, limits()));
     }
     if (solve::best_of(proofs) == nullptr && known.certified) proofs.push_back(known);
     terminal.clear_line();
     if (best != nullptr)
-        terminal.hint(std::format("sluice plan {}{} -k {} --method {} -o plan.json", shell_word(*arguments.model),
+        terminal.hint(std::format("sluice plan {}{} -k {}{}{} --method {} -o plan.json", shell_word(*arguments.model),
                                   arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "", prepared->stages,
-                                  best->method));
+                                  prepared->replicas > 1 ? std::format(" --replicas {}", prepared->replicas) : "",
+                                  options.objective == cost::Objective::latency ? " --objective latency" : "", best->method));
 
-    const report::Comparison comparison{.methods = rows, .bounds = proofs, .bound_table = arguments.bounds.has_value()};
+    const report::Comparison comparison{
+        .methods = rows, .bounds = proofs, .objective = options.objective, .bound_table = arguments.bounds.has_value()};
     Outcome outcome{arguments.json
                         ? report::compare_json(comparison)
                         : std::format("{} on {}: {} into at most {}, {} each\n\n", report::printable(prepared->model.graph.name()),

@@ -22,13 +22,14 @@ namespace {
 constexpr std::chrono::seconds kDefaultTime{60};
 
 /// Numbers beyond the nodes to place are one and the same problem: the largest that can be filled stands for them.
-std::vector<std::int64_t> fillable(Session& session, std::vector<std::int64_t> wanted, std::size_t nodes) {
-    const auto most = static_cast<std::int64_t>(std::max<std::size_t>(1, nodes));
+std::vector<std::int64_t> fillable(Session& session, std::vector<std::int64_t> wanted, std::size_t nodes, std::int64_t replicas) {
+    const auto stages = static_cast<std::int64_t>(std::max<std::size_t>(1, nodes));
+    const std::int64_t most = stages > plan::kMostDevices / replicas ? plan::kMostDevices : stages * replicas;
     if (wanted.back() <= most) return wanted;
     std::erase_if(wanted, [&](std::int64_t k) { return k > most; });
     if (wanted.empty() || wanted.back() < most) wanted.push_back(most);
     session.terminal.say(std::format("the model has {} to place: more than {} cannot be used", report::counted(nodes, "operator"),
-                                     report::counted(nodes, "stage")));
+                                     report::counted(static_cast<std::size_t>(most), replicas > 1 ? "device" : "stage")));
     return wanted;
 }
 
@@ -58,12 +59,13 @@ Result<Outcome> run_sweep(Session& session) {
     auto prepared = prepare(session);  // as the platform is: the stages only ever add devices to it
     if (!prepared) return fail(std::move(prepared.error()));
     if (wanted.empty()) wanted = usual_stages(prepared->stages);
-    wanted = fillable(session, std::move(wanted), prepared->frozen.problem.node_count());
+    wanted = fillable(session, std::move(wanted), prepared->frozen.problem.node_count(), arguments.replicas.value_or(1));
 
     Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
     if (arguments.time || !arguments.evaluations)
         limits.deadline = session.start + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kDefaultTime));
-    const solve::SolveOptions options = solve_options(session, *prepared);
+    solve::SolveOptions options = solve_options(session, *prepared);
+    options.max_replicas = arguments.replicas.value_or(1);  // of each number of stages as many as it has
     struct Shown {
         std::string title;
         Progress progress;
@@ -103,10 +105,10 @@ Result<Outcome> run_sweep(Session& session) {
     if (arguments.output)
         terminal.say(std::format("wrote {} with their certificates to {}", report::counted(found, "plan"), *arguments.output));
 
-    Outcome outcome{arguments.json ? report::sweep_json(*points)
+    Outcome outcome{arguments.json ? report::sweep_json(*points, options.objective)
                                    : std::format("{} on {}\n\n", report::printable(prepared->model.graph.name()),
                                                  report::printable(prepared->platform.name)) +
-                                         report::sweep_text(*points, ::isatty(STDOUT_FILENO) == 1)};
+                                         report::sweep_text(*points, options.objective, ::isatty(STDOUT_FILENO) == 1)};
     if (found > 0) return outcome;
     if (points->empty()) {
         outcome.code = ExitCode::interrupted;

@@ -24,16 +24,22 @@ struct Bests {
     const MethodRow* plan = nullptr;
     const BoundRow* bound = nullptr;
 
-    explicit Bests(const Comparison& comparison) : plan(solve::best_of(comparison.methods)), bound(solve::best_of(comparison.bounds)) {}
+    cost::Objective objective;
 
-    /// value / best bottleneck
-    [[nodiscard]] std::optional<double> ratio(Duration value) const {
-        if (plan == nullptr || plan->cost.bottleneck <= Duration(0)) return std::nullopt;
-        return static_cast<double>(value.count()) / static_cast<double>(plan->cost.bottleneck.count());
+    explicit Bests(const Comparison& comparison)
+        : plan(solve::best_of(comparison.methods, comparison.objective)),
+          bound(solve::best_of(comparison.bounds)),
+          objective(comparison.objective) {}
+
+    [[nodiscard]] Duration value(const MethodRow& row) const { return objective_value(row.cost, objective); }
+    /// value / that of the best plan
+    [[nodiscard]] std::optional<double> ratio(Duration some) const {
+        if (plan == nullptr || value(*plan) <= Duration(0)) return std::nullopt;
+        return static_cast<double>(some.count()) / static_cast<double>(value(*plan).count());
     }
     [[nodiscard]] std::optional<double> gap(const MethodRow& row) const {
         if (bound == nullptr || row.partition.stages.empty()) return std::nullopt;
-        return gap_of(row.cost.bottleneck, bound->certificate->value);
+        return gap_of(value(row), bound->certificate->value);
     }
 };
 
@@ -71,7 +77,7 @@ std::string method_table(const Comparison& comparison, const Bests& bests) {
         const bool found = !row.partition.stages.empty();
         const auto gap = bests.gap(row);
         table.rows.push_back({row.method, found ? to_text(row.cost.bottleneck) : "-",
-                              found ? ratio_text(bests.ratio(row.cost.bottleneck)) : "", gap ? percent(*gap) : "",
+                              found ? ratio_text(bests.ratio(bests.value(row))) : "", gap ? percent(*gap) : "",
                               found ? to_text(row.cost.latency) : "", found ? std::to_string(row.partition.stages.size()) : "",
                               seconds_text(row.termination.seconds), grouped(static_cast<std::size_t>(row.termination.evaluations)),
                               note_of(row.failure, row.termination.reason)});
@@ -117,7 +123,7 @@ ordered_json json_of(const MethodRow& row, const Bests& bests) {
     return {{"method", row.method},
             {"bottleneck_ps", count(row.cost.bottleneck)},
             {"iteration_ps", nullptr},  // of training
-            {"ratio_to_best", found ? or_null(bests.ratio(row.cost.bottleneck)) : ordered_json()},
+            {"ratio_to_best", found ? or_null(bests.ratio(bests.value(row))) : ordered_json()},
             {"seconds", row.termination.seconds},
             {"evaluations", row.termination.evaluations},
             {"latency_ps", count(row.cost.latency)},
@@ -150,7 +156,7 @@ std::string compare_text(const Comparison& comparison) {
     std::vector<std::pair<std::string, std::string>> facts;
     if (bests.plan != nullptr) {
         const double seconds = std::chrono::duration<double>(bests.plan->cost.bottleneck).count();
-        facts.emplace_back("best", std::format("{}, {}{}", to_text(bests.plan->cost.bottleneck), bests.plan->method,
+        facts.emplace_back("best", std::format("{}, {}{}", to_text(bests.value(*bests.plan)), bests.plan->method,
                                                seconds > 0 ? std::format(", {} inferences/s", rate_text(1 / seconds)) : ""));
     }
     if (bests.bound != nullptr)

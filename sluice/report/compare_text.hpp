@@ -10,8 +10,9 @@ namespace sluice::report {
 
 struct Comparison {
     std::span<const solve::MethodRow> methods;
-    std::span<const solve::BoundRow> bounds;  // at least the one that gaps are taken to; may be empty
-    bool bound_table = false;                 // bounds were asked for by name: show them all
+    std::span<const solve::BoundRow> bounds;                  // at least the one that gaps are taken to; may be empty
+    cost::Objective objective = cost::Objective::throughput;  // what was optimised: bounds, gaps and ratios are on that
+    bool bound_table = false;                                 // bounds were asked for by name: show them all
 };
 
 /// The tables, then the best plan, the best certified bound and the gap between them.

@@ -33,21 +33,27 @@ std::int64_t devices_of(const SolveResult& result) {
     return devices;
 }
 
-double gap_of_result(const SolveResult& result) { return gap_of(result.cost.bottleneck, result.certificate.value); }
+double gap_of_result(const SolveResult& result, cost::Objective objective) {
+    return gap_of(objective_value(result.cost, objective), result.certificate.value);
+}
 
-/// The fewest stages that reach the best bottleneck of all, null when nothing was found.
-const SweepPoint* best_of(std::span<const SweepPoint> points) {
+/// The fewest stages that reach the best objective of all, null when nothing was found.
+const SweepPoint* best_of(std::span<const SweepPoint> points, cost::Objective objective) {
     const SweepPoint* best = nullptr;
     for (const SweepPoint& point : points)
-        if (point.result && (best == nullptr || point.result->cost.bottleneck < best->result->cost.bottleneck)) best = &point;
+        if (point.result &&
+            (best == nullptr || objective_value(point.result->cost, objective) < objective_value(best->result->cost, objective)))
+            best = &point;
     return best;
 }
 
 }  // namespace
 
-std::string sweep_text(std::span<const SweepPoint> points, bool chart) {
-    const SweepPoint* best = best_of(points);
-    const double highest = best != nullptr ? throughput(*best->result) : 0;
+std::string sweep_text(std::span<const SweepPoint> points, cost::Objective objective, bool chart) {
+    const SweepPoint* best = best_of(points, objective);
+    double highest = 0;
+    for (const SweepPoint& point : points)
+        if (point.result) highest = std::max(highest, throughput(*point.result));
     Table table{{{"k"},
                  {"throughput"},
                  {"latency"},
@@ -71,24 +77,25 @@ std::string sweep_text(std::span<const SweepPoint> points, bool chart) {
         table.rows.push_back({std::to_string(point.stages), throughput(result) > 0 ? rate_text(throughput(result)) + "/s" : "-",
                               to_text(result.cost.latency), std::to_string(devices_of(result)), to_text(result.cost.peak_memory),
                               to_text(result.cost.bottleneck), result.certified ? to_text(result.certificate.value) : "",
-                              result.certified ? percent(gap_of_result(result)) : "", std::format("{:.2f} s", result.termination.seconds),
-                              std::move(note)});
+                              result.certified ? percent(gap_of_result(result, objective)) : "",
+                              std::format("{:.2f} s", result.termination.seconds), std::move(note)});
     }
     std::string text = table_text(table);
     if (best == nullptr) return text;
     std::vector<std::pair<std::string, std::string>> facts{
-        {"best", std::format("{}: {}{}", counted(static_cast<std::size_t>(best->stages), "stage"), to_text(best->result->cost.bottleneck),
-                             highest > 0 ? std::format(", {} inferences/s", rate_text(highest)) : "")}};
+        {"best", std::format("{}: {}{}", counted(static_cast<std::size_t>(best->stages), "stage"),
+                             to_text(objective_value(best->result->cost, objective)),
+                             highest > 0 ? std::format(", {} inferences/s", rate_text(throughput(*best->result))) : "")}};
     if (best != &points.back() && points.back().result) {
         const SolveResult& last = *points.back().result;
-        const bool proven = last.certified && last.certificate.value == best->result->cost.bottleneck;
+        const bool proven = last.certified && last.certificate.value == objective_value(best->result->cost, objective);
         facts.emplace_back("beyond", std::format("{} up to k = {}", proven ? "proven: no plan is better" : "nothing better was found",
                                                  points.back().stages));
     }
     return text + "\n" + facts_text(facts);
 }
 
-std::string sweep_json(std::span<const SweepPoint> points) {
+std::string sweep_json(std::span<const SweepPoint> points, cost::Objective objective) {
     ordered_json list = ordered_json::array();
     for (const SweepPoint& point : points) {
         if (!point.result) {
@@ -111,7 +118,7 @@ std::string sweep_json(std::span<const SweepPoint> points) {
              {"bottleneck_ps", result.cost.bottleneck.count()},
              {"bound",
               {{"value_ps", result.certificate.value.count()}, {"kind", result.certificate.kind()}, {"certified", result.certified}}},
-             {"gap", gap_of_result(result)},
+             {"gap", gap_of_result(result, objective)},
              {"seconds", result.termination.seconds},
              {"evaluations", result.termination.evaluations},
              {"reason", to_text(result.termination.reason)},

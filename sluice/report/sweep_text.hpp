@@ -8,10 +8,10 @@
 
 namespace sluice::report {
 
-/// `chart`: a bar of the throughput at the end of each row, for a terminal.
-[[nodiscard]] std::string sweep_text(std::span<const solve::SweepPoint> points, bool chart);
+/// `objective`: what was optimised; bounds and gaps are on that. `chart`: a bar of the throughput at the end of each row, for a terminal.
+[[nodiscard]] std::string sweep_text(std::span<const solve::SweepPoint> points, cost::Objective objective, bool chart);
 
 /// A list with an object for each number of stages; what is not known is null.
-[[nodiscard]] std::string sweep_json(std::span<const solve::SweepPoint> points);
+[[nodiscard]] std::string sweep_json(std::span<const solve::SweepPoint> points, cost::Objective objective);
 
 }  // namespace sluice::report

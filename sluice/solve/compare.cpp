@@ -6,6 +6,7 @@
 #include <format>
 
 #include "sluice/bound/check_certificate.hpp"
+#include "sluice/inference/latency.hpp"
 
 namespace sluice::solve {
 
@@ -33,7 +34,7 @@ MethodRow run_method(const cost::StageProblem& problem, const inference::Planner
     const auto start = Limits::Clock::now();
     auto result = [&]() -> Result<inference::PlannerResult> {
         try {
-            return planner.plan(problem, asked, observer, limits);
+            return inference::plan_for(planner, problem, asked, observer, limits);
         } catch (const std::exception& error) { return fail(internal_error(std::format("failed: {}", error.what()))); }
     }();
     if (!result) {
@@ -54,8 +55,12 @@ MethodRow run_method(const cost::StageProblem& problem, const inference::Planner
 BoundRow run_bound(const cost::StageProblem& problem, const bound::Bound& bound, const SolveOptions& options, std::optional<Duration> best,
                    Observer& observer, const Limits& limits) {
     BoundRow row{.bound = std::string(bound.name)};
-    const bound::BoundOptions asked{
-        .stages = options.stages, .threads = std::max(1, options.threads), .enough = best, .max_replicas = options.max_replicas};
+    // A bound on the latency is one without replicas (certificate.hpp).
+    const bound::BoundOptions asked{.stages = options.stages,
+                                    .threads = std::max(1, options.threads),
+                                    .enough = best,
+                                    .max_replicas = options.objective == cost::Objective::latency ? 1 : options.max_replicas,
+                                    .objective = options.objective};
     auto start = Limits::Clock::now();
     auto result = [&]() -> Result<bound::BoundResult> {
         try {
@@ -72,6 +77,7 @@ BoundRow run_bound(const cost::StageProblem& problem, const bound::Bound& bound,
     row.termination.evaluations = result->termination.evaluations;
     row.certificate = std::move(result->certificate);
     row.certificate->model = options.model;
+    row.certificate->objective = options.objective;
     start = Limits::Clock::now();
     auto objections = bound::check_certificate(problem, *row.certificate);
     row.check_seconds = seconds_since(start);
@@ -84,10 +90,10 @@ BoundRow run_bound(const cost::StageProblem& problem, const bound::Bound& bound,
     return row;
 }
 
-const MethodRow* best_of(std::span<const MethodRow> rows) {
+const MethodRow* best_of(std::span<const MethodRow> rows, cost::Objective objective) {
     const MethodRow* best = nullptr;
     for (const MethodRow& row : rows)
-        if (!row.partition.stages.empty() && (best == nullptr || row.cost.bottleneck < best->cost.bottleneck)) best = &row;
+        if (!row.partition.stages.empty() && (best == nullptr || better(row.cost, best->cost, objective))) best = &row;
     return best;
 }
 

@@ -34,12 +34,12 @@ struct BoundRow {
 /// `proven`: a bound known before, the same for all rows; a planner that reaches it is done. `options.method` has no meaning.
 [[nodiscard]] MethodRow run_method(const cost::StageProblem& problem, const inference::Planner& planner, const SolveOptions& options,
                                    std::optional<Duration> proven, Observer& observer, const Limits& limits);
-/// `best`: the best bottleneck known; nothing above it can be proven. `options.bound` has no meaning.
+/// `best`: the best objective known; nothing above it can be proven. `options.bound` has no meaning.
 [[nodiscard]] BoundRow run_bound(const cost::StageProblem& problem, const bound::Bound& bound, const SolveOptions& options,
                                  std::optional<Duration> best, Observer& observer, const Limits& limits);
 
-/// The smallest bottleneck of all rows, the largest certified bound; null when no row has one.
-[[nodiscard]] const MethodRow* best_of(std::span<const MethodRow> rows);
+/// The best plan of all rows, the largest certified bound; null when no row has one.
+[[nodiscard]] const MethodRow* best_of(std::span<const MethodRow> rows, cost::Objective objective);
 [[nodiscard]] const BoundRow* best_of(std::span<const BoundRow> rows);
 
 /// The planners that `compare` runs when none is named: all but those that need minutes to mean anything on a problem of this size.

@@ -10,6 +10,7 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
+#include "sluice/inference/latency.hpp"
 #include "sluice/inference/registry.hpp"
 #include "sluice/solve/meeting.hpp"
 
@@ -30,6 +31,8 @@ Diagnostic internal_error(std::string message) { return {DiagnosticKind::interna
 Result<void> check_options(const cost::StageProblem& problem, const SolveOptions& options) {
     if (options.stages < 1 || options.stages > plan::kMostDevices)
         return fail(usage_error(std::format("{} stages asked for; 1 to {} are possible", options.stages, plan::kMostDevices)));
+    if (options.max_replicas < 1 || options.max_replicas > plan::kMostDevices)
+        return fail(usage_error(std::format("{} replicas asked for; 1 to {} are possible", options.max_replicas, plan::kMostDevices)));
     if (!(options.gap >= 0 && options.gap < 1))
         return fail(usage_error(std::format("a gap of {} asked for; it is at least 0 and below 1", options.gap)));
     if (options.seed > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
@@ -49,7 +52,7 @@ public:
     /// What the caller knows: both sides see it, and nothing worse is given back.
     void begin() {
         if (options_.start) know(*options_.start, "start", "start");
-        if (!options_.known || options_.known->max_replicas < options_.max_replicas) return;
+        if (!options_.known || options_.known->max_replicas < bounded_replicas() || options_.known->objective != options_.objective) return;
         Certificate certificate = *options_.known;
         certificate.problem = problem_.fingerprint;
         certificate.stages = options_.stages;
@@ -83,7 +86,7 @@ public:
     /// What is worth proving against the best plan known; nothing when there is none.
     [[nodiscard]] std::optional<Duration> bound_needed() const {
         if (best_.stages.empty()) return std::nullopt;
-        return bound_needed_for(cost_.bottleneck, options_.gap);
+        return bound_needed_for(value(), options_.gap);
     }
 
     // --- the planner's side
@@ -103,7 +106,7 @@ public:
         asked.threads = threads;
         asked.good_enough = good_enough();
         asked.other_side = meeting_.blackboard();
-        auto result = planner.plan(problem_, asked, meeting_, limits);
+        auto result = inference::plan_for(planner, problem_, asked, meeting_, limits);
         if (!result) {
             if (best_.stages.empty() || result.error().kind == DiagnosticKind::usage) return fail(std::move(result.error()));
             if (result.error().kind == DiagnosticKind::stopped) return limits.out_of_time() ? StopReason::time : StopReason::interrupted;
@@ -129,7 +132,7 @@ public:
         if (!planned) return fail(std::move(planned.error()));
         planner_reason_ = *planned;
         if (met()) return {};
-        prove(bound, bound_needed_for(cost_.bottleneck, options_.gap), threads_);
+        prove(bound, bound_needed_for(value(), options_.gap), threads_);
         if (met() || counted || planner_reason_ != StopReason::time || meeting_.limits().out_of_time() || meeting_.limits().interrupted())
             return {};
         auto again = plan(planner, options_.seed + 1, threads_, meeting_.limits());  // another stream: the first one's numbers are spent
@@ -165,9 +168,9 @@ public:
         for (Certificate& certificate : certificates_) {
             certificate.model = options_.model;
             auto objections = bound::check_certificate(problem_, certificate);
-            if (objections.empty() && !best_.stages.empty() && certificate.value > cost_.bottleneck)
+            if (objections.empty() && !best_.stages.empty() && certificate.value > value())
                 objections.push_back(internal_error(
-                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), cost_.bottleneck.count())));
+                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), value().count())));
             if (objections.empty()) {
                 certificate_ = std::move(certificate);
                 certified_ = true;
@@ -181,18 +184,19 @@ public:
         certificate_ = {.problem = problem_.fingerprint,
                         .model = options_.model,
                         .stages = options_.stages,
-                        .max_replicas = options_.max_replicas,
+                        .max_replicas = bounded_replicas(),
                         .value = Duration(0),
-                        .witness = bound::TotalWorkWitness{}};
+                        .witness = bound::TotalWorkWitness{},
+                        .objective = options_.objective};
         certified_ = bound::check_certificate(problem_, certificate_).empty();
     }
 
     [[nodiscard]] Termination termination(bool have_plan) const {
         Termination termination{.reason = StopReason::finished, .seconds = meeting_.seconds(), .evaluations = evaluations_};
         const auto either = [&](StopReason reason) { return (have_plan && planner_reason_ == reason) || bound_reason_ == reason; };
-        if (have_plan && certified_ && certificate_.value == cost_.bottleneck)
+        if (have_plan && certified_ && certificate_.value == value())
             termination.reason = StopReason::optimal;
-        else if (have_plan && certified_ && options_.gap > 0 && gap_of(cost_.bottleneck, certificate_.value) <= options_.gap)
+        else if (have_plan && certified_ && options_.gap > 0 && gap_of(value(), certificate_.value) <= options_.gap)
             termination.reason = StopReason::gap;
         else if (meeting_.interrupted())
             termination.reason = StopReason::interrupted;
@@ -206,7 +210,7 @@ public:
     SolveResult plan_result(const Planner& planner) && {
         settle_bound();
         std::ranges::move(planner_warnings_, std::back_inserter(warnings_));
-        meeting_.announce("done", cost_.bottleneck, certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
+        meeting_.announce("done", value(), certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
         const Termination termination = this->termination(true);
         return {.partition = std::move(best_),
                 .cost = std::move(cost_),
@@ -230,18 +234,26 @@ private:
     /// Keeps a valid partition when it is the best so far.
     void know(cost::Partition partition, std::string winner, std::string_view source) {
         cost::PartitionCost cost = cost::price(problem_, partition);
-        if (!best_.stages.empty() && cost.bottleneck >= cost_.bottleneck) return;
+        if (!best_.stages.empty() && !better(cost, cost_, options_.objective)) return;
         best_ = std::move(partition);
         cost_ = std::move(cost);
         winner_ = std::move(winner);
-        meeting_.announce("plan", cost_.bottleneck, std::nullopt, source);
+        meeting_.announce("plan", value(), std::nullopt, source);
+    }
+
+    /// Of the best plan: what is optimised.
+    [[nodiscard]] Duration value() const { return objective_value(cost_, options_.objective); }
+    /// A bound on the latency is one without replicas (certificate.hpp).
+    [[nodiscard]] std::int64_t bounded_replicas() const {
+        return options_.objective == cost::Objective::latency ? 1 : options_.max_replicas;
     }
 
     [[nodiscard]] bound::BoundOptions bound_options(std::optional<Duration> enough, int threads) const {
         return {.stages = options_.stages,
                 .threads = threads,
                 .enough = enough,
-                .max_replicas = options_.max_replicas,
+                .max_replicas = bounded_replicas(),
+                .objective = options_.objective,
                 .other_side = meeting_.blackboard()};
     }
 
@@ -254,6 +266,7 @@ private:
             warnings_.push_back(std::move(warning));
             return;
         }
+        result->certificate.objective = options_.objective;
         bound_reason_ = result->termination.reason;
         bound_evaluations_ = result->termination.evaluations;
         meeting_.announce("bound", std::nullopt, result->certificate.value, result->certificate.kind());
@@ -269,7 +282,7 @@ private:
     }
     [[nodiscard]] bool met() const {
         const auto bound = best_bound();
-        return bound && gap_of(cost_.bottleneck, *bound) <= options_.gap;
+        return bound && gap_of(value(), *bound) <= options_.gap;
     }
 
     const cost::StageProblem& problem_;
@@ -345,7 +358,9 @@ plan::Plan make_plan(const graph::Graph& graph, const platform::Platform& platfo
     plan::Plan plan = plan::make_plan(graph, platform, frozen, result.partition, options.stages);
     plan.bound =
         plan::BoundClaim{.value = result.certificate.value, .kind = std::string(result.certificate.kind()), .certified = result.certified};
+    plan.objective = options.objective;
     plan.method = result.method;
+    if (options.max_replicas > 1) plan.options.emplace_back("replicas", std::to_string(options.max_replicas));
     if (!result.winner.empty()) plan.options.emplace_back("winner", result.winner);
     plan.seed = options.seed;
     plan.termination = result.termination;

@@ -1,5 +1,6 @@
 #include "sluice/solve/sweep.hpp"
 
+#include <algorithm>
 #include <cassert>
 
 #include "sluice/bound/check_certificate.hpp"
@@ -18,8 +19,8 @@ Limits share_of(const Limits& limits, std::size_t count) {
 }
 
 /// A plan found for more stages that needs no more than `point` has.
-void take_plan(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more) {
-    if (!more.result || (point.result && point.result->cost.bottleneck <= more.result->cost.bottleneck)) return;
+void take_plan(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more, cost::Objective objective) {
+    if (!more.result || (point.result && !better(more.result->cost, point.result->cost, objective))) return;
     if (!cost::faults_of(problem, more.result->partition, point.stages).empty()) return;
     if (!point.result) {
         point.result = *more.result;
@@ -28,7 +29,8 @@ void take_plan(const cost::StageProblem& problem, SweepPoint& point, const Sweep
                                      .stages = point.stages,
                                      .max_replicas = more.result->certificate.max_replicas,
                                      .value = Duration(0),
-                                     .witness = bound::TotalWorkWitness{}};
+                                     .witness = bound::TotalWorkWitness{},
+                                     .objective = objective};
         point.result->certified = bound::check_certificate(problem, point.result->certificate).empty();
         point.failure.reset();
     } else {
@@ -38,13 +40,14 @@ void take_plan(const cost::StageProblem& problem, SweepPoint& point, const Sweep
     }
 }
 
-void take_bound(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more) {
+void take_bound(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more, cost::Objective objective) {
     if (!point.result || !more.result || !more.result->certified) return;
     if (point.result->certified && point.result->certificate.value >= more.result->certificate.value) return;
     bound::Certificate certificate = more.result->certificate;
     certificate.problem = problem.fingerprint;
     certificate.stages = point.stages;
-    if (certificate.value > point.result->cost.bottleneck || !bound::check_certificate(problem, certificate).empty()) return;
+    if (certificate.value > objective_value(point.result->cost, objective) || !bound::check_certificate(problem, certificate).empty())
+        return;
     point.result->certificate = std::move(certificate);
     point.result->certified = true;
 }
@@ -61,6 +64,7 @@ Result<std::vector<SweepPoint>> sweep(const cost::StageProblem& problem, std::sp
         if (limits.interrupted()) break;
         cost::allow_stages(grown, stages[i]);
         asked.stages = stages[i];
+        asked.max_replicas = std::min(options.max_replicas, stages[i]);
         auto result = solve(grown, asked, observer_for(stages[i]), share_of(limits, stages.size() - i));
         if (!result) {
             if (result.error().kind == DiagnosticKind::usage) return fail(std::move(result.error()));
@@ -74,9 +78,10 @@ Result<std::vector<SweepPoint>> sweep(const cost::StageProblem& problem, std::sp
     for (std::size_t i = points.size(); i-- > 1;) {
         cost::StageProblem smaller = problem;
         cost::allow_stages(smaller, points[i - 1].stages);
-        take_plan(smaller, points[i - 1], points[i]);
-        take_bound(smaller, points[i - 1], points[i]);
-        if (auto& result = points[i - 1].result; result && result->certified && result->certificate.value == result->cost.bottleneck)
+        take_plan(smaller, points[i - 1], points[i], options.objective);
+        take_bound(smaller, points[i - 1], points[i], options.objective);
+        auto& result = points[i - 1].result;
+        if (result && result->certified && result->certificate.value == objective_value(result->cost, options.objective))
             result->termination.reason = StopReason::optimal;
     }
     return points;

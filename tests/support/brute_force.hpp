@@ -12,8 +12,9 @@
 
 namespace sluice::testing {
 
-/// The bottleneck of the best way to cut `order` into stages on one device each, by trying all; nullopt: none is valid.
-inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages) {
+/// The bottleneck of the best way to cut `order` into stages on up to `max_replicas` devices each, by trying all; nullopt: none is valid.
+inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages,
+                                                 std::int64_t max_replicas = 1) {
     const std::size_t n = order.size();
     std::optional<Duration> best;
     cost::Partition partition;
@@ -26,13 +27,15 @@ inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& probl
         }
         if (static_cast<std::int64_t>(partition.stages.size()) == stages) return;
         for (std::size_t right = left + 1; right <= n; ++right)
-            for (std::size_t c = 0; c < problem.classes.size(); ++c) {
-                partition.stages.push_back({.nodes = std::vector<NodeId>(order.begin() + static_cast<std::ptrdiff_t>(left),
-                                                                         order.begin() + static_cast<std::ptrdiff_t>(right)),
-                                            .device = ClassId(c)});
-                self(self, right);
-                partition.stages.pop_back();
-            }
+            for (std::size_t c = 0; c < problem.classes.size(); ++c)
+                for (std::int64_t r = 1; r <= max_replicas; ++r) {
+                    partition.stages.push_back({.nodes = std::vector<NodeId>(order.begin() + static_cast<std::ptrdiff_t>(left),
+                                                                             order.begin() + static_cast<std::ptrdiff_t>(right)),
+                                                .device = ClassId(c),
+                                                .replicas = r});
+                    self(self, right);
+                    partition.stages.pop_back();
+                }
     };
     extend(extend, 0);
     return best;

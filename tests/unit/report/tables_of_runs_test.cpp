@@ -87,24 +87,24 @@ solve::SweepPoint point(std::int64_t stages, std::int64_t bottleneck, std::int64
 TEST(SweepText, WhereMoreStagesStopToHelp) {
     std::vector points{point(1, 4'000'000'000, 4'000'000'000), point(2, 2'000'000'000, 2'000'000'000),
                        point(3, 2'000'000'000, 1'000'000'000)};
-    std::string text = sweep_text(points, false);
+    std::string text = sweep_text(points, cost::Objective::throughput, false);
     EXPECT_NE(text.find("best    2 stages: 2.000 ms, 500 inferences/s"), std::string::npos) << text;
     EXPECT_NE(text.find("nothing better was found up to k = 3"), std::string::npos) << text;
     points[2].result->certificate.value = Duration{2'000'000'000};
-    text = sweep_text(points, false);
+    text = sweep_text(points, cost::Objective::throughput, false);
     EXPECT_NE(text.find("proven: no plan is better up to k = 3"), std::string::npos) << text;
     EXPECT_EQ(text.find("█"), std::string::npos) << text;
-    text = sweep_text(points, true);
+    text = sweep_text(points, cost::Objective::throughput, true);
     EXPECT_NE(text.find("  ████████████ "), std::string::npos) << text;  // half of the best
     EXPECT_NE(text.find("████████████████████████ best"), std::string::npos) << text;
     points.pop_back();
-    EXPECT_EQ(sweep_text(points, false).find("beyond"), std::string::npos);
+    EXPECT_EQ(sweep_text(points, cost::Objective::throughput, false).find("beyond"), std::string::npos);
 }
 
 TEST(SweepText, WhatIsImpossibleIsARow) {
     const std::vector<solve::SweepPoint> points{{.stages = 1, .failure = input_error("too large")}, point(2, 2'000'000'000, 1'000'000'000)};
-    EXPECT_NE(sweep_text(points, true).find("too large"), std::string::npos);
-    const auto list = json::parse(sweep_json(points), "out").value();
+    EXPECT_NE(sweep_text(points, cost::Objective::throughput, true).find("too large"), std::string::npos);
+    const auto list = json::parse(sweep_json(points, cost::Objective::throughput), "out").value();
     const auto& rows = **list.as_array();
     EXPECT_EQ(rows[0].find("error")->as_string().value(), "too large");
     EXPECT_TRUE(rows[0].find("bottleneck_ps")->is_null());
