@@ -20,11 +20,12 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
         const cost::StageProblem problem = testing::random_problem(random, options);
         std::vector<std::int64_t> stages;
         for (std::int64_t k = random.between(1, 3); k <= 8; k += random.between(1, 3)) stages.push_back(k);
-        const Limits limits{.deadline = {}, .evaluations = 4, .stop = {}};
+        const Limits limits{.deadline = {}, .evaluations = 1, .stop = {}};  // little, so that help is needed
         SilentObserver silent;
         const auto run = [&](int threads) {
             SolveOptions asked;
             asked.threads = threads;
+            asked.method = "random";
             return sweep(problem, stages, asked, [&](std::int64_t) -> Observer& { return silent; }, limits);
         };
         const auto points = run(1);
@@ -49,6 +50,7 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
             if (before != nullptr) { EXPECT_LE(result.cost.bottleneck, before->result->cost.bottleneck) << i; }
             SolveOptions alone;
             alone.stages = point.stages;
+            alone.method = "random";
             const auto single = solve(own, alone, silent, limits);
             if (single) {
                 EXPECT_LE(result.cost.bottleneck, single->cost.bottleneck) << i;
@@ -66,7 +68,7 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
             EXPECT_EQ((*points)[p].result->certificate, (*again)[p].result->certificate) << i;
         }
     }
-    EXPECT_GT(travelled, 0u);
+    EXPECT_GT(travelled, 20u);
 }
 
 TEST(Sweep, InterruptedKeepsThePointsSoFar) {
