@@ -1,11 +1,9 @@
 // What plan, bound, inspect, verify and demo share: from the words of the command line to a frozen problem, and from files to a verdict.
 #pragma once
 
-#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cli/session.hpp"
 #include "sluice/cost/stage_problem.hpp"
@@ -43,20 +41,8 @@ struct Prepared {
                                        std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr,
                                        std::int64_t replicas = 1);
 
-/// What "a,b,c" names, each once.
-template <typename Entry>
-[[nodiscard]] Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view)) {
-    std::vector<const Entry*> entries;
-    for (std::size_t at = 0; at <= list.size();) {
-        const std::size_t end = std::min(list.find(',', at), list.size());
-        auto found = find(list.substr(at, end - at));
-        if (!found) return fail(std::move(found.error()));
-        if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
-        at = end + 1;
-    }
-    return entries;
-}
-
+/// --genetic
+[[nodiscard]] Result<inference::GeneticShares> genetic_shares(const Arguments& arguments);
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".

@@ -35,6 +35,11 @@ struct Describe {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
     }
+    std::string operator()(const bound::ExactDpWitness& witness) const {
+        std::size_t kept = 0;
+        for (const auto& level : witness.kept) kept += level.size();
+        return std::format("a complete search for anything better: {} kept", report::counted(kept, "downset"));
+    }
 };
 
 /// The plan of --against, as the problem at hand sees it.

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <format>
+#include <vector>
 
 #include "cli/interrupt.hpp"
 #include "cli/planning.hpp"
@@ -16,6 +18,20 @@ namespace {
 
 constexpr std::chrono::seconds kTimeEach{10};
 constexpr std::string_view kOpeningBound = "combinatorial";  // linear time, and the same help for every planner
+
+/// What "a,b,c" names, each once.
+template <typename Entry>
+Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view)) {
+    std::vector<const Entry*> entries;
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t end = std::min(list.find(',', at), list.size());
+        auto found = find(list.substr(at, end - at));
+        if (!found) return fail(std::move(found.error()));
+        if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
+        at = end + 1;
+    }
+    return entries;
+}
 
 /// "10 s", "200 evaluations": what each row was given.
 std::string budget_text(const Arguments& arguments) {
@@ -37,6 +53,7 @@ Result<Outcome> run_compare(Session& session) {
         if (!named) return fail(std::move(named.error()));
         planners = std::move(*named);
     }
+    if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
     auto bounds = entries_of(arguments.bounds.value_or("auto"), &bound::find_bound);
     if (!bounds) return fail(std::move(bounds.error()));
 

@@ -17,6 +17,7 @@ Result<Outcome> run_plan(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+    if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
 
     std::optional<OldPlan> old;
     Arguments filled = arguments;

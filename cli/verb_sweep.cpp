@@ -46,6 +46,7 @@ Result<void> make_folder(const std::string& path) {
 Result<Outcome> run_sweep(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
     std::vector<std::int64_t> wanted;
     if (arguments.stage_list) {
         auto list = parse_stage_list(*arguments.stage_list);

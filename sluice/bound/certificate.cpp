@@ -2,8 +2,10 @@
 
 #include <array>
 #include <format>
-#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "sluice/bound/certificate_exact_dp.hpp"
+#include "sluice/bound/certificate_fields.hpp"
 
 namespace sluice::bound {
 
@@ -11,6 +13,7 @@ namespace {
 
 using json::Node;
 using nlohmann::ordered_json;
+using namespace fields;
 
 constexpr std::string_view kLargestOperator = "largest-operator";
 constexpr std::string_view kTotalWork = "total-work";
@@ -39,32 +42,6 @@ ordered_json to_json(const LongestPathWitness& witness) {
     for (NodeId node : witness.nodes) nodes.push_back(node.index());
     return {{"type", kLongestPath}, {"nodes", std::move(nodes)}};
 }
-
-std::unexpected<Diagnostic> wrong(const Node& node, std::string message) { return fail(input_error(std::move(message)).at(node.where())); }
-
-Result<std::int64_t> read_integer(const Node& object, std::string_view key, std::int64_t least, std::int64_t most) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    const auto value = (*member)->as_int();
-    if (!value) return fail(value.error());
-    if (*value < least || *value > most) return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
-    return *value;
-}
-
-Result<std::string> read_text(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_string();
-}
-
-Result<const json::Array*> read_array(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_array();
-}
-
-constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLargestIndex = std::numeric_limits<std::uint32_t>::max() - 1;  // the value above means "none"
 
 Result<CutWitness> read_cut(const Node& node) {
     if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
@@ -121,6 +98,7 @@ Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
@@ -132,13 +110,17 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork,
-                                   kLongestPath, kAnchoredCut));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
+                                   kTotalWork, kLongestPath, kAnchoredCut, kExactDp));
 }
 
 }  // namespace
 
-std::string_view Certificate::kind() const { return std::holds_alternative<CutWitness>(witness) ? "cut" : "combinatorial"; }
+std::string_view Certificate::kind() const {
+    if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
+    return "combinatorial";
+}
 
 std::string to_json_text(const Certificate& certificate, bool certified) {
     ordered_json document = {
