@@ -18,6 +18,9 @@ Limits share_of(const Limits& limits, std::size_t count) {
     return share;
 }
 
+/// Checked in the time it takes to read; the other kinds are proven again by their check.
+bool quick_to_check(const bound::Certificate& certificate) { return certificate.kind() == "combinatorial" || certificate.kind() == "cut"; }
+
 /// A plan found for more stages that needs no more than `point` has.
 void take_plan(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more, cost::Objective objective) {
     if (!more.result || (point.result && !better(more.result->cost, point.result->cost, objective))) return;
@@ -40,8 +43,10 @@ void take_plan(const cost::StageProblem& problem, SweepPoint& point, const Sweep
     }
 }
 
-void take_bound(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more, cost::Objective objective) {
+void take_bound(const cost::StageProblem& problem, SweepPoint& point, const SweepPoint& more, cost::Objective objective,
+                const Limits& limits) {
     if (!point.result || !more.result || !more.result->certified) return;
+    if (!quick_to_check(more.result->certificate) && (limits.interrupted() || limits.out_of_time())) return;
     if (point.result->certified && point.result->certificate.value >= more.result->certificate.value) return;
     bound::Certificate certificate = more.result->certificate;
     certificate.problem = problem.fingerprint;
@@ -72,14 +77,14 @@ Result<std::vector<SweepPoint>> sweep(const cost::StageProblem& problem, std::sp
             continue;
         }
         asked.start = result->partition;
-        if (result->certified) asked.known = result->certificate;
+        if (result->certified && quick_to_check(result->certificate)) asked.known = result->certificate;
         points.push_back({.stages = stages[i], .result = std::move(*result)});
     }
     for (std::size_t i = points.size(); i-- > 1;) {
         cost::StageProblem smaller = problem;
         cost::allow_stages(smaller, points[i - 1].stages);
         take_plan(smaller, points[i - 1], points[i], options.objective);
-        take_bound(smaller, points[i - 1], points[i], options.objective);
+        take_bound(smaller, points[i - 1], points[i], options.objective, limits);
         auto& result = points[i - 1].result;
         if (result && result->certified && result->certificate.value == objective_value(result->cost, options.objective))
             result->termination.reason = StopReason::optimal;

@@ -2,7 +2,8 @@
 // - a plan for k is one for k + 1: it starts the next search, so that more stages are never worse;
 // - a plan for k + 1 on at most k devices is one for k;
 // - a bound for k + 1 holds for k; one for k is offered to k + 1 (cuts and largest operators do not depend on k). Certificates travel only
-//   where the independent checker accepts them for the problem they come to.
+//   where the independent checker accepts them for the problem they come to; those whose check is as long as their proof travel down only,
+//   and only while there is time.
 // The problem is frozen once: only the devices of the first class depend on k (cost::allow_stages). Time is shared evenly by what is left
 // to do, so that what one leaves the others get. Deterministic under Limits::evaluations, which each number of stages gets anew.
 #pragma once
