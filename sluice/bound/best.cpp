@@ -21,7 +21,9 @@ Result<BoundResult> prove_best(const cost::StageProblem& problem, const BoundOpt
         best->termination.reason = raised.termination.reason;
         best->termination.seconds += raised.termination.seconds;
         best->termination.evaluations += raised.termination.evaluations;
-        if (raised.certificate) best->certificate = *std::move(raised.certificate);
+        if (!raised.certificate) continue;
+        best->weaker.push_back(std::move(best->certificate));
+        best->certificate = *std::move(raised.certificate);
     }
     return best;
 }

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
@@ -28,6 +29,7 @@ struct BoundOptions {
 struct BoundResult {
     Certificate certificate;
     Termination termination;
+    std::vector<Certificate> weaker = {};  // found on the way: to fall back on when the best takes too long to check
 };
 
 /// What one kind of bound adds to what is known: a certificate above a floor, if it finds one.
