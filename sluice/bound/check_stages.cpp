@@ -251,11 +251,17 @@ private:
         if (state.work + state.in + state.out_most + state.open_most + spill_most_ <= state.above) return true;
         if (!search_.counting.empty() && static_cast<Wide>(state.outside) > static_cast<Wide>(left_) << kCheckedShift) return true;
         const std::int64_t work = std::min(state.work + state.open_work, limit_ - fixed);
-        if (static_cast<Wide>(total_work_ - done_work_ - work) > static_cast<Wide>(left_) * search_.threshold) return true;
+        if (exceeds_the_rest(done_work_ + work - state.pass - state.out)) return true;
         if (left_ == 0) return false;
         for (std::size_t z = 0; z < search_.tables.size(); ++z)
             if (most_value(z, state, spill) < least_need(z, state)) return true;
         return false;
+    }
+
+    /// The stages behind a downset of this value (work - cut) have to do the rest of the work, and each tensor of the cut enters one of them
+    /// at least: more than their devices take.
+    [[nodiscard]] bool exceeds_the_rest(std::int64_t value) const {
+        return static_cast<Wide>(total_work_) - value > static_cast<Wide>(left_) * search_.threshold;
     }
 
     /// Of any downset reached from here, in a table's units.
@@ -399,6 +405,7 @@ private:
         }
         if (left_ == 0) return true;
         const std::int64_t value = done_work_ + state.work - state.pass - state.out;
+        if (exceeds_the_rest(value)) return true;
         for (std::size_t z = 0; z < search_.tables.size(); ++z) {
             const CheckedTable& table = search_.tables[z];
             const std::size_t type = state.type[z];

@@ -214,7 +214,6 @@ public:
 
     SolveResult plan_result(const Planner& planner) && {
         settle_bound();
-        std::ranges::move(planner_warnings_, std::back_inserter(warnings_));
         meeting_.announce("done", value(), certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
         const Termination termination = this->termination(true);
         return {.partition = std::move(best_),
@@ -326,7 +325,6 @@ private:
     cost::PartitionCost cost_;
     std::string winner_;
     std::int64_t evaluations_ = 0;
-    std::vector<Diagnostic> planner_warnings_;
     StopReason planner_reason_ = StopReason::finished;
 
     Certificate certificate_;
