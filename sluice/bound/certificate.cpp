@@ -2,8 +2,10 @@
 
 #include <array>
 #include <format>
-#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "sluice/bound/certificate_fields.hpp"
+#include "sluice/bound/certificate_linear.hpp"
 
 namespace sluice::bound {
 
@@ -11,6 +13,7 @@ namespace {
 
 using json::Node;
 using nlohmann::ordered_json;
+using namespace fields;
 
 constexpr std::string_view kLargestOperator = "largest-operator";
 constexpr std::string_view kTotalWork = "total-work";
@@ -32,32 +35,6 @@ ordered_json to_json(const CutWitness& witness) {
             {"theta", witness.theta},   {"arcs", std::move(arcs)},
             {"flows", std::move(flows)}};
 }
-
-std::unexpected<Diagnostic> wrong(const Node& node, std::string message) { return fail(input_error(std::move(message)).at(node.where())); }
-
-Result<std::int64_t> read_integer(const Node& object, std::string_view key, std::int64_t least, std::int64_t most) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    const auto value = (*member)->as_int();
-    if (!value) return fail(value.error());
-    if (*value < least || *value > most) return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
-    return *value;
-}
-
-Result<std::string> read_text(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_string();
-}
-
-Result<const json::Array*> read_array(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_array();
-}
-
-constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLargestIndex = std::numeric_limits<std::uint32_t>::max() - 1;  // the value above means "none"
 
 Result<CutWitness> read_cut(const Node& node) {
     if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
@@ -100,6 +77,8 @@ Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kLinearProgram) return read_linear_program(node);
+    if (*type == kSolverClaim) return read_solver_claim(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
         return TotalWorkWitness{};
@@ -110,13 +89,18 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node,
-                 std::format("unknown witness type '{}': expected '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork, kAnchoredCut));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
+                                   kTotalWork, kAnchoredCut, kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
 
-std::string_view Certificate::kind() const { return std::holds_alternative<CutWitness>(witness) ? "cut" : "combinatorial"; }
+std::string_view Certificate::kind() const {
+    if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<LinearProgramWitness>(witness)) return "exact-lp";
+    if (std::holds_alternative<SolverClaimWitness>(witness)) return "solver-claimed";
+    return "combinatorial";
+}
 
 std::string to_json_text(const Certificate& certificate, bool certified) {
     ordered_json document = {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/bound/check_lp.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
 namespace sluice::bound {
@@ -181,6 +182,16 @@ Proof prove(const Claim& claim, const CutWitness& witness) {
     if (ledger.fault()) return no_proof(*ledger.fault());
     const Wide allowance = floor ? ceil_divide(charge(floor->memory), floor->rate) : 0;
     return {ceil_divide(value - allowance, static_cast<Wide>(witness.scale) * claim.replicas), std::nullopt};
+}
+
+Proof prove(const Claim& claim, const LinearProgramWitness& witness) {
+    const auto proven = proven_by(claim.problem, claim.devices, claim.replicas, witness);
+    if (!proven) return {0, proven.error()};
+    return {proven->count(), std::nullopt};
+}
+
+Proof prove(const Claim&, const SolverClaimWitness& witness) {
+    return no_proof(std::format("'{}' claims this bound: there is nothing to check", witness.solver));
 }
 
 }  // namespace

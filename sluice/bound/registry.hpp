@@ -24,6 +24,7 @@ struct BoundOptions {
 struct BoundResult {
     Certificate certificate;
     Termination termination;
+    std::optional<Certificate> claim = {};  // more than the certificate proves, but nobody can check it: kind solver-claimed
 };
 
 using BoundFunction = Result<BoundResult> (*)(const cost::StageProblem&, const BoundOptions&, Observer&, const Limits&);
