@@ -1,6 +1,6 @@
 # `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
-own='micro export runtime kills'
-suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||')
+own='mtpp micro export runtime kills'  # mtpp has a suite file, read by a program of its own
+suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||' -e '/^mtpp$/d')
 results=$here/bench/results
 mkdir -p "$results"
 name=${1:-}
@@ -19,6 +19,9 @@ case $name in
         if [ $# -eq 0 ]; then set -- "$here"/../shared/models/*.onnx "$here"/../shared/models/*.onnx.gz; fi
         [ -e "$1" ] || die "no models: ../shared/models is absent; name them: ./dev bench export MODEL..."
         exec "$here/build/release/bench/bench_export" --zero unet_sd15,multimodal4 -o "$results/export.md" "$@" ;;
+    mtpp)
+        build release sluice
+        exec python3 "$here/bench/run_mtpp.py" "$here" "$@" ;;
     runtime)
         build release sluice
         exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;

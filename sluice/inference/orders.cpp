@@ -1,12 +1,13 @@
 #include "sluice/inference/orders.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstdint>
 #include <numeric>
 #include <queue>
 #include <ranges>
+
+#include "sluice/search/cones.hpp"
 
 namespace sluice::inference {
 
@@ -126,92 +127,22 @@ Order greedy_frontier_order(const StageProblem& problem, RandomStream* random) {
 }
 
 std::vector<Duration> cone_work(const StageProblem& problem, ConeDirection direction) {
-    const std::size_t n = problem.node_count();
     const bool up = direction == ConeDirection::from_sinks;
-    const auto& before = up ? problem.predecessors : problem.successors;
-    std::vector<std::int64_t> cone(n, 0);
-    std::vector<std::uint64_t> reached(n);              // of the 64 nodes of a block: those in the cone
-    std::array<std::array<std::int64_t, 256>, 8> sums;  // work of every subset of 8 nodes, so that 64 are added by 8 look-ups
-    for (std::size_t block = 0; block < n; block += 64) {
-        for (std::size_t byte = 0; byte < 8; ++byte) {
-            sums[byte][0] = 0;
-            for (std::size_t set = 1; set < 256; ++set) {
-                const std::size_t v = block + 8 * byte + static_cast<std::size_t>(std::countr_zero(set));
-                sums[byte][set] = sums[byte][set & (set - 1)] + (v < n ? fastest_work(problem, v) : 0);
-            }
-        }
-        // Numbers are a topological order: cones of the nodes on the far side of the block do not reach it.
-        const std::size_t end = std::min(block + 64, n);
-        const auto visit = [&](std::size_t v) {
-            std::uint64_t word = v >= block && v < end ? std::uint64_t{1} << (v - block) : 0;
-            for (NodeId u : before[v])
-                if (up ? u.index() >= block : u.index() < end) word |= reached[u.index()];
-            reached[v] = word;
-            for (std::size_t byte = 0; word != 0 && byte < 8; ++byte) cone[v] += sums[byte][(word >> (8 * byte)) & 255];
-        };
-        if (up)
-            for (std::size_t v = block; v < n; ++v) visit(v);
-        else
-            for (std::size_t v = end; v-- > 0;) visit(v);
-    }
+    std::vector<std::int64_t> work(problem.node_count());
+    for (std::size_t v = 0; v < work.size(); ++v) work[v] = fastest_work(problem, v);
     std::vector<Duration> result;
-    result.reserve(n);
-    for (std::int64_t work : cone) result.emplace_back(work);
+    result.reserve(work.size());
+    for (std::int64_t cone : search::cone_work(up ? problem.predecessors : problem.successors, work, up)) result.emplace_back(cone);
     return result;
 }
 
 Order heavy_cone_order(const StageProblem& problem, ConeDirection direction, std::span<const Duration> cones, RandomStream* random) {
-    const std::size_t n = problem.node_count();
-    assert(cones.size() == n);
+    assert(cones.size() == problem.node_count());
     const bool up = direction == ConeDirection::from_sinks;
-    const auto& before = up ? problem.predecessors : problem.successors;
-    const auto& after = up ? problem.successors : problem.predecessors;
-    std::vector<std::int64_t> weight(n);
-    for (std::size_t v = 0; v < n; ++v) weight[v] = random ? perturbed(cones[v].count(), *random) : cones[v].count();
-    const auto heavier = [&](NodeId a, NodeId b) {
-        return weight[a.index()] != weight[b.index()] ? weight[a.index()] > weight[b.index()] : a < b;
-    };
-
-    // Light roots first: a stray sink is served right after its own small cone instead of keeping it alive to the end.
-    Order roots;
-    for (std::size_t v = 0; v < n; ++v)
-        if (after[v].empty()) roots.push_back(NodeId(v));
-    std::ranges::sort(roots, [&](NodeId a, NodeId b) { return heavier(b, a); });
-
-    std::vector<NodeId> sorted;  // the neighbours of every node on the path, heaviest first
-    struct Frame {
-        NodeId node;
-        std::size_t begin, next;
-    };
-    std::vector<Frame> path;
-    std::vector<char> seen(n);
-    const auto enter = [&](NodeId node) {
-        seen[node.index()] = 1;
-        const std::size_t begin = sorted.size();
-        for (NodeId u : before[node.index()])
-            if (!seen[u.index()]) sorted.push_back(u);
-        std::sort(sorted.begin() + static_cast<std::ptrdiff_t>(begin), sorted.end(), heavier);
-        path.push_back({node, begin, begin});
-    };
-    Order order;
-    order.reserve(n);
-    for (NodeId root : roots) {
-        enter(root);
-        while (!path.empty()) {
-            // The neighbours of the last node on the path are the last in `sorted`.
-            Frame& top = path.back();
-            while (top.next < sorted.size() && seen[sorted[top.next].index()]) ++top.next;
-            if (top.next < sorted.size()) {
-                enter(sorted[top.next++]);
-                continue;
-            }
-            order.push_back(top.node);
-            sorted.resize(top.begin);
-            path.pop_back();
-        }
-    }
-    if (!up) std::ranges::reverse(order);
-    return order;
+    std::vector<std::int64_t> weight(cones.size());
+    for (std::size_t v = 0; v < weight.size(); ++v) weight[v] = random ? perturbed(cones[v].count(), *random) : cones[v].count();
+    const auto &before = up ? problem.predecessors : problem.successors, &after = up ? problem.successors : problem.predecessors;
+    return search::heavy_first_post_order(before, after, std::span<const std::int64_t>(weight), up);
 }
 
 }  // namespace sluice::inference

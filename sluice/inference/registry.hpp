@@ -33,7 +33,7 @@ struct PlannerOptions {
     std::uint64_t seed = 0;
     int threads = 1;
     const cost::Partition* start = nullptr;  // a valid partition to begin with: the result is never worse
-    GeneticShares genetic;
+    GeneticShares genetic = {};
     Bytes memory{std::int64_t{4} << 30};       // that exact search may use for its states
     bool until_limit = false;                  // methods that draw orders go on until a limit, not for their usual number of them
     std::optional<Duration> good_enough = {};  // a proven bound: stop when reached

@@ -18,29 +18,33 @@
 namespace sluice::search {
 
 struct DownsetOptions {
-    std::int64_t threshold = 0;            // in the problem's units
-    std::span<const ChainOfCuts> chains;   // to prune completions with; may be empty
-    bool counting = true;                  // prune with counting weights too
-    std::size_t states_per_level = 0;      // beam: keep so many; 0: all
-    std::int64_t nodes_per_state = 0;      // beam: search nodes an expansion may take; 0: all
-    std::int64_t nodes = 0;                // search nodes in all; 0: no limit. The deterministic limit.
-    Bytes memory{std::int64_t{1} << 30};   // of states; beyond it the search gives up
+    std::int64_t threshold = 0;                // in the problem's units
+    std::span<const ChainOfCuts> chains = {};  // to prune completions with; may be empty
+    bool counting = true;                      // prune with counting weights too
+    std::size_t states_per_level = 0;          // beam: keep so many; 0: all
+    std::int64_t nodes_per_state = 0;          // beam: search nodes an expansion may take; 0: all
+    std::int64_t nodes = 0;                    // search nodes in all; 0: no limit. The deterministic limit.
+    Bytes memory{std::int64_t{1} << 30};       // of states; beyond it the search gives up
     int threads = 1;
-    bool witness = false;                  // keep what a certificate needs
+    bool witness = false;  // keep what a certificate needs
+    /// The problem that this one relaxes: every stage found has to meet the threshold there too, on one of its classes, within the counts,
+    /// memory and support. Then nothing is dropped for being dominated (what dominates here may not fit there).
+    const cost::StageProblem* judge = nullptr;
 };
 
 enum class DownsetOutcome {
-    found,    // a partition below the threshold
-    refuted,  // there is none: complete search, or the tables alone say so
-    missed,   // a beam found none
-    stopped,  // by the limits
-    too_large // the memory or node limit
+    found,     // a partition below the threshold
+    refuted,   // there is none: complete search, or the tables alone say so
+    missed,    // a beam found none
+    stopped,   // by the limits
+    too_large  // the memory or node limit
 };
 
 struct DownsetResult {
     DownsetOutcome outcome = DownsetOutcome::stopped;
     std::vector<std::vector<SerialProblem::Index>> stages;  // found: in order, groups ascending
     std::vector<std::int64_t> replicas;                     // per stage
+    std::vector<ClassId> device;                            // per stage, with a judge
     std::vector<std::vector<graph::NodeSet>> kept;          // refuted, with `witness`: Refutation::kept, but as sets of groups
     std::int64_t nodes = 0, states = 0;
 };

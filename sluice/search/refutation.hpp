@@ -16,6 +16,7 @@ namespace sluice::search {
 struct ChainTable {
     std::vector<NodeId> order;      // one node a group, the group's first
     std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
+    bool mirrored = false;          // types by the last position inside
     friend bool operator==(const ChainTable&, const ChainTable&) = default;
 };
 
@@ -26,8 +27,8 @@ struct Refutation {
     std::vector<std::pair<NodeId, NodeId>> merges;   // in the order they were made, by the first nodes of both groups
     std::vector<ChainTable> completion;              // tables that completions were pruned with
     bool counting = false;                           // counting weights were
-    /// By devices used, 1 to k - 1: the downsets kept, as sets of nodes. Every downset that partitions below the threshold reach with so many
-    /// devices, and that the tables do not rule out, is dominated by one kept with as many devices or fewer.
+    /// By devices used, 1 to k - 1: the downsets kept, as sets of nodes. Every downset that partitions below the threshold reach with so
+    /// many devices, and that the tables do not rule out, is dominated by one kept with as many devices or fewer.
     std::vector<std::vector<graph::NodeSet>> kept;
 };
 

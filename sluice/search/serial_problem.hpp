@@ -30,8 +30,8 @@ struct SerialProblem {
     std::int64_t devices = 0;   // usable together, at most k
     std::int64_t replicas = 1;  // that may serve one stage
     // Groups, numbered topologically
-    Rows<NodeId> members;           // ascending
-    std::vector<Index> group_of;    // per node
+    Rows<NodeId> members;         // ascending
+    std::vector<Index> group_of;  // per node
     std::vector<std::int64_t> work;
     Rows<Index> predecessors, successors;  // distinct, ascending
     // Tensors between groups; those of one producer and the same consumers are one, those that cost nothing are not there
@@ -44,8 +44,8 @@ struct SerialProblem {
     std::int64_t memory = 0;
     ByteRate rate{1};
     std::vector<std::int64_t> weight_bytes;
-    Rows<Index> weights;  // per group, distinct, ascending: all that it uses
-    std::vector<std::int64_t> charged_bytes;  // per group: every weight with one of its users only
+    Rows<Index> weights;                            // per group, distinct, ascending: all that it uses
+    std::vector<std::int64_t> charged_bytes;        // per group: every weight with one of its users only
     std::vector<std::pair<NodeId, NodeId>> merges;  // made so far, by the first nodes of both groups
 
     [[nodiscard]] std::size_t group_count() const { return work.size(); }

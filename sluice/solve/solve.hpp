@@ -21,8 +21,8 @@ struct SolveOptions {
     std::int64_t stages = 1;
     std::int64_t max_replicas = 1;  // --replicas: devices that may serve one stage
     inference::Objective objective = inference::Objective::throughput;
-    std::optional<cost::Partition> start;  // --from: a valid partition of this problem; the result is never worse
-    inference::GeneticShares genetic;
+    std::optional<cost::Partition> start = {};  // --from: a valid partition of this problem; the result is never worse
+    inference::GeneticShares genetic = {};
     std::string method = "auto";
     std::string bound = "auto";
     std::uint64_t seed = 0;  // below 2^63: a plan file holds it as a JSON integer
