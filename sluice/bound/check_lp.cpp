@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <format>
+#include <limits>
 #include <optional>
 
 namespace sluice::bound {
@@ -25,8 +26,10 @@ std::unexpected<Diagnostic> objection(std::string message) {
 class Sum {
 public:
     void add(Wide factor, Wide value) {
-        Wide product = 0;
-        left_ = __builtin_mul_overflow(factor, value, &product) || __builtin_add_overflow(sum_, product, &sum_) || left_;
+        constexpr Wide kSmall = std::numeric_limits<std::int64_t>::max(), kMost = kSmall * kSmall;
+        const Wide a = factor < 0 ? -factor : factor, b = value < 0 ? -value : value;
+        if ((a > kSmall || b > kSmall) && a != 0 && b > kMost / a) left_ = true;
+        if (!left_) left_ = __builtin_add_overflow(sum_, factor * value, &sum_);
     }
     [[nodiscard]] Wide value() const { return sum_; }
     [[nodiscard]] bool left() const { return left_; }
@@ -319,11 +322,11 @@ Result<Duration> proven_by(const StageProblem& problem, std::int64_t devices, st
     const auto constant = combination.constant(replicas);
     if (!constant) return objection("the multipliers are too large: sums leave 128 bits");
     if (*constant <= 0) return Duration{0};
-    Wide slope = 0;
-    if (__builtin_mul_overflow(combination.slope(), static_cast<Wide>(replicas), &slope))
-        return objection("the multipliers are too large: sums leave 128 bits");
-    if (slope == 0) return refuted;  // a contradiction: no partition keeps to the threshold
-    const Wide bound = (*constant - 1) / slope + 1;
+    Sum slope;
+    slope.add(combination.slope(), replicas);
+    if (slope.left()) return objection("the multipliers are too large: sums leave 128 bits");
+    if (slope.value() == 0) return refuted;  // a contradiction: no partition keeps to the threshold
+    const Wide bound = (*constant - 1) / slope.value() + 1;
     return Duration{static_cast<std::int64_t>(std::min<Wide>(bound, refuted.count()))};
 }
 
