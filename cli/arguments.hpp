@@ -15,8 +15,9 @@ struct Arguments {
     // Positional words
     std::optional<std::string> model, plan, certificate, action, name, shell;
     // Flags
-    std::optional<std::string> platform, job, method, output, weights, costs, trace, input_file, hostfile, against, sharing, level;
-    std::optional<std::int64_t> stages, evaluations, seed, threads, assume_size, inputs;
+    std::optional<std::string> platform, job, method, output, weights, costs, trace, input_file, hostfile, against, sharing, level,
+        objective;
+    std::optional<std::int64_t> stages, evaluations, seed, threads, assume_size, inputs, replicas;
     std::optional<Duration> time, duration, patience;
     std::optional<double> gap, require_gap;
     std::vector<std::pair<std::string, std::int64_t>> dimensions;

@@ -65,28 +65,38 @@ Result<Prepared> prepare(Session& session) {
     if (!platform) return fail(std::move(platform.error()));
     auto costs = read_costs(session.arguments);
     if (!costs) return fail(std::move(costs.error()));
-    return prepare(session, std::move(*model), std::move(*platform), session.arguments.stages, *costs ? &**costs : nullptr);
+    return prepare(session, std::move(*model), std::move(*platform), session.arguments.stages, *costs ? &**costs : nullptr,
+                   session.arguments.replicas.value_or(1));
 }
 
 Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform, std::optional<std::int64_t> stages,
-                         const cost::MeasuredCosts* costs) {
-    Prepared prepared{std::move(model), std::move(platform), {}, 1};
+                         const cost::MeasuredCosts* costs, std::int64_t replicas) {
+    Prepared prepared{std::move(model), std::move(platform), {}, 1, 1};
     const std::int64_t wanted = std::max<std::int64_t>(1, stages.value_or(platform::device_count(prepared.platform)));
+    prepared.replicas = std::min(replicas, wanted);
     // No partition has more stages than operators: a larger k is clamped before it enters the problem.
-    prepared.stages = std::min(wanted, static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.model.graph.operator_count())));
+    const auto useful = [&](std::size_t operators) {
+        const auto stages_at_most = static_cast<std::int64_t>(std::max<std::size_t>(1, operators));
+        return stages_at_most > plan::kMostDevices / prepared.replicas ? plan::kMostDevices : stages_at_most * prepared.replicas;
+    };
+    prepared.stages = std::min(wanted, useful(prepared.model.graph.operator_count()));
     for (;;) {
         auto frozen = cost::freeze(prepared.model.graph, prepared.platform, prepared.stages, costs);
         if (!frozen) return fail(std::move(frozen.error()));
         prepared.frozen = std::move(*frozen);
-        const auto nodes = static_cast<std::int64_t>(std::max<std::size_t>(1, prepared.frozen.problem.node_count()));
-        if (prepared.stages <= nodes) break;
-        prepared.stages = nodes;  // colours and free operators leave less to place
+        const std::int64_t most = useful(prepared.frozen.problem.node_count());
+        if (prepared.stages <= most) break;
+        prepared.stages = most;  // colours and free operators leave less to place
     }
     for (const std::string& warning : prepared.frozen.report.warnings) session.terminal.warn(warning);
     if (prepared.stages < wanted && stages)
         session.terminal.say(std::format("-k {}: the model has {} to place, so at most {} can be used", wanted,
                                          report::counted(prepared.frozen.problem.node_count(), "operator"),
-                                         report::counted(static_cast<std::size_t>(prepared.stages), "stage")));
+                                         report::counted(static_cast<std::size_t>(prepared.stages), replicas > 1 ? "device" : "stage")));
+    if (replicas > prepared.stages && replicas > 1)
+        session.terminal.say(std::format("--replicas {}: there are only {} for all stages together", replicas,
+                                         report::counted(static_cast<std::size_t>(prepared.stages), "device")));
+    prepared.replicas = std::min(replicas, prepared.stages);
     return prepared;
 }
 
@@ -102,6 +112,8 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
     const Arguments& arguments = session.arguments;
     solve::SolveOptions options;
     options.stages = prepared.stages;
+    options.max_replicas = prepared.replicas;
+    if (arguments.objective) options.objective = cost::objective_of(*arguments.objective).value_or(options.objective);
     options.method = arguments.method.value_or("auto");
     options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
     options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));

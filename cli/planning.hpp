@@ -21,7 +21,8 @@ struct Prepared {
     onnx::LoadedModel model;
     platform::Platform platform;
     cost::FrozenProblem frozen;
-    std::int64_t stages = 1;  // -k, or what the platform has; never above the nodes to place
+    std::int64_t stages = 1;    // -k, or what the platform has; never above what the nodes to place can use
+    std::int64_t replicas = 1;  // --replicas, never above `stages`
 };
 
 /// --dim and --assume-size.
@@ -37,7 +38,8 @@ struct Prepared {
 /// Model, platform, measured costs and frozen problem; says when -k is above what can be filled.
 [[nodiscard]] Result<Prepared> prepare(Session& session);
 [[nodiscard]] Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Platform platform,
-                                       std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr);
+                                       std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr,
+                                       std::int64_t replicas = 1);
 
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);

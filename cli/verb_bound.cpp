@@ -26,6 +26,10 @@ struct Describe {
         return std::format("some stage must hold '{}', the slowest operator", label(witness.node));
     }
     std::string operator()(const bound::TotalWorkWitness&) const { return "all the work, shared evenly by all stages"; }
+    std::string operator()(const bound::LongestPathWitness& witness) const {
+        return std::format("{} that wait for each other, from '{}' to '{}'", report::counted(witness.nodes.size(), "operator"),
+                           label(witness.nodes.front()), label(witness.nodes.back()));
+    }
     std::string operator()(const bound::CutWitness& witness) const {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
@@ -65,18 +69,26 @@ Result<Outcome> run_bound(Session& session) {
     }
     const std::string platform = arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "";
     const std::string costs = arguments.costs ? std::format(" --costs {}", shell_word(*arguments.costs)) : "";
-    terminal.hint(std::format("sluice plan {}{}{} -k {}", shell_word(*arguments.model), platform, costs, prepared->stages));
+    terminal.hint(std::format("sluice plan {}{}{} -k {}{}{}", shell_word(*arguments.model), platform, costs, prepared->stages,
+                              prepared->replicas > 1 ? std::format(" --replicas {}", prepared->replicas) : "",
+                              options.objective == cost::Objective::latency ? " --objective latency" : ""));
     if (arguments.json) return Outcome{text};
 
     const bound::Certificate& certificate = proven->certificate;
+    const bool latency = certificate.objective == cost::Objective::latency;
     const double seconds = std::chrono::duration<double>(certificate.value).count();
+    const std::string shared = certificate.max_replicas > 1 ? std::format(", up to {} of them a stage,", certificate.max_replicas) : "";
     return Outcome{
-        std::format("{} on {}: every partition into at most {} has a stage of {} or more\n\n",
-                    report::printable(prepared->model.graph.name()), report::printable(prepared->platform.name),
-                    report::counted(static_cast<std::size_t>(certificate.stages), "stage"), to_text(certificate.value)) +
+        std::format("{} on {}: every partition {} at most {}{} {} {} or more\n\n", report::printable(prepared->model.graph.name()),
+                    report::printable(prepared->platform.name), shared.empty() ? "into" : "on",
+                    report::counted(static_cast<std::size_t>(certificate.stages), shared.empty() ? "stage" : "device"), shared,
+                    latency          ? "needs for one input"
+                    : shared.empty() ? "has a stage of"
+                                     : "has a stage that takes an input every",
+                    to_text(certificate.value)) +
         report::facts_text(
             {{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
-             {"throughput", seconds > 0 ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
+             {"throughput", seconds > 0 && !latency ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
              {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
              {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
                                      session.seconds())}})};

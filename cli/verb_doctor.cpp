@@ -57,7 +57,7 @@ Result<std::string> self_test() {
     auto report = solve::verify(model->graph, plan, &result->certificate);
     if (!report.valid) return fail(std::move(report.failures.front()));
     return std::format("a chain in {}: plan and certificate verified, gap {}", report::counted(plan.stages.size(), "stage"),
-                       report::percent(gap_of(plan.predicted.bottleneck, result->certificate.value)));
+                       report::percent(gap_of(objective_value(plan), result->certificate.value)));
 }
 
 Result<std::string> check_cache() {

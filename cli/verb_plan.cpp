@@ -38,7 +38,7 @@ Result<Outcome> run_plan(Session& session) {
     }
 
     Outcome outcome{arguments.json ? plan::to_json_text(plan) : report::plan_text(plan, prepared->model.graph)};
-    const double gap = plan.bound ? gap_of(plan.predicted.bottleneck, plan.bound->value) : 1;
+    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
     if (arguments.require_gap && gap > *arguments.require_gap) {
         terminal.warn(
             std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));

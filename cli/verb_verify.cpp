@@ -33,15 +33,14 @@ Result<Outcome> run_verify(Session& session) {
     if (report.valid && plan.bound && !arguments.certificate) session.terminal.say("the bound was not checked: no certificate was given");
     if (arguments.json) return Outcome{json::to_file_text(verdict_json(report)), code};
     if (!report.valid) return Outcome{"", code};
-    return Outcome{
-        std::format("{}: the plan holds, {}\n", report::printable(model), report::counted(plan.stages.size(), "stage")) +
-            report::facts_text(
-                {{"bottleneck", to_text(plan.predicted.bottleneck)},
-                 {"bound", plan.bound ? std::format("{} ({}, {})", to_text(plan.bound->value), report::printable(plan.bound->kind),
-                                                    report.certified ? "certificate checked" : "not checked")
-                                      : "none"},
-                 {"gap", plan.bound ? report::percent(gap_of(plan.predicted.bottleneck, plan.bound->value)) : ""}}),
-        code};
+    return Outcome{std::format("{}: the plan holds, {}\n", report::printable(model), report::counted(plan.stages.size(), "stage")) +
+                       report::facts_text({{"bottleneck", to_text(plan.predicted.bottleneck)},
+                                           {"bound", plan.bound ? std::format("{} ({}, {})", to_text(plan.bound->value),
+                                                                              report::printable(plan.bound->kind),
+                                                                              report.certified ? "certificate checked" : "not checked")
+                                                                : "none"},
+                                           {"gap", plan.bound ? report::percent(gap_of(objective_value(plan), plan.bound->value)) : ""}}),
+                   code};
 }
 
 }  // namespace sluice::cli

@@ -88,7 +88,7 @@ public:
     /// The best certificate above the floor, if any.
     std::optional<Certificate> run();
     [[nodiscard]] Certificate certificate(CutWitness witness, Duration value) const {
-        return {problem_.fingerprint, {}, options_.stages, options_.max_replicas, value, std::move(witness)};
+        return {problem_.fingerprint, {}, options_.stages, options_.max_replicas, value, std::move(witness), options_.objective};
     }
     [[nodiscard]] Termination termination() const { return {reason_, seconds(), flows_}; }
 

@@ -18,6 +18,7 @@ using namespace fields;
 constexpr std::string_view kLargestOperator = "largest-operator";
 constexpr std::string_view kTotalWork = "total-work";
 constexpr std::string_view kAnchoredCut = "anchored-cut";
+constexpr std::string_view kLongestPath = "longest-path";
 
 ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
 
@@ -34,6 +35,12 @@ ordered_json to_json(const CutWitness& witness) {
             {"in", witness.in},         {"out", witness.out},
             {"theta", witness.theta},   {"arcs", std::move(arcs)},
             {"flows", std::move(flows)}};
+}
+
+ordered_json to_json(const LongestPathWitness& witness) {
+    ordered_json nodes = ordered_json::array();
+    for (NodeId node : witness.nodes) nodes.push_back(node.index());
+    return {{"type", kLongestPath}, {"nodes", std::move(nodes)}};
 }
 
 Result<CutWitness> read_cut(const Node& node) {
@@ -73,12 +80,27 @@ Result<CutWitness> read_cut(const Node& node) {
     return witness;
 }
 
+Result<LongestPathWitness> read_path(const Node& node) {
+    if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
+    const auto nodes = read_array(node, "nodes");
+    if (!nodes) return fail(nodes.error());
+    LongestPathWitness witness;
+    for (const Node& item : **nodes) {
+        const auto index = item.as_int();
+        if (!index) return fail(index.error());
+        if (*index < 0 || *index > kLargestIndex) return wrong(item, std::format("{} is no node: 0 to {} are", *index, kLargestIndex));
+        witness.nodes.emplace_back(static_cast<std::size_t>(*index));
+    }
+    return witness;
+}
+
 Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
     if (*type == kLinearProgram) return read_linear_program(node);
     if (*type == kSolverClaim) return read_solver_claim(node);
+    if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
         return TotalWorkWitness{};
@@ -89,8 +111,8 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
-                                   kTotalWork, kAnchoredCut, kLinearProgram, kSolverClaim));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
+                                   kTotalWork, kLongestPath, kAnchoredCut, kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
@@ -109,6 +131,7 @@ std::string to_json_text(const Certificate& certificate, bool certified) {
         {"model", certificate.model},
         {"stages", certificate.stages},
         {"max_replicas", certificate.max_replicas},
+        {"objective", cost::to_text(certificate.objective)},
         {"bound", {{"value_ps", certificate.value.count()}, {"kind", certificate.kind()}, {"certified", certified}}},
     };
     document["witness"] = std::visit([](const auto& witness) { return to_json(witness); }, certificate.witness);
@@ -117,7 +140,8 @@ std::string to_json_text(const Certificate& certificate, bool certified) {
 
 Result<Certificate> read_certificate(const Node& document) {
     if (auto right = document.expect_format(kCertificateFormat); !right) return fail(right.error());
-    if (auto known = document.expect_keys({"format", "problem", "model", "stages", "max_replicas", "bound", "witness"}); !known)
+    if (auto known = document.expect_keys({"format", "problem", "model", "stages", "max_replicas", "objective", "bound", "witness"});
+        !known)
         return fail(known.error());
     Certificate certificate;
     for (const auto& [key, to] :
@@ -132,6 +156,13 @@ Result<Certificate> read_certificate(const Node& document) {
     const auto replicas = read_integer(document, "max_replicas", 1, kLargest);
     if (!replicas) return fail(replicas.error());
     certificate.max_replicas = *replicas;
+    if (document.find("objective")) {  // files from before there was a choice have none: throughput
+        const auto text = read_text(document, "objective");
+        if (!text) return fail(text.error());
+        const auto objective = cost::objective_of(*text);
+        if (!objective) return wrong(document, std::format("unknown objective '{}': expected 'throughput' or 'latency'", *text));
+        certificate.objective = *objective;
+    }
 
     const auto witness = document.get("witness");
     if (!witness) return fail(witness.error());

@@ -1,4 +1,5 @@
-// A lower bound on the bottleneck of every partition, with what makes it checkable (design §5). File: `sluice.certificate/1` JSON.
+// A lower bound on the bottleneck (or the latency) of every partition, with what makes it checkable (design §5). File:
+// `sluice.certificate/1` JSON.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "sluice/base/ids.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/cost/objective.hpp"
 
 namespace sluice::bound {
 
@@ -27,6 +29,13 @@ struct LargestOperatorWitness {
 /// All work, and what cannot fit in all fast memories together, shared by at most k devices.
 struct TotalWorkWitness {
     friend bool operator==(const TotalWorkWitness&, const TotalWorkWitness&) = default;
+};
+
+/// Of the latency alone: a path of the graph, each node on its fastest class. The stages it passes follow each other on a path of the stage
+/// graph, each once (that graph has no cycle), and each takes at least the work of its nodes.
+struct LongestPathWitness {
+    std::vector<NodeId> nodes;
+    friend bool operator==(const LongestPathWitness&, const LongestPathWitness&) = default;
 };
 
 /// Anchored minimum cut (notes/inference 7.1): the stage that holds `anchor` costs at least the value of this flow.
@@ -70,7 +79,8 @@ struct SolverClaimWitness {
     friend bool operator==(const SolverClaimWitness&, const SolverClaimWitness&) = default;
 };
 
-using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LinearProgramWitness, SolverClaimWitness>;
+using Witness =
+    std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, LinearProgramWitness, SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -79,6 +89,9 @@ struct Certificate {
     std::int64_t max_replicas = 1;  // the bound says nothing about a partition with a stage on more devices than this
     Duration value{0};
     Witness witness;
+    // Latency: no partition has a latency below the value. Replicas do not change a latency, so max_replicas is 1 and the bound holds for
+    // any number: take the replicas away and the bottleneck, which every witness bounds, is a stage's whole time, so at most the latency.
+    cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
     /// "combinatorial", "cut", "exact-lp" or "solver-claimed".

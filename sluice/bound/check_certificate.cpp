@@ -70,6 +70,7 @@ struct Claim {
     const StageProblem& problem;
     std::int64_t devices;   // that serve all stages together
     std::int64_t replicas;  // that serve one stage, at most
+    cost::Objective objective;
 };
 
 Proof prove(const Claim& claim, const LargestOperatorWitness& witness) {
@@ -100,6 +101,22 @@ Proof prove(const Claim& claim, const TotalWorkWitness&) {
         if (excess > 0) total += ceil_divide(excess * kPicosecondsPerSecond, floor->rate);
     }
     return {ceil_divide(total, claim.devices), std::nullopt};
+}
+
+Proof prove(const Claim& claim, const LongestPathWitness& witness) {
+    if (claim.objective != cost::Objective::latency) return no_proof("a path bounds the latency, not the bottleneck");
+    const StageProblem& problem = claim.problem;
+    Wide total = 0;
+    for (std::size_t i = 0; i < witness.nodes.size(); ++i) {
+        const NodeId node = witness.nodes[i];
+        if (!node.valid() || node.index() >= problem.node_count())
+            return no_proof(std::format("the path names node {}, the problem has {}", node.index(), problem.node_count()));
+        // Nodes are numbered in a topological order and every successor comes later, so no node is there twice.
+        if (i > 0 && !std::ranges::binary_search(problem.successors[witness.nodes[i - 1].index()], node))
+            return no_proof(std::format("node {} does not follow node {}", node.index(), witness.nodes[i - 1].index()));
+        total += least_work(problem, node.index()).value_or(0);
+    }
+    return {total, std::nullopt};
 }
 
 /// Walks the arcs of the cut's network in their numbering (docs/formats/certificate.md) and books the witness's flow on them.
@@ -204,12 +221,15 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (certificate.stages < 1) objections.push_back(objection(std::format("{} stages: at least 1 is needed", certificate.stages)));
     if (certificate.max_replicas < 1)
         objections.push_back(objection(std::format("{} replicas: at least 1 is needed", certificate.max_replicas)));
+    if (certificate.objective == cost::Objective::latency && certificate.max_replicas != 1)
+        objections.push_back(
+            objection(std::format("{} replicas: a bound on the latency is for 1 and so for any", certificate.max_replicas)));
     if (certificate.value < Duration{0}) objections.push_back(objection("the bound is negative"));
     const std::int64_t devices = devices_of(problem, certificate.stages);
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));
     if (!objections.empty()) return objections;
 
-    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices)};
+    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective};
     const Proof proof = std::visit([&](const auto& witness) { return prove(claim, witness); }, certificate.witness);
     if (proof.fault) return {*proof.fault};
     if (certificate.value.count() > proof.bound)

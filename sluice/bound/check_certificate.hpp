@@ -10,7 +10,8 @@
 namespace sluice::bound {
 
 /// Empty: every partition of `problem` on at most certificate.stages devices, none of its stages on more than certificate.max_replicas, has
-/// a bottleneck of at least certificate.value. The model's fingerprint is for the caller to compare: the problem does not know it.
+/// a bottleneck of at least certificate.value; for the objective latency: every partition, whatever its replicas, a latency of at least
+/// that. The model's fingerprint is for the caller to compare: the problem does not know it.
 [[nodiscard]] std::vector<Diagnostic> check_certificate(const cost::StageProblem& problem, const Certificate& certificate);
 
 }  // namespace sluice::bound

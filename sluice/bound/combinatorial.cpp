@@ -33,6 +33,27 @@ Wide total(const cost::StageProblem& problem, const Relaxation& relaxation) {
     return excess > 0 ? sum + ceil_divide(excess * 1'000'000'000'000, relaxation.rate.bytes_per_second) : sum;
 }
 
+struct Path {
+    Wide work = 0;
+    std::vector<NodeId> nodes;
+};
+/// The heaviest path; nodes of a problem are in topological order.
+Path longest_path(const cost::StageProblem& problem, const Relaxation& relaxation) {
+    Path path;
+    std::vector<Wide> until(problem.node_count());
+    std::vector<NodeId> before(problem.node_count());
+    NodeId last;
+    for (std::size_t v = 0; v < problem.node_count(); ++v) {
+        for (NodeId u : problem.predecessors[v])
+            if (!before[v].valid() || until[u.index()] > until[before[v].index()]) before[v] = u;
+        until[v] = relaxation.work[v] + (before[v].valid() ? until[before[v].index()] : 0);
+        if (!last.valid() || until[v] > path.work) path.work = until[v], last = NodeId(v);
+    }
+    for (; last.valid(); last = before[last.index()]) path.nodes.push_back(last);
+    std::ranges::reverse(path.nodes);
+    return path;
+}
+
 }  // namespace
 
 Result<BoundResult> prove_combinatorial(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits&) {
@@ -54,6 +75,12 @@ Result<BoundResult> prove_combinatorial(const cost::StageProblem& problem, const
         .max_replicas = options.max_replicas,
         .value = Duration{static_cast<std::int64_t>(std::max(of_largest, of_total))},
         .witness = of_largest > of_total ? Witness{LargestOperatorWitness{NodeId(largest)}} : Witness{TotalWorkWitness{}}};
+    result.certificate.objective = options.objective;
+    if (options.objective == cost::Objective::latency)
+        if (Path path = longest_path(problem, relaxation); path.work > result.certificate.value.count()) {
+            result.certificate.value = Duration{static_cast<std::int64_t>(path.work)};
+            result.certificate.witness = LongestPathWitness{std::move(path.nodes)};
+        }
     result.termination.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     result.termination.evaluations = 1;
     if (options.enough && result.certificate.value >= *options.enough) result.termination.reason = StopReason::optimal;

@@ -8,6 +8,7 @@
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate.hpp"
+#include "sluice/cost/objective.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
 namespace sluice::bound {
@@ -15,8 +16,11 @@ namespace sluice::bound {
 struct BoundOptions {
     std::int64_t stages = 1;
     int threads = 1;
-    std::optional<Duration> enough = {};     // the best known bottleneck: nothing above it can be proven
-    std::int64_t max_replicas = 1;           // of a stage: the bound holds for partitions with no more
+    std::optional<Duration> enough = {};  // the best known bottleneck: nothing above it can be proven
+    std::int64_t max_replicas = 1;        // of a stage: the bound holds for partitions with no more
+    // Latency: of the bounds on the bottleneck each is one on the latency too, when made for a single replica (certificate.hpp);
+    // max_replicas is 1 then. Only `combinatorial` and `auto` look further. Who calls marks the certificate.
+    cost::Objective objective = cost::Objective::throughput;
     Bytes memory{std::int64_t{4} << 30};     // that exact search may use for its states
     const Blackboard* other_side = nullptr;  // the best bottleneck found meanwhile; null where results must not depend on timing
 };

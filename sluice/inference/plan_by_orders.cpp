@@ -99,9 +99,10 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
                                      std::span<const OrderKind> perturbed, const PlannerOptions& options, Observer& observer,
                                      const Limits& limits) {
     if (options.stages < 1) return fail(usage_error(std::format("{} stages: at least 1 is needed", options.stages)));
+    if (options.max_replicas < 1) return fail(usage_error(std::format("{} replicas: at least 1 is needed", options.max_replicas)));
     if (problem.node_count() == 0) return fail(input_error("nothing to plan: the model has no operators"));
     if (auto proof = prove_infeasible(problem, options.stages)) return fail(*std::move(proof));
-    if (auto possible = search::sliceable(problem, options.stages); !possible) return fail(possible.error());
+    if (auto possible = search::sliceable(problem, options.stages, options.max_replicas); !possible) return fail(possible.error());
 
     const auto began = std::chrono::steady_clock::now();
     const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
@@ -153,8 +154,11 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         // The first order alone, so that the others have an incumbent to be cut off by.
         const auto batch = static_cast<std::size_t>(std::min<std::int64_t>(done == 0 ? 1 : kBatch, wanted - done));
         std::array<std::optional<cost::Partition>, kBatch> found;
-        const search::SliceOptions slicing{
-            .stages = options.stages, .below = best, .at_least = options.good_enough.value_or(Duration{0}), .limits = &limits};
+        const search::SliceOptions slicing{.stages = options.stages,
+                                           .max_replicas = options.max_replicas,
+                                           .below = best,
+                                           .at_least = options.good_enough.value_or(Duration{0}),
+                                           .limits = &limits};
         const auto evaluate = [&](std::size_t slot, std::optional<search::Slicer>& slicer) {
             if (search::must_stop(limits)) return;
             if (!slicer) slicer.emplace(problem);
@@ -187,7 +191,8 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         if (!rough) {
             // Hard memory or several classes: one sweep at any price, which only Ctrl-C may cut short.
             const Limits patient{.deadline = {}, .evaluations = {}, .stop = limits.stop};
-            rough = slicers[0]->slice(order, {.stages = options.stages, .at_least = kLargestTotal * 4, .limits = &patient});
+            rough = slicers[0]->slice(
+                order, {.stages = options.stages, .max_replicas = options.max_replicas, .at_least = kLargestTotal * 4, .limits = &patient});
         }
         if (rough) take(*std::move(rough), "any slicing");
     }

@@ -9,6 +9,7 @@
 #include "sluice/base/blackboard.hpp"
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
+#include "sluice/cost/objective.hpp"
 #include "sluice/cost/partition.hpp"
 
 namespace sluice::search {
@@ -17,8 +18,7 @@ struct Refutation;
 
 namespace sluice::inference {
 
-/// What a plan is to be best at; the other decides between equals.
-enum class Objective { throughput, latency };
+using cost::Objective;
 
 /// Shares of a generation of a biased random-key genetic algorithm (Goncalves and Resende 2011).
 struct GeneticShares {

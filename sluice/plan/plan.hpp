@@ -11,6 +11,7 @@
 
 #include "sluice/base/stop.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/cost/objective.hpp"
 #include "sluice/cost/partition.hpp"
 #include "sluice/graph/graph.hpp"
 #include "sluice/platform/platform.hpp"
@@ -76,6 +77,7 @@ struct Plan {
     std::vector<PlannedStage> stages;
     std::vector<OperatorReference> replicated;
     Predicted predicted;
+    cost::Objective objective = cost::Objective::throughput;  // what it was optimised for; bound and gap are on that
     std::optional<BoundClaim> bound;
     std::string method;
     std::vector<std::pair<std::string, std::string>> options;  // of the method; names distinct
@@ -84,6 +86,11 @@ struct Plan {
     std::string limit;  // which limit ended it, in words ("--time 10 s"); empty: none
     friend bool operator==(const Plan&, const Plan&) = default;
 };
+
+/// What bound and gap are held against: the bottleneck, or the latency.
+[[nodiscard]] inline Duration objective_value(const Plan& plan) {
+    return plan.objective == cost::Objective::latency ? plan.predicted.latency : plan.predicted.bottleneck;
+}
 
 /// The stages of a partition as the plan names them, with predicted costs.
 [[nodiscard]] Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,

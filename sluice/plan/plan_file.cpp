@@ -33,7 +33,7 @@ std::optional<double> throughput_of(const Plan& plan) {
 }
 std::optional<double> gap_of(const Plan& plan) {
     if (!plan.bound) return std::nullopt;
-    return sluice::gap_of(plan.predicted.bottleneck, plan.bound->value);
+    return sluice::gap_of(objective_value(plan), plan.bound->value);
 }
 
 // --- writing ---------------------------------------------------------------------------------------------------------
@@ -235,9 +235,9 @@ void read_termination(const Members& members, Plan& plan) {
 }
 
 Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
-    const Members members(document,
-                          {"format", "job", "model", "platform", "k", "cost_source", "costs", "method", "options", "seed", "predicted",
-                           "bound", "gap", "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
+    const Members members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
+                                     "method",      "options", "seed",        "objective", "predicted",  "bound",       "gap",
+                                     "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
                           failure);
     Plan plan;
     plan.job = members.text("job");
@@ -253,6 +253,14 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     plan.method = members.text("method");
     for (const auto& [name, value] : members.object("options")) plan.options.emplace_back(name, members.take(value.as_string()));
     plan.seed = static_cast<std::uint64_t>(members.take(members.node("seed").as_count()));
+    if (const json::Node* objective = document.find("objective"); objective && !failure) {  // absent in older files: throughput
+        const std::string text = members.text("objective");
+        if (const auto known = cost::objective_of(text))
+            plan.objective = *known;
+        else
+            members.refuse(
+                input_error(std::format("'{}' is no objective: 'throughput' and 'latency' are", text)).at(members.where("objective")));
+    }
     plan.predicted = read_predicted(members.node("predicted"), failure);
     if (!members.is_null("bound")) plan.bound = read_bound(members.node("bound"), failure);
     read_termination(members, plan);
@@ -266,7 +274,8 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
                             {"bottleneck_ps", "throughput_per_s", "latency_ps", "iteration_ps", "peak_memory_bytes"}, failure);
     const auto throughput = throughput_of(plan);
     predicted.agree("throughput_per_s", throughput, throughput.value_or(0), "1 s over 'bottleneck_ps'");
-    members.agree("gap", gap_of(plan), 1, "'bound' and 'bottleneck_ps'");
+    members.agree("gap", gap_of(plan), 1,
+                  plan.objective == cost::Objective::latency ? "'bound' and 'latency_ps'" : "'bound' and 'bottleneck_ps'");
     return plan;
 }
 
@@ -292,6 +301,7 @@ std::string to_json_text(const Plan& plan) {
         {"method", plan.method},
         {"options", std::move(options)},
         {"seed", plan.seed},
+        {"objective", cost::to_text(plan.objective)},
         {"predicted",
          {{"bottleneck_ps", plan.predicted.bottleneck.count()},
           {"throughput_per_s", or_null(throughput_of(plan))},

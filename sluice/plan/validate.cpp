@@ -96,9 +96,9 @@ private:
             complain(std::format("no bound is of kind '{}'", bound.kind));
         if (bound.certified && bound.kind == kSolverClaimed) complain("a bound that only a solver claims is never certified");
         if (bound.value < Duration(0)) complain(std::format("the bound is {} ps, below zero", bound.value.count()));
-        if (bound.value > plan_.predicted.bottleneck)
-            complain(std::format("the bound, {} ps, exceeds the plan's own bottleneck, {} ps", bound.value.count(),
-                                 plan_.predicted.bottleneck.count()));
+        if (const Duration value = objective_value(plan_); bound.value > value)
+            complain(std::format("the bound, {} ps, exceeds the plan's own {}, {} ps", bound.value.count(),
+                                 plan_.objective == cost::Objective::latency ? "latency" : "bottleneck", value.count()));
     }
 
     const Plan& plan_;

@@ -95,13 +95,14 @@ std::string facts_text(const std::vector<std::pair<std::string, std::string>>& f
 std::string plan_text(const plan::Plan& plan, const graph::Graph& graph) {
     const double seconds = std::chrono::duration<double>(plan.predicted.bottleneck).count();
     std::vector<std::pair<std::string, std::string>> facts{
+        {"objective", plan.objective == cost::Objective::latency ? "latency: bound and gap are on it" : ""},
         {"bottleneck", plan.stages.empty() ? "" : std::format("{}, stage {}", to_text(plan.predicted.bottleneck), slowest_stage(plan))},
         {"throughput", seconds > 0 ? rate_text(1 / seconds) + " inferences/s" : ""},
         {"latency", to_text(plan.predicted.latency)},
         {"memory", std::format("{} at most on one device", to_text(plan.predicted.peak_memory))}};
     if (plan.bound) {
         facts.emplace_back("bound", bound_text(*plan.bound));
-        facts.emplace_back("gap", percent(gap_of(plan.predicted.bottleneck, plan.bound->value)));
+        facts.emplace_back("gap", percent(gap_of(objective_value(plan), plan.bound->value)));
     }
     facts.emplace_back(
         "stopped", std::format("{}; {:.2f} s, {}", why_stopped(plan.termination, plan.limit), plan.termination.seconds,

@@ -19,8 +19,9 @@ __extension__ typedef __int128 Wide;
 
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kNoLimit =
-    4 * kLargestTotal.count() - 1;                           // above every cost: works, transfers and spill each stay below kLargestTotal
-constexpr std::size_t kLargestTable = std::size_t{1} << 22;  // states times positions
+    4 * kLargestTotal.count() - 1;                            // above every cost: works, transfers and spill each stay below kLargestTotal
+constexpr std::size_t kLargestTable = std::size_t{1} << 22;   // states times positions
+constexpr std::int64_t kMostDevices = std::int64_t{1} << 30;  // more are never asked for: plan::kMostDevices
 constexpr std::size_t kStepsBetweenPolls = std::size_t{1} << 14;
 
 std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
@@ -35,10 +36,11 @@ struct DeviceStates {
     std::size_t count = 1;     // of states; 0: too many
 };
 
-DeviceStates device_states(const cost::StageProblem& problem, std::int64_t stages) {
+DeviceStates device_states(const cost::StageProblem& problem, std::int64_t stages, std::int64_t max_replicas) {
     DeviceStates states;
     // More stages than nodes are never used.
-    const std::int64_t most = std::min<std::int64_t>(stages, static_cast<std::int64_t>(problem.node_count()));
+    const auto useful = static_cast<Wide>(problem.node_count()) * max_replicas;
+    const auto most = static_cast<std::int64_t>(std::min<Wide>(std::min(stages, kMostDevices), useful));
     std::int64_t sum = 0;
     for (const auto& device : problem.classes) {
         states.capacity.push_back(std::clamp<std::int64_t>(device.count, 0, most));
@@ -59,8 +61,8 @@ DeviceStates device_states(const cost::StageProblem& problem, std::int64_t stage
 
 }  // namespace
 
-Result<void> sliceable(const cost::StageProblem& problem, std::int64_t stages) {
-    const DeviceStates states = device_states(problem, stages);
+Result<void> sliceable(const cost::StageProblem& problem, std::int64_t stages, std::int64_t max_replicas) {
+    const DeviceStates states = device_states(problem, stages, max_replicas);
     if (states.count != 0 && (states.count == 1 || states.count <= kLargestTable / (problem.node_count() + 1))) return {};
     std::string counts;
     for (std::size_t c = 0; c < states.capacity.size(); ++c)
@@ -132,6 +134,11 @@ struct Slicer::Scratch {
         return ceil_divide(total, devices);
     }
     bool poll() { return limits && must_stop(*limits); }
+    void set_up(const SliceOptions& options) {
+        limits = options.limits;
+        states = device_states(problem, options.stages, options.max_replicas);
+        replicas = std::clamp<std::int64_t>(options.max_replicas, 1, std::max<std::int64_t>(states.total, 1));
+    }
 
     const cost::StageProblem& problem;
     std::size_t classes;
@@ -145,9 +152,10 @@ struct Slicer::Scratch {
     std::vector<std::int64_t> work;                                   // class-major; -1: not supported
     std::vector<std::int64_t> rest;                                   // least work from this position on
     std::vector<std::int64_t> rest_parameters;                        // bytes of the weights with a user from this position on
-    std::int64_t floor = 0;                                           // below every bottleneck of this order
+    std::int64_t floor = 0;                                           // below every segment's cost: the largest node
     // Of the DP
     DeviceStates states;
+    std::int64_t replicas = 1;                 // devices of one segment, at most
     std::vector<std::int64_t> used_elsewhere;  // per state: devices of all classes but the largest
     std::vector<State> table;                  // state-major, so that a scan walks memory in order
     std::vector<Start> starts;
@@ -232,12 +240,15 @@ void Slicer::Scratch::lay_out(std::span<const NodeId> order) {
     }
 }
 
-/// Calls on_segment(r, class, cost) for every segment [left, r) of cost <= threshold; keeps `next`. False: told to stop.
+/// Calls on_segment(r, class, cost, devices) for every segment [left, r) of cost <= threshold on so many devices, the fewest, and no more
+/// than there may be; keeps `next`. False: told to stop.
 template <bool kMemory, typename OnSegment>
 bool Slicer::Scratch::scan(std::size_t left, std::int64_t threshold, OnSegment&& on_segment) {
     const std::size_t n = problem.node_count();
     const auto key = static_cast<std::int32_t>(left);
     const bool serial = problem.model == StageModel::serial;
+    const std::int64_t limit =
+        threshold > kNoLimit / replicas ? kNoLimit : threshold * replicas;  // of a segment on all devices it may have
     std::int64_t in = 0, out = 0, parameters = 0, held = 0, alive = 0, highest = 0;
     std::ranges::fill(sums, 0);
     std::ranges::fill(spills, 0);
@@ -278,17 +289,24 @@ bool Slicer::Scratch::scan(std::size_t left, std::int64_t threshold, OnSegment&&
             }
             const std::int64_t busy = kMemory ? sums[c] + spills[c] : sums[c];
             const std::int64_t least = serial ? busy + in : std::max(busy, in);
-            if (least > threshold) {
-                next = std::min(next, least);
+            if (least > limit) {
+                next = std::min(next, ceil_divide(least, replicas));
                 continue;
             }
             active[c] = 1;
             any = true;
             const std::int64_t cost = serial ? least + out : std::max(least, out);
-            if (cost > threshold)
+            if (cost <= threshold) {
+                on_segment(j + 1, c, cost, 1);
+                continue;
+            }
+            if (replicas == 1) {  // without a division: the hot path
                 next = std::min(next, cost);
-            else
-                on_segment(j + 1, c, cost);
+                continue;
+            }
+            const std::int64_t devices = cost > limit ? replicas + 1 : ceil_divide(cost, threshold);
+            next = std::min(next, ceil_divide(cost, devices - 1));  // from there on it needs fewer
+            if (devices <= replicas) on_segment(j + 1, c, ceil_divide(cost, devices), devices);
         }
         if (!any) break;
     }
@@ -316,29 +334,32 @@ Slicer::Scratch::Sweep Slicer::Scratch::sweep(std::int64_t threshold) {
                 starts.push_back({s, state.used, state.worst});
         }
         if (starts.empty()) continue;
-        const bool went_on = scan<kMemory>(left, threshold, [&](std::size_t right, std::size_t device, std::int64_t cost) {
-            const auto relax = [&](const Start& start) {
-                std::size_t to = start.state;
-                std::int64_t used = start.used;
-                if (kSingle || device == states.last) {
-                    if (++used > states.capacity[states.last]) return;
-                } else {
-                    const std::size_t digit = start.state / states.stride[device] % static_cast<std::size_t>(states.capacity[device] + 1);
-                    if (static_cast<std::int64_t>(digit) == states.capacity[device]) return;
-                    to += states.stride[device];
-                }
-                if (!kSingle && over_total(to, used)) return;
-                State& state = table[to * row + right];
-                const std::int64_t worst = std::max(start.worst, cost);
-                if (used > state.used || (used == state.used && worst >= state.worst)) return;
-                state = {worst, static_cast<std::int32_t>(used), static_cast<std::uint32_t>(left), static_cast<std::uint32_t>(start.state),
-                         static_cast<std::uint32_t>(device)};
-            };
-            if constexpr (kSingle)
-                relax(starts.front());
-            else
-                for (const Start& start : starts) relax(start);
-        });
+        const bool went_on =
+            scan<kMemory>(left, threshold, [&](std::size_t right, std::size_t device, std::int64_t share, std::int64_t devices) {
+                const auto relax = [&](const Start& start) {
+                    std::size_t to = start.state;
+                    std::int64_t used = start.used;
+                    if (kSingle || device == states.last) {
+                        used += devices;
+                        if (used > states.capacity[states.last]) return;
+                    } else {
+                        const std::size_t digit =
+                            start.state / states.stride[device] % static_cast<std::size_t>(states.capacity[device] + 1);
+                        if (static_cast<std::int64_t>(digit) + devices > states.capacity[device]) return;
+                        to += states.stride[device] * static_cast<std::size_t>(devices);
+                    }
+                    if (!kSingle && over_total(to, used)) return;
+                    State& state = table[to * row + right];
+                    const std::int64_t worst = std::max(start.worst, share);
+                    if (used > state.used || (used == state.used && worst >= state.worst)) return;
+                    state = {worst, static_cast<std::int32_t>(used), static_cast<std::uint32_t>(left),
+                             static_cast<std::uint32_t>(start.state), static_cast<std::uint32_t>(device)};
+                };
+                if constexpr (kSingle)
+                    relax(starts.front());
+                else
+                    for (const Start& start : starts) relax(start);
+            });
         if (!went_on) return Sweep::stopped;
     }
     return best_end() ? Sweep::found : Sweep::none;
@@ -362,10 +383,16 @@ cost::Partition Slicer::Scratch::trace(std::span<const NodeId> order) const {
     const std::size_t row = problem.node_count() + 1;
     cost::Partition partition;
     std::size_t right = problem.node_count();
-    for (const State* state = best_end(); right > 0; state = &table[state->from_state * row + right]) {
+    for (const State* state = best_end(); right > 0;) {
         const auto segment = order.subspan(state->from, right - state->from);
-        partition.stages.push_back({{segment.begin(), segment.end()}, ClassId(state->device), 1});
+        const State* before = &table[state->from_state * row + state->from];
+        const std::size_t here = static_cast<std::size_t>(state - table.data()) / row;
+        const std::int64_t devices = state->device == states.last
+                                         ? state->used - before->used
+                                         : static_cast<std::int64_t>((here - state->from_state) / states.stride[state->device]);
+        partition.stages.push_back({{segment.begin(), segment.end()}, ClassId(state->device), devices});
         right = state->from;
+        state = before;
     }
     std::ranges::reverse(partition.stages);
     return partition;
@@ -377,10 +404,9 @@ Slicer::Slicer(Slicer&&) noexcept = default;
 Slicer& Slicer::operator=(Slicer&&) noexcept = default;
 
 std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, const SliceOptions& options) {
-    assert(options.stages >= 1 && sliceable(scratch_->problem, options.stages));
+    assert(options.stages >= 1 && options.max_replicas >= 1 && sliceable(scratch_->problem, options.stages, options.max_replicas));
     Scratch& s = *scratch_;
-    s.limits = options.limits;
-    s.states = device_states(s.problem, options.stages);
+    s.set_up(options);
     if (s.states.total <= 0) return std::nullopt;
     s.lay_out(order);
     s.used_elsewhere.assign(s.states.count, 0);
@@ -392,7 +418,8 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
     s.table.resize(s.states.count * (s.problem.node_count() + 1));
 
     // Invariant: no slicing costs less than `low`; `best` costs `high`.
-    std::int64_t low = std::max({s.floor, s.share(0, s.states.total), std::min(options.at_least.count(), kNoLimit)});
+    std::int64_t low =
+        std::max({ceil_divide(s.floor, s.replicas), s.share(0, s.states.total), std::min(options.at_least.count(), kNoLimit)});
     std::int64_t high = options.below ? options.below->count() : kNone;
     std::optional<cost::Partition> best;
     std::int64_t step = std::max<std::int64_t>(low / 4, 1);
@@ -418,15 +445,14 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
 
 std::optional<cost::Partition> Slicer::longest_segments(std::span<const NodeId> order, std::int64_t stages) {
     Scratch& s = *scratch_;
-    s.limits = nullptr;
-    s.states = device_states(s.problem, stages);
+    s.set_up({.stages = stages});
     s.lay_out(order);
     std::vector<std::int64_t> free = s.states.capacity;
     cost::Partition partition;
     for (std::size_t left = 0; left < order.size();) {
         if (static_cast<std::int64_t>(partition.stages.size()) == s.states.total) return std::nullopt;
         std::size_t right = left, device = 0;
-        const auto longest = [&](std::size_t end, std::size_t c, std::int64_t) {
+        const auto longest = [&](std::size_t end, std::size_t c, std::int64_t, std::int64_t) {
             if (free[c] > 0 && end > right) right = end, device = c;
         };
         if (s.memory)

@@ -9,6 +9,7 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
+#include "sluice/inference/latency.hpp"
 #include "sluice/inference/registry.hpp"
 #include "sluice/solve/meeting.hpp"
 
@@ -29,6 +30,8 @@ Diagnostic internal_error(std::string message) { return {DiagnosticKind::interna
 Result<void> check_options(const SolveOptions& options) {
     if (options.stages < 1 || options.stages > plan::kMostDevices)
         return fail(usage_error(std::format("{} stages asked for; 1 to {} are possible", options.stages, plan::kMostDevices)));
+    if (options.max_replicas < 1 || options.max_replicas > plan::kMostDevices)
+        return fail(usage_error(std::format("{} replicas asked for; 1 to {} are possible", options.max_replicas, plan::kMostDevices)));
     if (!(options.gap >= 0 && options.gap < 1))
         return fail(usage_error(std::format("a gap of {} asked for; it is at least 0 and below 1", options.gap)));
     if (options.seed > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
@@ -85,18 +88,18 @@ public:
                                               .until_limit = options_.until_limit,
                                               .good_enough = good_enough(),
                                               .other_side = meeting_.blackboard()};
-        auto result = planner.plan(problem_, asked, meeting_, limits);
+        auto result = inference::plan_for(planner, problem_, asked, meeting_, limits);
         if (!result) return fail(std::move(result.error()));
         if (auto faults = cost::faults_of(problem_, result->partition, options_.stages); !faults.empty())
             return fail(
                 internal_error(std::format("planner '{}' made a plan that does not hold: {}", planner.name, faults.front().message)));
         evaluations_ += result->termination.evaluations;
         cost::PartitionCost cost = cost::price(problem_, result->partition);
-        if (best_.stages.empty() || cost.bottleneck < cost_.bottleneck) {
+        if (best_.stages.empty() || better(cost, cost_, options_.objective)) {
             best_ = std::move(result->partition);
             cost_ = std::move(cost);
             winner_ = std::move(result->winner);
-            meeting_.announce("plan", cost_.bottleneck, std::nullopt, planner.name);
+            meeting_.announce("plan", value(), std::nullopt, planner.name);
         }
         return result->termination.reason;
     }
@@ -112,7 +115,7 @@ public:
         if (!planned) return fail(std::move(planned.error()));
         planner_reason_ = *planned;
         if (met()) return {};
-        prove(bound, bound_needed_for(cost_.bottleneck, options_.gap), threads_);
+        prove(bound, bound_needed_for(value(), options_.gap), threads_);
         if (met() || counted || planner_reason_ != StopReason::time || meeting_.limits().out_of_time() || meeting_.limits().interrupted())
             return {};
         auto again = plan(planner, options_.seed + 1, threads_, meeting_.limits());  // another stream: the first one's numbers are spent
@@ -148,9 +151,9 @@ public:
         for (Certificate& certificate : certificates_) {
             certificate.model = options_.model;
             auto objections = bound::check_certificate(problem_, certificate);
-            if (objections.empty() && !best_.stages.empty() && certificate.value > cost_.bottleneck)
+            if (objections.empty() && !best_.stages.empty() && certificate.value > value())
                 objections.push_back(internal_error(
-                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), cost_.bottleneck.count())));
+                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), value().count())));
             if (objections.empty()) {
                 certificate_ = std::move(certificate);
                 certified_ = true;
@@ -164,18 +167,19 @@ public:
         certificate_ = {.problem = problem_.fingerprint,
                         .model = options_.model,
                         .stages = options_.stages,
-                        .max_replicas = options_.max_replicas,
+                        .max_replicas = bounded_replicas(),
                         .value = Duration(0),
-                        .witness = bound::TotalWorkWitness{}};
+                        .witness = bound::TotalWorkWitness{},
+                        .objective = options_.objective};
         certified_ = bound::check_certificate(problem_, certificate_).empty();
     }
 
     [[nodiscard]] Termination termination(bool have_plan) const {
         Termination termination{.reason = StopReason::finished, .seconds = meeting_.seconds(), .evaluations = evaluations_};
         const auto either = [&](StopReason reason) { return (have_plan && planner_reason_ == reason) || bound_reason_ == reason; };
-        if (have_plan && certified_ && certificate_.value == cost_.bottleneck)
+        if (have_plan && certified_ && certificate_.value == value())
             termination.reason = StopReason::optimal;
-        else if (have_plan && certified_ && options_.gap > 0 && gap_of(cost_.bottleneck, certificate_.value) <= options_.gap)
+        else if (have_plan && certified_ && options_.gap > 0 && gap_of(value(), certificate_.value) <= options_.gap)
             termination.reason = StopReason::gap;
         else if (meeting_.interrupted())
             termination.reason = StopReason::interrupted;
@@ -188,7 +192,7 @@ public:
 
     SolveResult plan_result(const Planner& planner) && {
         settle_bound();
-        meeting_.announce("done", cost_.bottleneck, certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
+        meeting_.announce("done", value(), certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
         const Termination termination = this->termination(true);
         return {.partition = std::move(best_),
                 .cost = std::move(cost_),
@@ -206,6 +210,7 @@ public:
         termination.evaluations = bound_evaluations_;
         if (claim_ && claim_->value > certificate_.value) {  // who names a method wants to see what it says, marked as a claim
             claim_->model = options_.model;
+            claim_->objective = options_.objective;
             certificate_ = *std::move(claim_);
             certified_ = false;
         }
@@ -214,11 +219,19 @@ public:
     }
 
 private:
+    /// Of the best plan: what is optimised.
+    [[nodiscard]] Duration value() const { return objective_value(cost_, options_.objective); }
+    /// A bound on the latency is one without replicas (certificate.hpp).
+    [[nodiscard]] std::int64_t bounded_replicas() const {
+        return options_.objective == cost::Objective::latency ? 1 : options_.max_replicas;
+    }
+
     [[nodiscard]] bound::BoundOptions bound_options(std::optional<Duration> enough, int threads) const {
         return {.stages = options_.stages,
                 .threads = threads,
                 .enough = enough,
-                .max_replicas = options_.max_replicas,
+                .max_replicas = bounded_replicas(),
+                .objective = options_.objective,
                 .other_side = meeting_.blackboard()};
     }
 
@@ -231,6 +244,7 @@ private:
             warnings_.push_back(std::move(warning));
             return;
         }
+        result->certificate.objective = options_.objective;
         bound_reason_ = result->termination.reason;
         bound_evaluations_ = result->termination.evaluations;
         meeting_.announce("bound", std::nullopt, result->certificate.value, result->certificate.kind());
@@ -247,7 +261,7 @@ private:
     }
     [[nodiscard]] bool met() const {
         const auto bound = best_bound();
-        return bound && gap_of(cost_.bottleneck, *bound) <= options_.gap;
+        return bound && gap_of(value(), *bound) <= options_.gap;
     }
 
     const cost::StageProblem& problem_;
@@ -309,7 +323,9 @@ plan::Plan make_plan(const graph::Graph& graph, const platform::Platform& platfo
     plan::Plan plan = plan::make_plan(graph, platform, frozen, result.partition, options.stages);
     plan.bound =
         plan::BoundClaim{.value = result.certificate.value, .kind = std::string(result.certificate.kind()), .certified = result.certified};
+    plan.objective = options.objective;
     plan.method = result.method;
+    if (options.max_replicas > 1) plan.options.emplace_back("replicas", std::to_string(options.max_replicas));
     if (!result.winner.empty()) plan.options.emplace_back("winner", result.winner);
     plan.seed = options.seed;
     plan.termination = result.termination;

@@ -23,13 +23,18 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::Certificate
                              plan.model.fingerprint));
     if (certificate.stages != plan.stage_limit)
         complain(std::format("the certificate is for {} stages, the plan for {}", certificate.stages, plan.stage_limit));
-    for (std::size_t s = 0; s < plan.stages.size(); ++s)
+    const bool latency = plan.objective == cost::Objective::latency;
+    if (certificate.objective != plan.objective)
+        complain(std::format("the certificate bounds the {}, the plan is for {}", cost::to_text(certificate.objective),
+                             cost::to_text(plan.objective)));
+    // A bound on the latency holds for any replicas.
+    for (std::size_t s = 0; s < plan.stages.size() && !latency; ++s)
         if (plan.stages[s].replicas > certificate.max_replicas)
             complain(std::format("stage {} has {} replicas, the certificate holds for at most {}", s, plan.stages[s].replicas,
                                  certificate.max_replicas));
-    if (certificate.value > plan.predicted.bottleneck)
-        complain(std::format("the certificate's bound, {} ps, exceeds the plan's bottleneck, {} ps", certificate.value.count(),
-                             plan.predicted.bottleneck.count()));
+    if (const Duration value = objective_value(plan); certificate.value > value)
+        complain(std::format("the certificate's bound, {} ps, exceeds the plan's {}, {} ps", certificate.value.count(),
+                             latency ? "latency" : "bottleneck", value.count()));
     if (!plan.bound) return failures;
     if (certificate.value != plan.bound->value)
         complain(std::format("the plan claims a bound of {} ps, the certificate proves {} ps", plan.bound->value.count(),

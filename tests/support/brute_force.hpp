@@ -12,8 +12,9 @@
 
 namespace sluice::testing {
 
-/// The bottleneck of the best way to cut `order` into stages on one device each, by trying all; nullopt: none is valid.
-inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages) {
+/// The bottleneck of the best way to cut `order` into stages on up to `max_replicas` devices each, by trying all; nullopt: none is valid.
+inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages,
+                                                 std::int64_t max_replicas = 1) {
     const std::size_t n = order.size();
     std::optional<Duration> best;
     cost::Partition partition;
@@ -26,15 +27,53 @@ inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& probl
         }
         if (static_cast<std::int64_t>(partition.stages.size()) == stages) return;
         for (std::size_t right = left + 1; right <= n; ++right)
-            for (std::size_t c = 0; c < problem.classes.size(); ++c) {
-                partition.stages.push_back({.nodes = std::vector<NodeId>(order.begin() + static_cast<std::ptrdiff_t>(left),
-                                                                         order.begin() + static_cast<std::ptrdiff_t>(right)),
-                                            .device = ClassId(c)});
-                self(self, right);
-                partition.stages.pop_back();
-            }
+            for (std::size_t c = 0; c < problem.classes.size(); ++c)
+                for (std::int64_t r = 1; r <= max_replicas; ++r) {
+                    partition.stages.push_back({.nodes = std::vector<NodeId>(order.begin() + static_cast<std::ptrdiff_t>(left),
+                                                                             order.begin() + static_cast<std::ptrdiff_t>(right)),
+                                                .device = ClassId(c),
+                                                .replicas = r});
+                    self(self, right);
+                    partition.stages.pop_back();
+                }
     };
     extend(extend, 0);
+    return best;
+}
+
+/// The least latency over all acyclic partitions of a problem of at most 7 nodes, by trying all with every choice of classes; nullopt: none
+/// is valid. A hard memory limit is tested with nodes in order of number, so the result may be above the true optimum where there is one.
+inline std::optional<Duration> least_latency(const cost::StageProblem& problem, std::int64_t stages) {
+    std::optional<Duration> best;
+    cost::Partition partition;
+    const auto equip = [&](auto&& self, cost::Partition& sorted, std::size_t s) -> void {
+        if (s == sorted.stages.size()) {
+            if (!cost::faults_of(problem, sorted, stages).empty()) return;
+            const Duration latency = cost::price(problem, sorted).latency;
+            if (!best || latency < *best) best = latency;
+            return;
+        }
+        for (std::size_t c = 0; c < problem.classes.size(); ++c) {
+            sorted.stages[s].device = ClassId(c);
+            self(self, sorted, s + 1);
+        }
+    };
+    const auto divide = [&](auto&& self, std::size_t v) -> void {
+        if (v == problem.node_count()) {
+            if (auto sorted = cost::normalise(problem, partition)) equip(equip, *sorted, 0);
+            return;
+        }
+        for (std::size_t s = 0; s < partition.stages.size(); ++s) {
+            partition.stages[s].nodes.emplace_back(v);
+            self(self, v + 1);
+            partition.stages[s].nodes.pop_back();
+        }
+        if (static_cast<std::int64_t>(partition.stages.size()) == stages) return;
+        partition.stages.push_back({.nodes = {NodeId(v)}, .device = ClassId(0)});
+        self(self, v + 1);
+        partition.stages.pop_back();
+    };
+    divide(divide, 0);
     return best;
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/brute_force.hpp"
 #include "tests/support/random_problem.hpp"
 
@@ -12,11 +14,12 @@ namespace {
 using search::Slicer;
 using testing::RandomProblemOptions;
 
-void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages, RandomStream& random) {
-    const auto expected = testing::best_cut_of_order(problem, order, stages);
-    ASSERT_TRUE(search::sliceable(problem, stages));
+void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages, RandomStream& random,
+                    std::int64_t replicas = 1) {
+    const auto expected = testing::best_cut_of_order(problem, order, stages, replicas);
+    ASSERT_TRUE(search::sliceable(problem, stages, replicas));
     Slicer slicer(problem);
-    const auto found = slicer.slice(order, {.stages = stages});
+    const auto found = slicer.slice(order, {.stages = stages, .max_replicas = replicas});
     ASSERT_EQ(found.has_value(), expected.has_value());
     const auto rough = slicer.longest_segments(order, stages);
     if (rough) {
@@ -29,14 +32,15 @@ void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>
     const auto faults = cost::faults_of(problem, *found, stages);
     ASSERT_TRUE(faults.empty()) << faults.front().message;
     EXPECT_EQ(cost::price(problem, *found).bottleneck, *expected);
+    for (const cost::Stage& stage : found->stages) EXPECT_LE(stage.replicas, replicas);
 
     // The same scratch, other questions.
-    EXPECT_FALSE(slicer.slice(order, {.stages = stages, .below = *expected})) << "nothing is below the optimum";
-    const auto below =
-        slicer.slice(order, {.stages = stages, .below = *expected + Duration{1 + static_cast<std::int64_t>(random.below(20))}});
+    EXPECT_FALSE(slicer.slice(order, {.stages = stages, .max_replicas = replicas, .below = *expected})) << "nothing is below the optimum";
+    const Duration above = *expected + Duration{1 + static_cast<std::int64_t>(random.below(20))};
+    const auto below = slicer.slice(order, {.stages = stages, .max_replicas = replicas, .below = above});
     ASSERT_TRUE(below);
     EXPECT_EQ(cost::price(problem, *below).bottleneck, *expected);
-    const auto enough = slicer.slice(order, {.stages = stages, .at_least = *expected});
+    const auto enough = slicer.slice(order, {.stages = stages, .max_replicas = replicas, .at_least = *expected});
     ASSERT_TRUE(enough);
     EXPECT_EQ(cost::price(problem, *enough).bottleneck, *expected);
 }
@@ -59,6 +63,58 @@ TEST(SliceCrosscheck, EqualsBruteForceWithEverything) {
         const auto problem = testing::random_problem(random, RandomProblemOptions::everything(8), random.chance(0.5) ? stages : 0);
         expect_optimal(problem, testing::random_order(problem, random), stages, random);
     }
+}
+
+/// Of equal bottlenecks the fewest devices: no slicing on fewer is as good.
+void expect_fewest(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages, std::int64_t replicas) {
+    const auto found = Slicer(problem).slice(order, {.stages = stages, .max_replicas = replicas});
+    if (!found) return;
+    std::int64_t devices = 0;
+    for (const cost::Stage& stage : found->stages) devices += stage.replicas;
+    if (devices == 1) return;
+    const auto fewer = testing::best_cut_of_order(problem, order, devices - 1, replicas);
+    EXPECT_TRUE(!fewer || *fewer > cost::price(problem, *found).bottleneck);
+}
+
+TEST(SliceCrosscheck, ReplicasEqualBruteForce) {
+    std::size_t replicated = 0;
+    for (std::uint64_t i = 0; i < 4000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(4, i);
+        const auto stages = random.between(1, 6);
+        const auto replicas = random.between(1, 4);
+        const auto problem = testing::random_problem(random, {.max_operators = 6}, stages);
+        const auto order = testing::random_order(problem, random);
+        expect_optimal(problem, order, stages, random, replicas);
+        expect_fewest(problem, order, stages, replicas);
+        const auto found = Slicer(problem).slice(order, {.stages = stages, .max_replicas = replicas});
+        replicated += std::ranges::any_of(found->stages, [](const cost::Stage& stage) { return stage.replicas > 1; });
+    }
+    EXPECT_GT(replicated, 1000u);
+}
+
+TEST(SliceCrosscheck, ReplicasOfSeveralClassesEqualBruteForce) {
+    RandomProblemOptions options = RandomProblemOptions::everything(5);
+    options.classes = 0.8;
+    options.mixed = 0.5;
+    std::size_t both = 0;
+    for (std::uint64_t i = 0; i < 4000 && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(5, i);
+        const auto stages = random.between(1, 5);
+        const auto replicas = random.between(1, 3);
+        const auto problem = testing::random_problem(random, options, random.chance(0.5) ? stages : 0);
+        const auto order = testing::random_order(problem, random);
+        expect_optimal(problem, order, stages, random, replicas);
+        const auto found = Slicer(problem).slice(order, {.stages = stages, .max_replicas = replicas});
+        if (!found) continue;
+        const auto replicated_on = [&](std::size_t c) {
+            return std::ranges::any_of(found->stages,
+                                       [&](const cost::Stage& stage) { return stage.device.index() == c && stage.replicas > 1; });
+        };
+        both += problem.classes.size() == 2 && (replicated_on(0) || replicated_on(1)) && found->stages.size() > 1;
+    }
+    EXPECT_GT(both, 100u);
 }
 
 TEST(SliceCrosscheck, HardMemoryAndClasses) {

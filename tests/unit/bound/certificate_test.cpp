@@ -105,6 +105,39 @@ TEST(Checker, OverlapWeightsMayNotExceedTheScale) {
     EXPECT_NE(objection(problem, certificate).find("overlap with work"), std::string::npos);
 }
 
+TEST(Checker, APathBoundsTheLatencyOnly) {
+    const auto problem = chain();
+    Certificate certificate = known(problem);
+    certificate.objective = cost::Objective::latency;
+    EXPECT_EQ(objection(problem, certificate), "") << "a bound on the bottleneck is one on the latency";
+    certificate.witness = bound::LongestPathWitness{{NodeId(0), NodeId(1), NodeId(2)}};
+    EXPECT_EQ(objection(problem, certificate), "");
+    const auto with = [&](auto change) {
+        Certificate changed = certificate;
+        change(changed, std::get<bound::LongestPathWitness>(changed.witness).nodes);
+        return objection(problem, changed);
+    };
+    EXPECT_NE(with([](auto& c, auto&) { c.objective = cost::Objective::throughput; }).find("not the bottleneck"), std::string::npos);
+    EXPECT_NE(with([](auto& c, auto&) { c.max_replicas = 2; }).find("2 replicas"), std::string::npos);
+    EXPECT_NE(with([](auto& c, auto&) { c.value = Duration{10}; }).find("proves 9 ps"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { path.erase(path.begin() + 1); }).find("does not follow"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { std::ranges::reverse(path); }).find("does not follow"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { path.push_back(path.back()); }).find("does not follow"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { path.emplace_back(3); }).find("the problem has 3"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { path.emplace_back(); }).find("the problem has 3"), std::string::npos);
+    EXPECT_NE(with([](auto&, auto& path) { path.clear(); }).find("proves 0 ps"), std::string::npos);
+    SilentObserver observer;
+    const auto proven =
+        bound::find_bound("combinatorial").value()->prove(problem, {.stages = 4, .objective = cost::Objective::latency}, observer, {});
+    ASSERT_TRUE(proven);
+    EXPECT_EQ(proven->certificate, (Certificate{.problem = problem.fingerprint,
+                                                .model = {},
+                                                .stages = 4,
+                                                .value = Duration{9},
+                                                .witness = certificate.witness,
+                                                .objective = cost::Objective::latency}));
+}
+
 TEST(Checker, CombinatorialByHand) {
     const auto problem = chain();
     Certificate certificate = known(problem);
@@ -138,14 +171,28 @@ TEST(CertificateFile, RoundTrip) {
     Certificate certificate = known(problem);
     for (const bound::Witness& witness :
          {certificate.witness, bound::Witness{bound::TotalWorkWitness{}}, bound::Witness{bound::LargestOperatorWitness{NodeId(2)}},
+          bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}},
           bound::Witness{CutWitness{.anchor = NodeId(0), .scale = 48, .work = 20, .in = 10, .out = 18, .theta = 7, .flows = {}}}}) {
         certificate.witness = witness;
+        certificate.objective =
+            std::holds_alternative<bound::LongestPathWitness>(witness) ? cost::Objective::latency : cost::Objective::throughput;
         const std::string text = to_json_text(certificate, true);
         const auto again = read(text);
         ASSERT_TRUE(again) << again.error().message;
         EXPECT_EQ(*again, certificate);
         EXPECT_EQ(to_json_text(*again, true), text);
     }
+}
+
+TEST(CertificateFile, WithoutAnObjectiveIsForThroughput) {
+    const auto problem = chain();
+    std::string text = to_json_text(known(problem), true);
+    const std::string line = "\"objective\": \"throughput\",";
+    ASSERT_NE(text.find(line), std::string::npos);
+    text.erase(text.find(line), line.size());
+    const auto again = read(text);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(*again, known(problem));
 }
 
 TEST(CertificateFile, RefusesWhatItDoesNotKnow) {
@@ -169,6 +216,8 @@ TEST(CertificateFile, RefusesWhatItDoesNotKnow) {
     with("sluice.certificate/1", "sluice.certificate/2");
     with("sluice.certificate/1", "sluice.plan/1");
     with("\"stages\": 4", "\"stages\": 0");
+    with("\"throughput\"", "\"speed\"");
+    with("\"throughput\"", "1");
     with("\"stages\": 4", "\"stages\": 4.5");
     with("\"stages\": 4", "\"stages\": 99999999999999999999");
     with("\"value_ps\": 9", "\"value_ps\": -9");
