@@ -41,6 +41,11 @@ struct Describe {
     std::string operator()(const bound::SolverClaimWitness& witness) const {
         return std::format("none: the word of {}, after a search over {}", witness.solver, report::counted(witness.blocks.size(), "block"));
     }
+    std::string operator()(const bound::ExactDpWitness& witness) const {
+        std::size_t kept = 0;
+        for (const auto& level : witness.kept) kept += level.size();
+        return std::format("a complete search for anything better: {} kept", report::counted(kept, "downset"));
+    }
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "sluice/bound/certificate_exact_dp.hpp"
 #include "sluice/bound/certificate_fields.hpp"
 #include "sluice/bound/certificate_linear.hpp"
 
@@ -98,6 +99,7 @@ Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLinearProgram) return read_linear_program(node);
     if (*type == kSolverClaim) return read_solver_claim(node);
     if (*type == kLongestPath) return read_path(node);
@@ -111,14 +113,15 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
-                                   kTotalWork, kLongestPath, kAnchoredCut, kLinearProgram, kSolverClaim));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
+                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kExactDp, kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
 
 std::string_view Certificate::kind() const {
     if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
     if (std::holds_alternative<LinearProgramWitness>(witness)) return "exact-lp";
     if (std::holds_alternative<SolverClaimWitness>(witness)) return "solver-claimed";
     return "combinatorial";

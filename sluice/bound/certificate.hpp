@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -56,6 +57,27 @@ struct CutWitness {
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
+/// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
+/// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
+/// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
+struct ExactDpWitness {
+    std::int64_t scale = 1, work = 1, transfer = 1;  // scale f(S) >= work work(S) + transfer (in(S) + out(S)) + spill
+    std::vector<std::pair<NodeId, NodeId>> merges;   // in this order, each by a node of both groups
+    struct Table {                                   // of the chain of cuts (notes/bounds 2.2)
+        std::vector<NodeId> order;                   // a node of each group
+        std::int64_t theta_halves = 0;               // of the spill: 0, 1 or 2
+        bool mirrored = false;                       // types tell the last position inside, not the first missing
+        friend bool operator==(const Table&, const Table&) = default;
+    };
+    std::vector<Table> completion;
+    bool counting = false;  // counting weights were used (notes/bounds 2.3)
+    /// A downset of groups as the ascending numbers at which its membership, or the lack of it, changes against the one before it in its
+    /// level; the first one's against the empty set.
+    using Changes = std::vector<std::uint32_t>;
+    std::vector<std::vector<Changes>> kept;  // by devices used, from 1
+    friend bool operator==(const ExactDpWitness&, const ExactDpWitness&) = default;
+};
+
 /// Multipliers for rows of a linear program that every partition with a bottleneck of at most `threshold` satisfies
 /// (bound/block_program.hpp): their combination bounds the bottleneck from below, so no bottleneck is below that or threshold + 1.
 struct LinearProgramWitness {
@@ -79,8 +101,8 @@ struct SolverClaimWitness {
     friend bool operator==(const SolverClaimWitness&, const SolverClaimWitness&) = default;
 };
 
-using Witness =
-    std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, LinearProgramWitness, SolverClaimWitness>;
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ExactDpWitness, LinearProgramWitness,
+                             SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -94,7 +116,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "exact-lp" or "solver-claimed".
+    /// "combinatorial", "cut", "exact-dp", "exact-lp" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 

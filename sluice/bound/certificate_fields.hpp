@@ -1,4 +1,5 @@
-// Reading the members of a certificate's JSON objects. Private to this layer.
+// Reading the members of a certificate's JSON objects.
+// Private to this layer.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The witnesses of kinds exact-lp and solver-claimed in a certificate's JSON. Private to this layer.
+// The witnesses of kinds exact-lp and solver-claimed in a certificate's JSON.
+// Private to this layer.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

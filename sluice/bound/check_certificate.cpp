@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/bound/check_exact_dp.hpp"
 #include "sluice/bound/check_lp.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
@@ -71,6 +72,8 @@ struct Claim {
     std::int64_t devices;   // that serve all stages together
     std::int64_t replicas;  // that serve one stage, at most
     cost::Objective objective;
+    Duration value;  // the bound
+    const Limits& limits;
 };
 
 Proof prove(const Claim& claim, const LargestOperatorWitness& witness) {
@@ -201,6 +204,10 @@ Proof prove(const Claim& claim, const CutWitness& witness) {
     return {ceil_divide(value - allowance, static_cast<Wide>(witness.scale) * claim.replicas), std::nullopt};
 }
 
+Proof prove(const Claim& claim, const ExactDpWitness& witness) {
+    return {claim.value.count(), objection_to(claim.problem, witness, claim.devices, claim.replicas, claim.value, claim.limits)};
+}
+
 Proof prove(const Claim& claim, const LinearProgramWitness& witness) {
     const auto proven = proven_by(claim.problem, claim.devices, claim.replicas, witness);
     if (!proven) return {0, proven.error()};
@@ -213,7 +220,7 @@ Proof prove(const Claim&, const SolverClaimWitness& witness) {
 
 }  // namespace
 
-std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate) {
+std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate, const Limits& limits) {
     std::vector<Diagnostic> objections;
     if (certificate.problem != problem.fingerprint)
         objections.push_back(objection("the certificate is for another problem")
@@ -229,7 +236,7 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));
     if (!objections.empty()) return objections;
 
-    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective};
+    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective, certificate.value, limits};
     const Proof proof = std::visit([&](const auto& witness) { return prove(claim, witness); }, certificate.witness);
     if (proof.fault) return {*proof.fault};
     if (certificate.value.count() > proof.bound)

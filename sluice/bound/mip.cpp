@@ -18,6 +18,7 @@ namespace {
 using cost::StageProblem;
 
 constexpr double kShareOfRelaxations = 0.5;  // of the time
+constexpr double kShareOfSearches = 0.96;    // HiGHS looks at its clock now and then only
 constexpr double kFirstSearchSeconds = 1;    // of one tree search, doubled each round
 constexpr std::int64_t kFirstSearchNodes = 64;
 constexpr std::int64_t kBisectionSteps = 1 << 12;  // the bisection ends at such a share of the bottleneck, or at 1 ps
@@ -25,13 +26,21 @@ constexpr double kTolerance = 2e-6;                // of a claim: HiGHS keeps it
 
 using Blocks = std::vector<std::int64_t>;
 
+/// The same limits with so much of the time that is left.
+Limits share_of(Limits limits, double share) {
+    if (!limits.deadline) return limits;
+    const auto left = std::chrono::duration<double>(*limits.deadline - Limits::Clock::now()) * share;
+    limits.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(left);
+    return limits;
+}
+
 class ProgramBound {
 public:
     ProgramBound(const StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits)
         : problem_(problem),
           options_(options),
           observer_(observer),
-          limits_(limits),
+          limits_(share_of(limits, kShareOfSearches)),
           relaxation_(relax(problem, options.stages, options.max_replicas)) {}
 
     Result<BoundResult> run(const std::vector<Blocks>& programs);
@@ -58,7 +67,7 @@ private:
     const StageProblem& problem_;
     const BoundOptions& options_;
     Observer& observer_;
-    const Limits& limits_;
+    const Limits limits_;
     Relaxation relaxation_;
     const Limits::Clock::time_point began_ = Limits::Clock::now();
     BoundResult result_;
@@ -183,11 +192,7 @@ Result<BoundResult> ProgramBound::run(const std::vector<Blocks>& programs) {
     proven_ = result_.certificate.value.count();
     slice_once();
 
-    Limits relaxing = limits_;
-    if (relaxing.deadline) {
-        const auto left = std::chrono::duration<double>(*relaxing.deadline - Limits::Clock::now()) * kShareOfRelaxations;
-        relaxing.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(left);
-    }
+    const Limits relaxing = share_of(limits_, kShareOfRelaxations);
     const auto program_of = [&](const Blocks& blocks) { return BlockProgram(problem_, relaxation_, blocks, Duration{whole(reached())}); };
     for (const Blocks& blocks : programs) {
         if (ended(relaxing)) break;

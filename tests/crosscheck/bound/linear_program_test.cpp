@@ -329,11 +329,11 @@ TEST(BlockPrograms, SameUnderEvaluations) {
     SilentObserver observer;
     for (std::uint64_t i = 0; i < 4; ++i) {
         RandomStream random(49, i);
-        const auto problem = testing::random_problem(random, {.min_operators = 20, .max_operators = 20, .largest_time = 1000}, 5);
+        const auto problem = testing::random_problem(random, {.min_operators = 12, .max_operators = 12, .largest_time = 1000}, 4);
         for (const char* name : {"mip", "superblocks"}) {
-            const Limits limits{.deadline = {}, .evaluations = 60, .stop = {}};
-            const auto one = bound::find_bound(name).value()->prove(problem, {.stages = 5, .threads = 1}, observer, limits);
-            const auto two = bound::find_bound(name).value()->prove(problem, {.stages = 5, .threads = 3}, observer, limits);
+            const Limits limits{.deadline = {}, .evaluations = 24, .stop = {}};
+            const auto one = bound::find_bound(name).value()->prove(problem, {.stages = 4, .threads = 1}, observer, limits);
+            const auto two = bound::find_bound(name).value()->prove(problem, {.stages = 4, .threads = 3}, observer, limits);
             ASSERT_TRUE(one && two);
             EXPECT_EQ(one->certificate, two->certificate);
             EXPECT_EQ(one->claim, two->claim);
