@@ -57,6 +57,31 @@ struct CutWitness {
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
+/// The serial problem that a witness speaks of (docs/formats/certificate.md, "The serial problem"): how much of work and transfers a stage
+/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, the first group stays, the
+/// second moves to its stage, each named by its first node.
+struct SerialTerms {
+    std::int64_t scale = 1, work = 1, transfer = 1;
+    std::vector<std::pair<NodeId, NodeId>> merges;
+    friend bool operator==(const SerialTerms&, const SerialTerms&) = default;
+};
+
+/// Chain of cuts (notes/bounds 2.2): minimum cuts over the downsets of each type that the order makes, and the recursion over them.
+struct ChainWitness {
+    SerialTerms serial;
+    std::vector<NodeId> order;      // the first node of every group, in a topological order of the groups
+    std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
+    bool mirrored = false;          // types tell the last position inside, not the first missing
+    friend bool operator==(const ChainWitness&, const ChainWitness&) = default;
+};
+
+/// Counting weights (notes/bounds 2.3): work over what the least transfers around each group leave for work.
+struct CountingWitness {
+    SerialTerms serial;
+    std::int64_t theta_halves = 0;
+    friend bool operator==(const CountingWitness&, const CountingWitness&) = default;
+};
+
 /// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
 /// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
 /// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
@@ -101,8 +126,8 @@ struct SolverClaimWitness {
     friend bool operator==(const SolverClaimWitness&, const SolverClaimWitness&) = default;
 };
 
-using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ExactDpWitness, LinearProgramWitness,
-                             SolverClaimWitness>;
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness,
+                             ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -116,7 +141,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "exact-dp", "exact-lp" or "solver-claimed".
+    /// "combinatorial", "cut", "chain", "counting", "exact-dp", "exact-lp" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 
