@@ -19,6 +19,7 @@ using cost::StageProblem;
 
 constexpr double kShareOfRelaxations = 0.5;  // of the time
 constexpr double kShareOfSearches = 0.96;    // HiGHS looks at its clock now and then only
+constexpr double kRoomForSearch = 2;         // a tree search starts when so many relaxations fit: its presolve cannot be stopped
 constexpr double kFirstSearchSeconds = 1;    // of one tree search, doubled each round
 constexpr std::int64_t kFirstSearchNodes = 64;
 constexpr std::int64_t kBisectionSteps = 1 << 12;  // the bisection ends at such a share of the bottleneck, or at 1 ps
@@ -74,6 +75,7 @@ private:
     std::int64_t proven_ = 0;   // result_.certificate.value
     std::int64_t reached_ = 0;  // by a partition of our own, or the sum of everything
     std::int64_t evaluations_ = 0;
+    double longest_ = 0;  // seconds of a relaxation
     StopReason reason_ = StopReason::finished;
 };
 
@@ -135,7 +137,9 @@ bool ProgramBound::test(BlockProgram& program, std::int64_t threshold, const Lim
     std::vector<double> duals;
     if (program.fix(Duration{whole(threshold)})) {
         const double unit = static_cast<double>(std::max<std::int64_t>(1, whole(threshold)));
+        const double began = seconds();
         duals = solve_with_highs(program.without_cutoff(), {.unit = unit, .relaxed = true, .nodes = {}}, limits).duals;
+        longest_ = std::max(longest_, seconds() - began);
     }
     LinearProgramWitness witness = program.witness(duals);
     const auto proven = proven_by(problem_, relaxation_.devices, relaxation_.replicas, witness);
@@ -205,6 +209,10 @@ Result<BoundResult> ProgramBound::run(const std::vector<Blocks>& programs) {
     for (std::int64_t nodes = kFirstSearchNodes; !open.empty(); nodes *= 2, length *= 2)
         std::erase_if(open, [&](const Blocks& blocks) {
             if (ended(limits_)) return true;
+            if (limits_.deadline && *limits_.deadline - Limits::Clock::now() < std::chrono::duration<double>(kRoomForSearch * longest_)) {
+                reason_ = StopReason::time;
+                return true;
+            }
             BlockProgram program = program_of(blocks);
             const bool only = programs.size() == 1;
             if (!limits_.evaluations) return claim(program, only ? std::nullopt : std::optional(length), std::nullopt);
