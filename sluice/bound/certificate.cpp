@@ -18,6 +18,8 @@ using namespace fields;
 constexpr std::string_view kLargestOperator = "largest-operator";
 constexpr std::string_view kTotalWork = "total-work";
 constexpr std::string_view kAnchoredCut = "anchored-cut";
+constexpr std::string_view kChainOfCuts = "chain-of-cuts";
+constexpr std::string_view kCountingWeights = "counting-weights";
 constexpr std::string_view kLongestPath = "longest-path";
 
 ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
@@ -35,6 +37,23 @@ ordered_json to_json(const CutWitness& witness) {
             {"in", witness.in},         {"out", witness.out},
             {"theta", witness.theta},   {"arcs", std::move(arcs)},
             {"flows", std::move(flows)}};
+}
+
+ordered_json to_json(const ChainWitness& witness) {
+    ordered_json object = {{"type", kChainOfCuts}}, order = ordered_json::array();
+    add_terms(object, witness.serial);
+    for (NodeId node : witness.order) order.push_back(node.index());
+    object["order"] = std::move(order);
+    object["theta_halves"] = witness.theta_halves;
+    object["mirrored"] = witness.mirrored;
+    return object;
+}
+
+ordered_json to_json(const CountingWitness& witness) {
+    ordered_json object = {{"type", kCountingWeights}};
+    add_terms(object, witness.serial);
+    object["theta_halves"] = witness.theta_halves;
+    return object;
 }
 
 ordered_json to_json(const LongestPathWitness& witness) {
@@ -80,6 +99,37 @@ Result<CutWitness> read_cut(const Node& node) {
     return witness;
 }
 
+Result<ChainWitness> read_chain(const Node& node) {
+    if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "mirrored"}); !known)
+        return fail(known.error());
+    ChainWitness witness;
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    auto order = read_nodes(node, "order");
+    if (!order) return fail(order.error());
+    witness.order = *std::move(order);
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    const auto mirrored = read_bool(node, "mirrored");
+    if (!mirrored) return fail(mirrored.error());
+    witness.mirrored = *mirrored;
+    return witness;
+}
+
+Result<CountingWitness> read_counting(const Node& node) {
+    if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "theta_halves"}); !known) return fail(known.error());
+    CountingWitness witness;
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    return witness;
+}
+
 Result<LongestPathWitness> read_path(const Node& node) {
     if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
     const auto nodes = read_array(node, "nodes");
@@ -98,6 +148,8 @@ Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kChainOfCuts) return read_chain(node);
+    if (*type == kCountingWeights) return read_counting(node);
     if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
@@ -110,14 +162,16 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}' or '{}'", *type, kLargestOperator,
-                                   kTotalWork, kLongestPath, kAnchoredCut, kExactDp));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
+                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp));
 }
 
 }  // namespace
 
 std::string_view Certificate::kind() const {
     if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<ChainWitness>(witness)) return "chain";
+    if (std::holds_alternative<CountingWitness>(witness)) return "counting";
     if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
     return "combinatorial";
 }

@@ -150,6 +150,11 @@ TEST(ExactDp, DominanceAndLeafRuleStandForMostDownsets) {
     EXPECT_GT(needed, 0u);
 }
 
+Result<bound::CheckedSerial> groups_of(const Case& of, const std::vector<std::pair<NodeId, NodeId>>& merges) {
+    const bound::Claim claim{of.problem, of.devices, of.replicas, cost::Objective::throughput, {}};
+    return bound::check_serial(claim, {.scale = of.scale, .work = of.work, .transfer = of.transfer, .merges = merges});
+}
+
 /// Pairs in random order, as long as the checker finds them safe.
 std::vector<std::pair<NodeId, NodeId>> random_merges(const Case& of, RandomStream& random) {
     std::vector<std::pair<NodeId, NodeId>> pairs, merges;
@@ -158,8 +163,13 @@ std::vector<std::pair<NodeId, NodeId>> random_merges(const Case& of, RandomStrea
     random.shuffle(std::span(pairs));
     for (auto pair : pairs) {
         if (random.chance(0.5)) std::swap(pair.first, pair.second);
+        if (!merges.empty()) {  // groups go by their first nodes
+            const auto serial = groups_of(of, merges);
+            for (NodeId* name : {&pair.first, &pair.second}) *name = NodeId(serial->members[serial->group_of[name->index()]].front());
+            if (pair.first == pair.second) continue;
+        }
         merges.push_back(pair);
-        if (!bound::check_groups(of.problem, of.scale, of.work, of.transfer, merges, {})) merges.pop_back();
+        if (!groups_of(of, merges)) merges.pop_back();
     }
     return merges;
 }
@@ -173,11 +183,11 @@ TEST(ExactDp, MergesThatPassKeepAnOptimum) {
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         const auto merges = random_merges(of, random);
         merged += merges.size();
-        const auto groups = bound::check_groups(of.problem, of.scale, of.work, of.transfer, merges, {});
-        ASSERT_TRUE(groups);
+        const auto serial = groups_of(of, merges);
+        ASSERT_TRUE(serial);
         // Partitions of whole groups only: the same optimum.
-        std::vector<std::size_t> masks(groups->size(), 0);
-        for (std::size_t v = 0; v < of.problem.node_count(); ++v) masks[groups->group_of[v]] |= std::size_t{1} << v;
+        std::vector<std::size_t> masks(serial->group_count(), 0);
+        for (std::size_t v = 0; v < of.problem.node_count(); ++v) masks[serial->group_of[v]] |= std::size_t{1} << v;
         const auto whole = [&](std::size_t set) {
             return std::ranges::all_of(masks, [&](std::size_t mask) { return (set & mask) == 0 || (set & mask) == mask; });
         };
@@ -245,8 +255,13 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
         SCOPED_TRACE(i);
         RandomStream random(34, i);
         const Case of = random_case(random);
-        const auto groups = bound::check_groups(of.problem, of.scale, of.work, of.transfer, {}, {});
+        const auto serial = groups_of(of, {});
+        ASSERT_TRUE(serial);
+        const std::vector<std::uint32_t> order = bound::lowest_first(*serial);
+        const auto groups = bound::numbered(*serial, order);
         ASSERT_TRUE(groups);
+        std::vector<std::uint32_t> number(order.size());
+        for (std::uint32_t i = 0; i < order.size(); ++i) number[order[i]] = i;
         const std::size_t nodes = of.problem.node_count(), all = (std::size_t{1} << nodes) - 1;
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         // Least bottleneck, one device a stage, from each downset to everything.
@@ -263,11 +278,10 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
             if (!relaxation.downset(larger)) continue;
             for (std::size_t smaller = (larger - 1) & larger;; smaller = (smaller - 1) & larger) {
                 if (relaxation.downset(smaller) && random.chance(0.3)) {
-                    // Nodes as groups: without merges their numbers are those of the groups.
                     graph::NodeSet big(nodes), small(nodes);
                     for (std::size_t v = 0; v < nodes; ++v) {
-                        if (larger >> v & 1) big.insert(groups->group_of[v]);
-                        if (smaller >> v & 1) small.insert(groups->group_of[v]);
+                        if (larger >> v & 1) big.insert(number[v]);
+                        if (smaller >> v & 1) small.insert(number[v]);
                     }
                     const bool claimed = dominance.shown(big, small);
                     ASSERT_EQ(claimed, dominates_by_definition(*groups, big, small)) << larger << " over " << smaller;
@@ -302,18 +316,19 @@ void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomS
             nudge(certificate.max_replicas);
             break;
         case 3:
-            nudge(witness.scale);
+            nudge(witness.serial.scale);
             break;
         case 4:
-            nudge(random.chance(0.5) ? witness.work : witness.transfer);
+            nudge(random.chance(0.5) ? witness.serial.work : witness.serial.transfer);
             break;
         case 5:
-            if (witness.merges.empty() || random.chance(0.5))
-                witness.merges.emplace_back(any_node(), any_node());
+            if (witness.serial.merges.empty() || random.chance(0.5))
+                witness.serial.merges.emplace_back(any_node(), any_node());
             else if (random.chance(0.5))
-                witness.merges.erase(witness.merges.begin() + static_cast<std::ptrdiff_t>(random.below(witness.merges.size())));
+                witness.serial.merges.erase(witness.serial.merges.begin() +
+                                            static_cast<std::ptrdiff_t>(random.below(witness.serial.merges.size())));
             else
-                witness.merges[random.below(witness.merges.size())].second = any_node();
+                witness.serial.merges[random.below(witness.serial.merges.size())].second = any_node();
             break;
         case 6: {
             auto& tables = witness.completion;

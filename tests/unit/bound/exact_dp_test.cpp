@@ -74,10 +74,10 @@ TEST(ExactDpChecker, NamesWhatIsWrong) {
     EXPECT_NE(objection(problem, by_hand(problem, 21, {{{0}}})).find("holds everything"), std::string::npos);
     EXPECT_NE(objection(problem, by_hand(problem, 21, {{{1, 2}}})).find("lacks a predecessor"), std::string::npos);
     auto merged = by_hand(problem, 21, {});
-    std::get<ExactDpWitness>(merged.witness).merges = {{NodeId(0), NodeId(1)}};
+    std::get<ExactDpWitness>(merged.witness).serial.merges = {{NodeId(0), NodeId(1)}};
     EXPECT_NE(objection(problem, merged).find("0"), std::string::npos);
     auto charged = by_hand(problem, 21, {});
-    std::get<ExactDpWitness>(charged.witness).work = 2;
+    std::get<ExactDpWitness>(charged.witness).serial.work = 2;
     EXPECT_NE(objection(problem, charged).find("scale"), std::string::npos);
 }
 
@@ -99,7 +99,9 @@ TEST(ExactDpChecker, KeptDownsetsAreNeeded) {
 
 TEST(ExactDpFile, RoundTripAndSize) {
     RandomStream random(9, 0);
-    ExactDpWitness witness{.scale = 48, .work = 20, .transfer = 14, .merges = {{NodeId(3), NodeId(4)}}, .completion = {}, .counting = true, .kept = {}};
+    ExactDpWitness witness;
+    witness.serial = {.scale = 48, .work = 20, .transfer = 14, .merges = {{NodeId(3), NodeId(4)}}};
+    witness.counting = true;
     witness.completion.push_back({{NodeId(1), NodeId(0), NodeId(4'000'000'000)}, 2, true});
     // 2,000 downsets of 1,000 groups, each a prefix and a few more.
     std::vector<ExactDpWitness::Changes> level;
@@ -131,13 +133,13 @@ TEST(ExactDpFile, RefusesWhatIsNotWritten) {
         const auto certificate = bound::read_certificate(*json::parse(text, "c.json"));
         return certificate ? std::string() : certificate.error().message;
     };
-    EXPECT_EQ(reading("AgAB"), "");                                                         // 2, 0, 1
+    EXPECT_EQ(reading("AgAB"), "");  // 2, 0, 1
     EXPECT_NE(reading("AgA").find("base64"), std::string::npos);
-    EXPECT_NE(reading("AA==").find("is the one before it"), std::string::npos);             // 0
-    EXPECT_NE(reading("AgE=").find("more changes than"), std::string::npos);                // 2, 1
-    EXPECT_NE(reading("AgEA").find("out of order"), std::string::npos);                     // 2, 1, 0
-    EXPECT_NE(reading("AYAA").find("middle of a number"), std::string::npos);               // 1, 128 0: not the shortest
-    EXPECT_NE(reading("Af////8P").find("out of order"), std::string::npos);                 // 1, 2^32 - 1
+    EXPECT_NE(reading("AA==").find("is the one before it"), std::string::npos);  // 0
+    EXPECT_NE(reading("AgE=").find("more changes than"), std::string::npos);     // 2, 1
+    EXPECT_NE(reading("AgEA").find("out of order"), std::string::npos);          // 2, 1, 0
+    EXPECT_NE(reading("AYAA").find("middle of a number"), std::string::npos);    // 1, 128 0: not the shortest
+    EXPECT_NE(reading("Af////8P").find("out of order"), std::string::npos);      // 1, 2^32 - 1
     EXPECT_NE(reading("gICAgIAB").find("does not say how many"), std::string::npos);
 }
 
