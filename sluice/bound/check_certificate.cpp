@@ -25,7 +25,7 @@ struct Proof {
 };
 Proof no_proof(std::string message) { return {0, objection(std::move(message))}; }
 
-Proof prove(const Claim& claim, Duration, const LargestOperatorWitness& witness) {
+Proof prove(const Claim& claim, const LargestOperatorWitness& witness) {
     const StageProblem& problem = claim.problem;
     if (!witness.node.valid() || witness.node.index() >= problem.node_count())
         return no_proof(std::format("the witness names node {}, the problem has {}", witness.node.index(), problem.node_count()));
@@ -42,7 +42,7 @@ Proof prove(const Claim& claim, Duration, const LargestOperatorWitness& witness)
     return {round_up(*least, claim.replicas), std::nullopt};
 }
 
-Proof prove(const Claim& claim, Duration, const TotalWorkWitness&) {
+Proof prove(const Claim& claim, const TotalWorkWitness&) {
     const StageProblem& problem = claim.problem;
     Wide total = 0;
     for (std::size_t v = 0; v < problem.node_count(); ++v) total += least_work(problem, v).value_or(0);
@@ -55,7 +55,7 @@ Proof prove(const Claim& claim, Duration, const TotalWorkWitness&) {
     return {round_up(total, claim.devices), std::nullopt};
 }
 
-Proof prove(const Claim& claim, Duration, const LongestPathWitness& witness) {
+Proof prove(const Claim& claim, const LongestPathWitness& witness) {
     if (claim.objective != cost::Objective::latency) return no_proof("a path bounds the latency, not the bottleneck");
     const StageProblem& problem = claim.problem;
     Wide total = 0;
@@ -120,7 +120,7 @@ std::optional<std::string> fault_of_weights(const StageProblem& problem, const C
     return std::nullopt;
 }
 
-Proof prove(const Claim& claim, Duration, const CutWitness& witness) {
+Proof prove(const Claim& claim, const CutWitness& witness) {
     const StageProblem& problem = claim.problem;
     if (auto fault = fault_of_weights(problem, witness)) return no_proof(*std::move(fault));
     if (!witness.anchor.valid() || witness.anchor.index() >= problem.node_count())
@@ -158,17 +158,11 @@ Proof refuted_below(Duration value, const Result<void>& check) {
     return {value.count(), check ? std::nullopt : std::optional(check.error())};
 }
 
-Proof prove(const Claim& claim, Duration value, const ChainWitness& witness) {
-    return refuted_below(value, check_chain(claim, value, witness));
-}
+Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_below(claim.value, check_chain(claim, witness)); }
 
-Proof prove(const Claim& claim, Duration value, const CountingWitness& witness) {
-    return refuted_below(value, check_counting(claim, value, witness));
-}
+Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
 
-Proof prove(const Claim& claim, Duration value, const ExactDpWitness& witness) {
-    return refuted_below(value, check_exact_dp(claim, value, witness));
-}
+Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
 
 }  // namespace
 
@@ -188,8 +182,8 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));
     if (!objections.empty()) return objections;
 
-    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective, limits};
-    const Proof proof = std::visit([&](const auto& witness) { return prove(claim, certificate.value, witness); }, certificate.witness);
+    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective, certificate.value, limits};
+    const Proof proof = std::visit([&](const auto& witness) { return prove(claim, witness); }, certificate.witness);
     if (proof.fault) return {*proof.fault};
     if (certificate.value.count() > proof.bound)
         return {objection(std::format("the bound is {} ps, its witness proves {} ps", certificate.value.count(),

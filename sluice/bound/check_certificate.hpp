@@ -1,7 +1,7 @@
-// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It includes no search/, no
-// flow algorithm that bounds use and no planner (tests/layers enforces it). Kinds cut and combinatorial store all that is needed: linear in
-// problem and certificate. Kinds chain and counting are computed again, with flows that count only once verified (check_flow.hpp).
-// Kind exact-dp is enumerated again, in about the time that the search took (check_exact_dp.hpp).
+// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It shares no code with
+// search/, planners and their flows (tests/layers enforces it, for every bound/check_*). Linear in problem and certificate for
+// combinatorial and cut; chain and counting are computed again, with flows that count only once verified (check_flow.hpp); exact-dp
+// enumerates again, in about the time that the search took (check_exact_dp.hpp).
 #pragma once
 
 #include <vector>

@@ -235,18 +235,18 @@ std::vector<std::vector<Wide>> completion_needs(const CheckedSerial& serial, con
     return ChainCheck(serial, charge, order, mirrored).needs(limits, static_cast<std::size_t>(serial.devices));
 }
 
-Result<void> check_chain(const Claim& claim, Duration value, const ChainWitness& witness) {
+Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     const auto order = check_order(*serial, witness.order);
     if (!order) return fail(order.error());
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
-    if (value <= Duration{0}) return {};
+    if (claim.value <= Duration{0}) return {};
     ChainCheck check(*serial, *charge, *order, witness.mirrored);
     const auto devices = static_cast<std::size_t>(serial->devices);
-    if (check.needs(stage_limits(*serial, *charge, value), devices)[0][devices] <= 0)
-        return fail(objection(std::format("the chain of cuts does not prove {} ps", value.count())));
+    if (check.needs(stage_limits(*serial, *charge, claim.value), devices)[0][devices] <= 0)
+        return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
     return {};
 }
 

@@ -6,13 +6,13 @@
 
 namespace sluice::bound {
 
-/// Fails with an objection unless the witness proves that no partition has a bottleneck below `value`.
+/// Fails with an objection unless the witness proves that no partition has a bottleneck below the claim's value.
 /// O(groups (tensors + groups devices replicas)) and three small flows a type.
-[[nodiscard]] Result<void> check_chain(const Claim& claim, Duration value, const ChainWitness& witness);
+[[nodiscard]] Result<void> check_chain(const Claim& claim, const ChainWitness& witness);
 /// The same; one flow a group.
-[[nodiscard]] Result<void> check_counting(const Claim& claim, Duration value, const CountingWitness& witness);
+[[nodiscard]] Result<void> check_counting(const Claim& claim, const CountingWitness& witness);
 
-/// What a stage on 1, 2, … devices may cost at most, in 1/charge.factor, if some partition had a bottleneck below `value`.
+/// What a stage on 1, 2, … devices may cost at most, in 1/charge.factor, if some partition had a bottleneck below the claim's value.
 [[nodiscard]] std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const CheckedCharge& charge, Duration value);
 
 /// Per type of downsets along a topological order of the groups (mirrored: from its end), 0 to their number, and per devices left: with so

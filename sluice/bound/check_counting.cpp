@@ -112,18 +112,18 @@ std::optional<std::vector<std::int64_t>> counting_weights(const CheckedSerial& s
     return weights;
 }
 
-Result<void> check_counting(const Claim& claim, Duration value, const CountingWitness& witness) {
+Result<void> check_counting(const Claim& claim, const CountingWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
-    if (value <= Duration{0}) return {};
-    const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, value));
+    if (claim.value <= Duration{0}) return {};
+    const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, claim.value));
     if (!weights) return {};
     Wide total = 0;
     for (std::int64_t weight : *weights) total += weight;
     if (total > Wide{serial->devices} << kCheckedShift) return {};
-    return fail(objection(std::format("the counting weights do not prove {} ps", value.count())));
+    return fail(objection(std::format("the counting weights do not prove {} ps", claim.value.count())));
 }
 
 }  // namespace sluice::bound

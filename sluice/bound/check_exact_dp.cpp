@@ -93,14 +93,15 @@ Result<CheckedTable> table_of(const CheckedSerial& serial, std::span<const std::
 
 }  // namespace
 
-Result<void> check_exact_dp(const Claim& claim, Duration value, const ExactDpWitness& witness) {
+Result<void> check_exact_dp(const Claim& claim, const ExactDpWitness& witness) {
+    const Duration value = claim.value;
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     auto order = witness.completion.empty() ? lowest_first(*serial) : check_order(*serial, witness.completion.front().order);
     if (!order) return fail(order.error());
     const auto groups = numbered(*serial, *order);
     if (!groups) return fail(groups.error());
-    auto kept = decode(*groups, witness, claim.devices);
+    auto kept = decode(*groups, witness, serial->devices);
     if (!kept) return fail(kept.error());
     if (value <= Duration{0}) return {};
 
@@ -112,8 +113,8 @@ Result<void> check_exact_dp(const Claim& claim, Duration value, const ExactDpWit
     CheckedSearch search;
     search.groups = &*groups;
     search.threshold = static_cast<std::int64_t>(threshold);
-    search.devices = claim.devices;
-    search.replicas = claim.replicas;
+    search.devices = serial->devices;
+    search.replicas = serial->replicas;
     search.kept = *std::move(kept);
     for (const auto& table : witness.completion) {
         auto checked = table_of(*serial, *order, table, value);

@@ -9,7 +9,7 @@
 
 namespace sluice::bound {
 
-/// Fails with an objection unless the witness proves that no partition has a bottleneck below `value`, or when claim.limits stop it.
-[[nodiscard]] Result<void> check_exact_dp(const Claim& claim, Duration value, const ExactDpWitness& witness);
+/// Fails with an objection unless the witness proves that no partition has a bottleneck below claim.value, or when claim.limits stop it.
+[[nodiscard]] Result<void> check_exact_dp(const Claim& claim, const ExactDpWitness& witness);
 
 }  // namespace sluice::bound

@@ -47,7 +47,7 @@ struct CheckedTable {
     std::vector<std::uint32_t> order, position;  // groups; positions per group
     bool mirrored = false;
     std::int64_t factor = 1;
-    CheckedWide allowance = 0;                // factor work(S) + share(S) <= factor (work(S) + spill(S)) + allowance
+    CheckedWide allowance = 0;                  // factor work(S) + share(S) <= factor (work(S) + spill(S)) + allowance
     std::vector<std::int64_t> share;            // per group; empty: none
     std::int64_t everything = 0;                // value of all groups: complete, whatever the table asks for
     std::size_t width = 0;                      // types: groups + 1

@@ -28,7 +28,8 @@ struct Claim {
     std::int64_t devices;   // that serve all stages together
     std::int64_t replicas;  // that serve one stage, at most
     cost::Objective objective;
-    Limits limits;  // of a check that searches
+    Duration value;  // the bound
+    const Limits& limits;
 };
 
 /// Devices that a partition may use together.

@@ -46,7 +46,8 @@ Result<Certificate> certificate_of(const cost::StageProblem& problem, const sear
 
     std::vector<NodeId> groups;  // one node of each, numbered as the checker does
     if (refutation.completion.empty()) {
-        const Claim claim{problem, 1, 1, cost::Objective::throughput, {}};
+        const Limits limits;
+        const Claim claim{problem, 1, 1, cost::Objective::throughput, Duration{0}, limits};
         const auto serial = check_serial(claim, witness.serial);
         if (!serial) return fail(serial.error());
         for (std::uint32_t g : lowest_first(*serial)) groups.emplace_back(serial->members[g].front());

@@ -6,6 +6,7 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/check_dominance.hpp"
 #include "sluice/bound/exact_dp.hpp"
+#include "sluice/search/downset_engine.hpp"
 #include "tests/support/brute_force.hpp"
 #include "tests/support/brute_refutation.hpp"
 #include "tests/support/random_problem.hpp"
@@ -151,7 +152,8 @@ TEST(ExactDp, DominanceAndLeafRuleStandForMostDownsets) {
 }
 
 Result<bound::CheckedSerial> groups_of(const Case& of, const std::vector<std::pair<NodeId, NodeId>>& merges) {
-    const bound::Claim claim{of.problem, of.devices, of.replicas, cost::Objective::throughput, {}};
+    const Limits limits;
+    const bound::Claim claim{of.problem, of.devices, of.replicas, cost::Objective::throughput, Duration{0}, limits};
     return bound::check_serial(claim, {.scale = of.scale, .work = of.work, .transfer = of.transfer, .merges = merges});
 }
 
@@ -261,7 +263,7 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
         const auto groups = bound::numbered(*serial, order);
         ASSERT_TRUE(groups);
         std::vector<std::uint32_t> number(order.size());
-        for (std::uint32_t i = 0; i < order.size(); ++i) number[order[i]] = i;
+        for (std::uint32_t at = 0; at < order.size(); ++at) number[order[at]] = at;
         const std::size_t nodes = of.problem.node_count(), all = (std::size_t{1} << nodes) - 1;
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         // Least bottleneck, one device a stage, from each downset to everything.
@@ -294,6 +296,52 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
     }
     EXPECT_GT(shown, 1000u);
     EXPECT_GT(not_shown, 1000u);
+}
+
+/// The engine's own refutations, with its merges, tables and counting weights, up to the last threshold that it refutes.
+TEST(ExactDp, WhatTheEngineRefutesIsCertified) {
+    std::size_t certified = 0, kept = 0, merged = 0, tables = 0;
+    for (std::uint64_t i = 0; i < times(400) && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(36, i);
+        const std::int64_t stages = random.between(2, 5), replicas = random.chance(0.7) ? 1 : random.between(2, 3);
+        testing::RandomProblemOptions options =
+            random.chance(0.3) ? testing::RandomProblemOptions::everything(14) : testing::RandomProblemOptions{.max_operators = 24};
+        options.min_operators = 6;
+        options.largest_transfer = random.chance(0.5) ? 10 : 30;
+        const auto problem = testing::random_problem(random, options, stages);
+        const auto engine = search::DownsetEngine::build(problem, {.stages = stages, .max_replicas = replicas}, {});
+        if (!engine) continue;
+        std::int64_t low = -1, high = 2;  // refuted at low, not at high
+        const auto attempt = [&](std::int64_t threshold) {
+            const auto outcome = engine->attempt(Duration{threshold}, {.witness = true}, {});
+            if (outcome.outcome == search::DownsetOutcome::found) return false;
+            EXPECT_EQ(outcome.outcome, search::DownsetOutcome::refuted);
+            if (!outcome.refutation) {
+                ADD_FAILURE() << "refuted without a witness at " << threshold;
+                return false;
+            }
+            const auto certificate = bound::certificate_of(problem, *outcome.refutation);
+            EXPECT_TRUE(certificate) << certificate.error().message;
+            if (!certificate) return false;
+            EXPECT_EQ(first_of(bound::check_certificate(problem, *certificate)), "") << "threshold " << threshold;
+            EXPECT_EQ(certificate->value, Duration{threshold + 1});
+            ++certified;
+            kept += kept_in(*certificate);
+            merged += outcome.refutation->merges.size();
+            tables += outcome.refutation->completion.size();
+            return true;
+        };
+        while (attempt(high) && !HasFailure()) low = high, high *= 2;
+        while (high - low > 1 && !HasFailure()) {
+            const std::int64_t middle = low + (high - low) / 2;
+            (attempt(middle) ? low : high) = middle;
+        }
+    }
+    EXPECT_GT(certified, 1000u);
+    EXPECT_GT(kept, 1000u);
+    EXPECT_GT(merged, 100u);
+    EXPECT_GT(tables, 1000u);
 }
 
 void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
