@@ -128,13 +128,9 @@ private:
     /// By what must hold of everything that completes on the devices left.
     [[nodiscard]] bool ruled_out(const CheckedDownset& downset) const {
         const std::int64_t left = search_.devices - downset.used;
-        Wide work = 0, outside = 0;
-        for (std::size_t g = 0; g < groups_.size(); ++g) {
-            if (downset.set.contains(g)) continue;
-            work += groups_.work[g];
-            if (!search_.counting.empty()) outside += search_.counting[g];
-        }
-        if (work > static_cast<Wide>(left) * search_.threshold || outside > (static_cast<Wide>(left) << kCheckedShift)) return true;
+        Wide outside = 0;
+        for (std::size_t g = 0; g < search_.counting.size(); ++g) outside += downset.set.contains(g) ? 0 : search_.counting[g];
+        if (beyond(downset.value, left) || outside > (static_cast<Wide>(left) << kCheckedShift)) return true;
         return std::ranges::any_of(search_.tables, [&](const CheckedTable& table) {
             std::size_t type = 0;
             Wide value = static_cast<Wide>(table.factor) * downset.value;
@@ -145,6 +141,12 @@ private:
                 while (downset.set.contains(table.order[type])) ++type;
             return value < table.need[static_cast<std::size_t>(left) * table.width + type];
         });
+    }
+
+    /// What lies outside a downset of that value takes more than the devices left: its work, and each tensor that leaves the downset enters
+    /// some stage outside.
+    [[nodiscard]] bool beyond(std::int64_t value, std::int64_t left) const {
+        return static_cast<Wide>(total_work_) - value > static_cast<Wide>(left) * search_.threshold;
     }
 
     /// Cost of a stage on so many devices.
@@ -274,7 +276,7 @@ private:
         if (state.work + state.in + state.out_most + state.open_most + spill_most_ <= state.above) return true;
         if (!search_.counting.empty() && static_cast<Wide>(state.outside) > (static_cast<Wide>(left_) << kCheckedShift)) return true;
         const std::int64_t work = std::min(state.work + state.open_work, limit_ - fixed);
-        if (static_cast<Wide>(total_work_ - done_work_ - work) > static_cast<Wide>(left_) * search_.threshold) return true;
+        if (beyond(done_work_ + work - state.pass - state.out, left_)) return true;
         if (left_ == 0) return false;
         for (std::size_t z = 0; z < search_.tables.size(); ++z)
             if (most_value(z, state, spill) < least_need(z, state)) return true;
@@ -422,6 +424,7 @@ private:
         }
         if (left_ == 0) return true;
         const std::int64_t value = done_work_ + state.work - state.pass - state.out;
+        if (beyond(value, left_)) return true;
         for (std::size_t z = 0; z < search_.tables.size(); ++z) {
             const CheckedTable& table = search_.tables[z];
             const std::size_t type = state.type[z];

@@ -5,9 +5,9 @@
 // each on r <= R devices, uses u devices or fewer. It is proven for every L = D + S, D a kept downset reached with d devices, S not empty,
 // g(S) <= r t for r but no fewer devices, u = K - d - r, by induction on |L|, largest first:
 //   whole         L = everything contradicts the claim: the certificate is wrong.
-//   rule-out      u = 0; or (this alone spares a kept downset its expansion) the work outside L exceeds u t; or the counting weights
-//   outside exceed u; or value(L) is below what a completion
-//                 table asks for with u devices or with any larger number (more devices never hurt, so every row from u up binds).
+//   rule-out      u = 0; or the work outside L and the tensors that leave L (each enters a later stage) exceed u t; or the counting weights
+//                 outside exceed u; or value(L) is below what a completion table asks for with u devices or with any larger number (more
+//                 devices never hurt, so every row from u up binds). A kept downset that this rules out needs no expansion.
 //   kept          L is itself kept with d + r devices or fewer: it is expanded like D, so by induction (all leaves of it are larger than L)
 //                 it does not complete on K - d - r, even if it was reached with fewer.
 //   dominated     some kept K, a proper superset of L, reached with d + r devices or fewer, completes wherever L does
