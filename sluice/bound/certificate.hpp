@@ -58,8 +58,8 @@ struct CutWitness {
 };
 
 /// The serial problem that a witness speaks of (docs/formats/certificate.md, "The serial problem"): how much of work and transfers a stage
-/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, the first group stays, the
-/// second moves to its stage, each named by its first node.
+/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, each named
+/// by any of its nodes.
 struct SerialTerms {
     std::int64_t scale = 1, work = 1, transfer = 1;
     std::vector<std::pair<NodeId, NodeId>> merges;
@@ -69,7 +69,7 @@ struct SerialTerms {
 /// Chain of cuts (notes/bounds 2.2): minimum cuts over the downsets of each type that the order makes, and the recursion over them.
 struct ChainWitness {
     SerialTerms serial;
-    std::vector<NodeId> order;      // the first node of every group, in a topological order of the groups
+    std::vector<NodeId> order;      // a node of every group, in a topological order of the groups
     std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
     bool mirrored = false;          // types tell the last position inside, not the first missing
     friend bool operator==(const ChainWitness&, const ChainWitness&) = default;

@@ -163,7 +163,9 @@ void relax_spill(SerialProblem& result, const StageProblem& problem) {
         result.rate = result.spills ? std::max(result.rate, device.spill_rate) : device.spill_rate;
         result.spills = true;
     }
-    result.spills = result.spills && !unlimited;
+    Wide parameters = 0;
+    for (Bytes bytes : problem.weight_bytes) parameters += bytes.count;
+    result.spills = result.spills && !unlimited && parameters > result.memory;
     if (!result.spills) result.memory = 0;
 }
 
