@@ -58,8 +58,8 @@ struct CutWitness {
 };
 
 /// The serial problem that a witness speaks of (docs/formats/certificate.md, "The serial problem"): how much of work and transfers a stage
-/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, each named
-/// by any of its nodes.
+/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, the first group stays, the
+/// second moves to its stage, each named by its first node.
 struct SerialTerms {
     std::int64_t scale = 1, work = 1, transfer = 1;
     std::vector<std::pair<NodeId, NodeId>> merges;
@@ -69,7 +69,7 @@ struct SerialTerms {
 /// Chain of cuts (notes/bounds 2.2): minimum cuts over the downsets of each type that the order makes, and the recursion over them.
 struct ChainWitness {
     SerialTerms serial;
-    std::vector<NodeId> order;      // a node of every group, in a topological order of the groups
+    std::vector<NodeId> order;      // the first node of every group, in a topological order of the groups
     std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
     bool mirrored = false;          // types tell the last position inside, not the first missing
     friend bool operator==(const ChainWitness&, const ChainWitness&) = default;
@@ -83,19 +83,18 @@ struct CountingWitness {
 };
 
 /// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
-/// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
-/// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
+/// stage S, r its devices (notes/bounds 2.4, 2.5). Groups are numbered by the first order, or, without any, as docs/formats/certificate.md
+/// says.
 struct ExactDpWitness {
-    std::int64_t scale = 1, work = 1, transfer = 1;  // scale f(S) >= work work(S) + transfer (in(S) + out(S)) + spill
-    std::vector<std::pair<NodeId, NodeId>> merges;   // in this order, each by a node of both groups
-    struct Table {                                   // of the chain of cuts (notes/bounds 2.2)
-        std::vector<NodeId> order;                   // a node of each group
-        std::int64_t theta_halves = 0;               // of the spill: 0, 1 or 2
-        bool mirrored = false;                       // types tell the last position inside, not the first missing
+    SerialTerms serial;
+    struct Table {  // of the chain of cuts, as in ChainWitness
+        std::vector<NodeId> order;
+        std::int64_t theta_halves = 0;
+        bool mirrored = false;
         friend bool operator==(const Table&, const Table&) = default;
     };
     std::vector<Table> completion;
-    bool counting = false;  // counting weights were used (notes/bounds 2.3)
+    bool counting = false;  // counting weights were used, without spill
     /// A downset of groups as the ascending numbers at which its membership, or the lack of it, changes against the one before it in its
     /// level; the first one's against the empty set.
     using Changes = std::vector<std::uint32_t>;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <format>
-#include <utility>
 
 #include "sluice/bound/check_flow.hpp"
 
@@ -17,10 +16,10 @@ constexpr Wide kNever = Wide{1} << 100;
 
 enum class Place : char { inside, outside, open };
 
-/// A tensor by positions of the order, which number the groups.
+/// A tensor by positions of the order.
 struct Tensor {
     std::size_t made = 0;
-    std::span<const CheckedGroups::Index> read;  // ascending
+    std::vector<std::size_t> read;
     std::int64_t cost = 0;
 };
 
@@ -31,24 +30,34 @@ struct Type {
 
 class ChainCheck {
 public:
-    ChainCheck(const CheckedThreshold& threshold, bool mirrored)
-        : mirrored_(mirrored), size_(threshold.groups.size()), work_(threshold.work), before_(threshold.groups.predecessors) {
+    ChainCheck(const CheckedSerial& serial, const CheckedCharge& charge, const std::vector<std::uint32_t>& order, bool mirrored)
+        : mirrored_(mirrored), size_(order.size()) {
+        std::vector<std::size_t> position(size_);
+        for (std::size_t p = 0; p < size_; ++p) position[order[p]] = p;
+        before_.resize(size_);
+        cone_.assign(size_, std::vector<char>(size_, 0));
+        for (std::size_t p = 0; p < size_; ++p) {
+            work_.push_back(charge.work[order[p]]);
+            for (std::uint32_t g : serial.predecessors[order[p]]) before_[p].push_back(position[g]);
+        }
         // It and its descendants; mirrored: it and its ancestors.
-        cone_.assign(size_, graph::NodeSet(size_));
         for (std::size_t i = 0; i < size_; ++i) {
             const std::size_t p = mirrored ? i : size_ - 1 - i;
-            cone_[p].insert(p);
-            for (CheckedGroups::Index q : mirrored ? threshold.groups.predecessors[p] : threshold.groups.successors[p])
-                cone_[p] |= cone_[q];
+            cone_[p][p] = 1;
+            const auto& next = mirrored ? serial.predecessors[order[p]] : serial.successors[order[p]];
+            for (std::uint32_t g : next)
+                for (std::size_t q = 0; q < size_; ++q) cone_[p][q] |= cone_[position[g]][q];
         }
-        for (std::size_t t = 0; t < threshold.groups.tensors(); ++t)
-            tensors_.push_back({.made = threshold.groups.producer[t],
-                                .read = threshold.groups.consumers[t],
-                                .cost = threshold.factor * threshold.groups.transfer[t]});
+        for (const auto& tensor : serial.tensors) {
+            Tensor own{.made = position[tensor.producer], .read = {}, .cost = charge.factor * tensor.transfer};
+            for (std::uint32_t g : tensor.consumers) own.read.push_back(position[g]);
+            std::ranges::sort(own.read);
+            tensors_.push_back(std::move(own));
+        }
     }
 
-    /// True when the empty downset cannot be completed on `devices`.
-    [[nodiscard]] bool refuted(const std::vector<Wide>& limits, std::size_t devices) {
+    /// completion_needs; the empty downset, which has type 0, completes only if that of type 0 is not above 0.
+    [[nodiscard]] std::vector<std::vector<Wide>> needs(const std::vector<Wide>& limits, std::size_t devices) {
         const Wide total = whole();
         const std::size_t types = size_ + 1;
         // Per type and devices left: what work - cut must be at least to complete, and what work + cut then is at least.
@@ -87,7 +96,7 @@ public:
                 for (std::size_t i = 0; i < j; ++i) step(i, sum[j], across[i], certain[i]);
             }
         }
-        return need[0][devices] > 0;
+        return need;
     }
 
 private:
@@ -107,10 +116,10 @@ private:
     [[nodiscard]] Place place(std::size_t type, std::size_t p) const {
         if (mirrored_) {
             if (p >= type) return Place::outside;
-            return cone_[type - 1].contains(p) ? Place::inside : Place::open;
+            return cone_[type - 1][p] ? Place::inside : Place::open;
         }
         if (p < type) return Place::inside;
-        return cone_[type].contains(p) ? Place::outside : Place::open;
+        return cone_[type][p] ? Place::outside : Place::open;
     }
 
     /// From type i: a tensor that may be inside there costs both cuts until all its readers come before type j, and is read in the stage
@@ -131,7 +140,7 @@ private:
         }
         for (std::size_t j = i + 1; j <= size_; ++j) {
             stages.across[j] += stages.across[j - 1];
-            stages.certain[j] = stages.certain[j - 1] + (cone_[i].contains(j - 1) ? work_[j - 1] : 0);
+            stages.certain[j] = stages.certain[j - 1] + (cone_[i][j - 1] ? work_[j - 1] : 0);
         }
         return stages;
     }
@@ -151,7 +160,7 @@ private:
             stages.across[j + 1] -= 2 * Wide{tensor.cost};
         }
         for (std::size_t i = 1; i <= j; ++i) stages.across[i] += stages.across[i - 1];
-        for (std::size_t i = j; i-- > 0;) stages.certain[i] = stages.certain[i + 1] + (cone_[j - 1].contains(i) ? work_[i] : 0);
+        for (std::size_t i = j; i-- > 0;) stages.certain[i] = stages.certain[i + 1] + (cone_[j - 1][i] ? work_[i] : 0);
         return stages;
     }
 
@@ -205,60 +214,38 @@ private:
 
     bool mirrored_;
     std::size_t size_;
-    const std::vector<std::int64_t>& work_;
-    const Rows<CheckedGroups::Index>& before_;
-    std::vector<graph::NodeSet> cone_;
+    std::vector<std::int64_t> work_;
+    std::vector<std::vector<std::size_t>> before_;
+    std::vector<std::vector<char>> cone_;
     std::vector<Tensor> tensors_;
     CheckedFlow flow_;
 };
 
 }  // namespace
 
-Result<CheckedThreshold> check_threshold(const Claim& claim, const SerialTerms& terms, std::span<const NodeId> order,
-                                         std::int64_t theta_halves) {
-    auto groups = check_groups(claim.problem, terms.scale, terms.work, terms.transfer, terms.merges, order);
-    if (!groups) return fail(groups.error());
-    if (theta_halves < 0 || theta_halves > 2) return fail(objection(std::format("{} halves of the spill: 0, 1 or 2", theta_halves)));
-    if (theta_halves > 0 && !groups->spills) return fail(objection("spill is charged, but nothing need spill"));
+std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const CheckedCharge& charge, Duration value) {
+    std::vector<Wide> limits;
+    for (std::int64_t r = 1; r <= serial.replicas; ++r)
+        limits.push_back(Wide{charge.factor} * serial.scale * r * (value.count() - 1) + charge.allowance);
+    return limits;
+}
 
-    CheckedThreshold result;
-    result.factor = theta_halves == 1 ? 2 : 1;
-    // Every weight is charged to one group: of those that use it, the one with the smallest first node.
-    std::vector<std::size_t> by_first_node;
-    std::vector<char> seen(groups->size(), 0), charged(groups->weight_bytes.size(), 0);
-    for (CheckedGroups::Index group : groups->group_of)
-        if (!std::exchange(seen[group], 1)) by_first_node.push_back(group);
-    std::vector<Wide> bytes(groups->size(), 0);
-    for (std::size_t group : by_first_node)
-        for (CheckedGroups::Index weight : groups->weights[group])
-            if (!std::exchange(charged[weight], 1)) bytes[group] += groups->weight_bytes[weight];
-
-    const auto spill = [&](Wide of) { return theta_halves > 0 ? groups->charge_work * of * kPicosecondsPerSecond : 0; };  // times rate
-    constexpr Wide kLargestSum = Wide{1} << 60;
-    Wide sum = 0;
-    for (std::size_t g = 0; g < groups->size(); ++g) {
-        const Wide work = Wide{result.factor} * groups->work[g] + spill(bytes[g]) / groups->rate;
-        if (sum += work; sum > kLargestSum) return fail(objection("work and spill are too large to check"));
-        result.work.push_back(static_cast<std::int64_t>(work));
-    }
-    for (std::int64_t transfer : groups->transfer) sum += 2 * Wide{result.factor} * transfer;
-    if (sum > kLargestSum) return fail(objection("work, transfers and spill are too large to check"));
-    const Wide allowance = round_up(spill(groups->memory), groups->rate);
-    for (std::int64_t r = 1; r <= claim.replicas; ++r)
-        result.limits.push_back(Wide{result.factor} * groups->scale * r * (claim.value.count() - 1) + allowance);
-    // As many stages as nodes, each with all replicas, is the most that any partition uses.
-    result.devices =
-        static_cast<std::int64_t>(std::min(Wide{claim.devices}, Wide{claim.replicas} * static_cast<Wide>(claim.problem.node_count())));
-    result.groups = *std::move(groups);
-    return result;
+std::vector<std::vector<Wide>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                const std::vector<std::uint32_t>& order, bool mirrored, const std::vector<Wide>& limits) {
+    return ChainCheck(serial, charge, order, mirrored).needs(limits, static_cast<std::size_t>(serial.devices));
 }
 
 Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
-    if (witness.order.empty()) return fail(objection("the order is empty"));
-    const auto threshold = check_threshold(claim, witness.serial, witness.order, witness.theta_halves);
-    if (!threshold) return fail(threshold.error());
+    const auto serial = check_serial(claim, witness.serial);
+    if (!serial) return fail(serial.error());
+    const auto order = check_order(*serial, witness.order);
+    if (!order) return fail(order.error());
+    const auto charge = check_charge(*serial, witness.theta_halves);
+    if (!charge) return fail(charge.error());
     if (claim.value <= Duration{0}) return {};
-    if (!ChainCheck(*threshold, witness.mirrored).refuted(threshold->limits, static_cast<std::size_t>(threshold->devices)))
+    ChainCheck check(*serial, *charge, *order, witness.mirrored);
+    const auto devices = static_cast<std::size_t>(serial->devices);
+    if (check.needs(stage_limits(*serial, *charge, claim.value), devices)[0][devices] <= 0)
         return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
     return {};
 }

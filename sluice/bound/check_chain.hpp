@@ -1,11 +1,8 @@
 // Checkers of the kinds chain and counting (docs/formats/certificate.md): everything is computed again, from the checkers' own serial
-// problem (check_groups.hpp) and their own verified flows (check_flow.hpp), and the recursion or sum is held against the claim. Nothing of
-// search/.
+// problem and their own verified flows, and the recursion or sum is held against the claim. Nothing of search/.
 #pragma once
 
-#include "sluice/bound/certificate.hpp"
-#include "sluice/bound/check_groups.hpp"
-#include "sluice/bound/check_terms.hpp"
+#include "sluice/bound/check_serial.hpp"
 
 namespace sluice::bound {
 
@@ -15,16 +12,18 @@ namespace sluice::bound {
 /// The same; one flow a group.
 [[nodiscard]] Result<void> check_counting(const Claim& claim, const CountingWitness& witness);
 
-/// What both work on: the serial problem with theta of the spill charged as work, and what stages may cost if the claim were wrong.
-struct CheckedThreshold {
-    CheckedGroups groups;
-    std::int64_t factor = 1;          // units of what follows a unit of the groups'
-    std::vector<std::int64_t> work;   // per group, its share of the spill included, rounded down
-    std::int64_t devices = 0;         // no partition uses more
-    std::vector<CheckedWide> limits;  // per devices of a stage, from 1: factor scale r (value - 1), and what memory spares, rounded up
-};
-/// Fails when the terms or the order prove nothing, theta_halves is not 0 to 2 or charged where nothing can spill, or sums are too large.
-[[nodiscard]] Result<CheckedThreshold> check_threshold(const Claim& claim, const SerialTerms& terms, std::span<const NodeId> order,
-                                                       std::int64_t theta_halves);
+/// What a stage on 1, 2, … devices may cost at most, in 1/charge.factor, if some partition had a bottleneck below the claim's value.
+[[nodiscard]] std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const CheckedCharge& charge, Duration value);
+
+/// Per type of downsets along a topological order of the groups (mirrored: from its end), 0 to their number, and per devices left: with so
+/// many, a downset of this type, other than of all groups, completes only if work - cut, in 1/charge.factor, is at least this.
+[[nodiscard]] std::vector<std::vector<CheckedWide>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                                     const std::vector<std::uint32_t>& order, bool mirrored,
+                                                                     const std::vector<CheckedWide>& limits);
+
+/// Per group, rounded down: over a stage on r devices they sum to at most r << kCheckedShift. nullopt: some group fits no stage.
+[[nodiscard]] std::optional<std::vector<std::int64_t>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                                        const std::vector<CheckedWide>& limits);
+inline constexpr int kCheckedShift = 32;
 
 }  // namespace sluice::bound

@@ -163,9 +163,7 @@ void relax_spill(SerialProblem& result, const StageProblem& problem) {
         result.rate = result.spills ? std::max(result.rate, device.spill_rate) : device.spill_rate;
         result.spills = true;
     }
-    Wide parameters = 0;
-    for (Bytes bytes : problem.weight_bytes) parameters += bytes.count;
-    result.spills = result.spills && !unlimited && parameters > result.memory;
+    result.spills = result.spills && !unlimited;
     if (!result.spills) result.memory = 0;
 }
 

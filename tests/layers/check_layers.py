@@ -130,7 +130,7 @@ def self_test():
         ("sluice/bound/a.cpp", '#include "sluice/search/slice.hpp"', True),
         ("sluice/bound/check_certificate.cpp", '#include "sluice/search/slice.hpp"', False),
         ("sluice/bound/check_certificate.cpp", '#include "sluice/graph/min_cut.hpp"', False),
-        ("sluice/bound/check_chain.cpp", '#include "sluice/search/serial_problem.hpp"', False),
+        ("sluice/bound/check_serial.cpp", '#include "sluice/search/serial_problem.hpp"', False),
         ("sluice/bound/check_stages.hpp", '#include "sluice/search/refutation.hpp"', False),
         ("sluice/bound/check_stages.cpp", '#include "sluice/bound/cut_network.hpp"', False),
         ("sluice/bound/check_stages.cpp", '#include "sluice/bound/check_groups.hpp"', True),
