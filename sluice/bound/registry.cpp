@@ -9,6 +9,7 @@
 #include "sluice/bound/combinatorial.hpp"
 #include "sluice/bound/counting.hpp"
 #include "sluice/bound/downset_bound.hpp"
+#include "sluice/bound/mip.hpp"
 #include "sluice/bound/relaxation.hpp"
 
 namespace sluice::bound {
@@ -25,6 +26,10 @@ constexpr std::array kBounds{
           prove_counting},
     Bound{"exact-dp", "complete search over what the first stages can be, by bisection on the bottleneck", "docs/explanation/bounds.md",
           prove_exact_dp},
+    Bound{"mip", "the exact integer program and its relaxation, by HiGHS: small models only",
+          "Archer, Fahrbach, Liu, Prabhu, ICML 2024, the exact mixed-integer program", prove_mip},
+    Bound{"superblocks", "three superblocks, before, at and after each stage in turn, by HiGHS",
+          "Archer, Fahrbach, Liu, Prabhu, ICML 2024, the three-superblock relaxation", prove_superblocks},
 };
 
 }  // namespace

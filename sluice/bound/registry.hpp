@@ -30,6 +30,7 @@ struct BoundResult {
     Certificate certificate;
     Termination termination;
     std::vector<Certificate> weaker = {};  // found on the way: to fall back on when the best takes too long to check
+    std::optional<Certificate> claim = {};  // more than the certificate proves, but nobody can check it: kind solver-claimed
 };
 
 /// What one kind of bound adds to what is known: a certificate above a floor, if it finds one.
