@@ -16,7 +16,7 @@ using search::DownsetOutcome;
 
 constexpr std::int64_t kFirstNodes = 200'000;  // of the first round's searches; each round takes kGrowth times as many
 constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kRounds = 3;  // when no limit ends the search
+constexpr std::int64_t kRounds = 2;  // when no limit ends the search
 constexpr std::int64_t kNodesPerEvaluation = 1000;
 constexpr std::int64_t kResolution = 2048;  // of a bisection
 

@@ -25,7 +25,7 @@ constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 les
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
 constexpr std::size_t kFirstBeam = 10;         // states a level
 constexpr std::int64_t kNodesPerState = 2000;  // of the first beam
-constexpr std::int64_t kRounds = 4;            // when nothing else ends the search
+constexpr std::int64_t kRounds = 2;            // when nothing else ends the search
 
 class DownsetPlanner {
 public:

@@ -48,7 +48,6 @@ void finish(StageSearchTables& tables) {
 StageSearch::StageSearch(const StageSearchTables& tables)
     : tables_(tables),
       problem_(*tables.problem),
-      types_(tables.chains.size()),
       chain_value_(tables.chains.size()),
       candidate_of_(problem_.group_count(), -1),
       local_of_(problem_.tensor_count(), -1),
@@ -216,9 +215,7 @@ void StageSearch::extend(std::span<const std::uint64_t> downset, std::int64_t de
                                    : std::ranges::any_of(problem_.consumers[t], [&](Index c) { return !has(downset, c); });
         if (passes) root.pass += problem_.transfer[t];
     }
-    // What work - cut has to reach at least.
     least_value_ = kNever;
-    spill_chains_.clear();
     for (std::size_t z = 0; z < tables_.chains.size(); ++z) {
         const ChainOfCuts& chain = tables_.chains[z];
         std::size_t type = 0;
@@ -228,16 +225,11 @@ void StageSearch::extend(std::span<const std::uint64_t> downset, std::int64_t de
         } else {
             while (type < chain.order().size() && has(downset, chain.order()[type])) ++type;
         }
-        types_[z] = type;
-        const std::int64_t need = tables_.completion[z].need_from(devices_left_, type);
+        root.type[z] = static_cast<std::uint32_t>(type);
         chain_value_[z] = 0;
-        if (chain.theta_halves() == 0) {
-            least_value_ = std::max(least_value_, need);
-            continue;
-        }
+        if (chain.theta_halves() == 0) continue;
         for (std::size_t g = 0; g < problem_.group_count(); ++g)
             if (has(downset, g)) chain_value_[z] += chain.factor() * problem_.work[g] + chain.share()[g];
-        spill_chains_.emplace_back(z, need);
     }
     const Wide takes = static_cast<Wide>(devices_left_) * tables_.threshold;  // by the stages behind this one
     if (takes < tables_.total_work) least_value_ = std::max(least_value_, static_cast<std::int64_t>(tables_.total_work - takes));
@@ -252,13 +244,29 @@ bool StageSearch::hopeless(const Partial& partial) const {
     if (partial.work + partial.in + partial.out_most + partial.undecided_most + parameter_spill_ <= partial.required) return true;
     const std::int64_t room = limit_ - partial.in - partial.out - spill;  // for work
     const std::int64_t possible = std::min(candidate_work_ - partial.excluded_work, room);
-    if (downset_work_ + possible - partial.out - partial.pass < least_value_) return true;
-    for (const auto& [z, need] : spill_chains_) {
-        const std::int64_t factor = tables_.chains[z].factor();
-        const std::int64_t most = chain_value_[z] + factor * (limit_ - partial.in - partial.out) + tables_.allowance[z];
-        if (most - factor * (partial.out + partial.pass) < need) return true;
+    const std::int64_t reached = downset_work_ + possible - partial.out - partial.pass;
+    if (reached < least_value_) return true;
+    for (std::size_t z = 0; z < tables_.chains.size(); ++z) {
+        const ChainOfCuts& chain = tables_.chains[z];
+        const std::int64_t need = least_need(z, partial.type[z]);
+        if (chain.theta_halves() == 0) {
+            if (reached < need) return true;
+            continue;
+        }
+        const std::int64_t most = chain_value_[z] + chain.factor() * (limit_ - partial.in - partial.out) + tables_.allowance[z];
+        if (most - chain.factor() * (partial.out + partial.pass) < need) return true;
     }
     return false;
+}
+
+/// Of all downsets that a stage now at `type` can yet reach: the type is final once the group missing first is excluded.
+std::int64_t StageSearch::least_need(std::size_t z, std::size_t type) const {
+    const ChainOfCuts& chain = tables_.chains[z];
+    const CompletionTable& table = tables_.completion[z];
+    if (chain.mirrored() || type == chain.order().size()) return table.need_from(devices_left_, type);
+    const std::int32_t c = candidate_of_[chain.order()[type]];
+    const bool final = c < 0 || (dead_[static_cast<std::size_t>(c) / 64] >> (c % 64) & 1) != 0;
+    return final ? table.need(devices_left_, type) : table.need_from(devices_left_, type);
 }
 
 void StageSearch::decide(std::size_t j, const Partial& partial) {
@@ -289,6 +297,22 @@ void StageSearch::decide(std::size_t j, const Partial& partial) {
     if (!ended()) exclude(j, partial);
 }
 
+/// Candidate j has just been included.
+void StageSearch::advance_types(std::size_t j, Partial& partial) const {
+    for (std::size_t z = 0; z < tables_.chains.size(); ++z) {
+        const ChainOfCuts& chain = tables_.chains[z];
+        std::uint32_t& type = partial.type[z];
+        if (chain.mirrored()) {
+            type = std::max(type, chain.position()[candidates_[j]] + 1);
+            continue;
+        }
+        const auto inside = [&](Index g) {
+            return has(downset_, g) || (candidate_of_[g] >= 0 && included_[static_cast<std::size_t>(candidate_of_[g])]);
+        };
+        while (type < chain.order().size() && inside(chain.order()[type])) ++type;
+    }
+}
+
 void StageSearch::include(std::size_t j, const Partial& partial) {
     Partial next = partial;
     next.work += work_[j];
@@ -309,6 +333,7 @@ void StageSearch::include(std::size_t j, const Partial& partial) {
     if (next.work + next.in + next.out <= limit_) {
         included_[j] = 1;
         chosen_.push_back(static_cast<std::uint32_t>(j));
+        advance_types(j, next);
         decide(j + 1, next);
         chosen_.pop_back();
         included_[j] = 0;
@@ -396,11 +421,7 @@ bool StageSearch::completable(const Partial& partial) const {
     const std::int64_t value = downset_work_ + partial.work - partial.out - partial.pass;
     for (std::size_t z = 0; z < tables_.chains.size(); ++z) {
         const ChainOfCuts& chain = tables_.chains[z];
-        std::size_t type = types_[z];
-        if (chain.mirrored())
-            for (std::uint32_t c : chosen_) type = std::max<std::size_t>(type, chain.position()[candidates_[c]] + 1);
-        else
-            while (type < chain.order().size() && has(leaf_bits_, chain.order()[type])) ++type;
+        const std::size_t type = partial.type[z];
         std::int64_t reached = value;
         if (chain.theta_halves() != 0) {
             reached = chain_value_[z] - chain.factor() * (partial.out + partial.pass);

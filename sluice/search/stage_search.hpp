@@ -6,6 +6,7 @@
 // Exponential in the worst case: 1 to 10 million search nodes a second. Deterministic.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -16,11 +17,13 @@
 
 namespace sluice::search {
 
+inline constexpr std::size_t kMostChains = 4;
+
 /// What all expansions of one threshold share.
 struct StageSearchTables {
     const SerialProblem* problem = nullptr;
     std::int64_t threshold = 0;
-    std::span<const ChainOfCuts> chains;
+    std::span<const ChainOfCuts> chains;      // at most kMostChains
     std::vector<CompletionTable> completion;    // one a chain
     std::vector<std::int64_t> counting;         // per group; empty: not used
     const cost::StageProblem* judge = nullptr;  // DownsetOptions::judge
@@ -77,6 +80,7 @@ private:
         std::int64_t undecided_most = 0;  // what the undecided can add to the cost
         std::int64_t required = 0;        // a stage of at most this cost is dominated
         std::int64_t parameters = 0;
+        std::array<std::uint32_t, kMostChains> type{};  // per chain: of the downset with what is included
     };
     struct LocalTensor {
         std::int64_t transfer = 0;
@@ -89,6 +93,7 @@ private:
     bool lay_out(std::span<const std::uint64_t> downset);
     void lay_out_tensors(std::span<const std::uint64_t> downset);
     void decide(std::size_t j, const Partial& partial);
+    void advance_types(std::size_t j, Partial& partial) const;
     void include(std::size_t j, const Partial& partial);
     void exclude(std::size_t j, const Partial& partial);
     void leaf(const Partial& partial);
@@ -97,6 +102,7 @@ private:
     void keep(StageSearchResult::Leaf leaf);
     [[nodiscard]] bool ended() { return result_->completed || result_->cut_short || result_->too_large || result_->stopped; }
     [[nodiscard]] bool hopeless(const Partial& partial) const;
+    [[nodiscard]] std::int64_t least_need(std::size_t z, std::size_t type) const;
     struct OneMore {
         std::int64_t added, gain;  // to the stage's cost without its outputs; what later stages are spared
     };
@@ -111,9 +117,7 @@ private:
     std::int64_t limit_ = 0, floor_ = 0, devices_left_ = 0, replicas_ = 1;
     std::int64_t downset_work_ = 0, candidate_work_ = 0, least_value_ = 0, parameter_spill_ = 0, counting_most_ = 0;
     std::size_t groups_left_ = 0;
-    std::vector<std::size_t> types_;                                  // per chain: of the downset
     std::vector<std::int64_t> chain_value_;                           // per chain: factor work + share of the downset
-    std::vector<std::pair<std::size_t, std::int64_t>> spill_chains_;  // chains with a share, and what value they ask for
     const StageSearchLimits* limits_ = nullptr;
     StageSearchResult* result_ = nullptr;
     std::int64_t nodes_before_ = 0;
