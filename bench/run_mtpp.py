@@ -10,7 +10,6 @@ bound is above a plan; 130 after Ctrl-C.
 """
 import argparse
 import hashlib
-import itertools
 import json
 import statistics
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent / "mtpp"))
+import plot  # noqa: E402
 import runs as runs_of  # noqa: E402
 import store  # noqa: E402
 import tables  # noqa: E402
@@ -62,12 +62,13 @@ def hours(seconds):
 
 
 def estimate(left, lines):
-    """Expected seconds: runs of one method and limit take the median of those done; one never seen is taken to use its limit."""
+    """Expected seconds: runs of one method and limit take the mean of those done; one never seen is taken to use its limit."""
     done = {}
     for line in lines:
         if "wall" in line:
             done.setdefault((line["verb"], line["method"], line["seconds"]), []).append(line["wall"])
-    return sum(statistics.fmean(done.get((r.verb, r.method, r.seconds), [r.seconds])) for r in left)
+    means = {what: statistics.fmean(walls) for what, walls in done.items()}
+    return sum(means.get((r.verb, r.method, r.seconds), r.seconds) for r in left)
 
 
 def line_of(run, figures, about):
@@ -101,6 +102,14 @@ def measure(left, sluice, shared, out, shard, about, made):
             print(f"{number}/{len(left)} {run.key}: {told(figures)}", flush=True)
 
 
+def report(suite, out, document):
+    lines = store.read(out)
+    code = tables.write(suite, lines, document)
+    if document.exists() and document.parent.name != "mtpp-quick":
+        plot.write(tables.Results(suite, lines), document.with_suffix(".svg"))
+    return code
+
+
 def main():
     options = arguments()
     checkout = options.checkout.resolve()
@@ -108,7 +117,7 @@ def main():
     out = checkout / "build" / "mtpp-quick" if options.quick else checkout / "bench" / "results" / "mtpp"
     document = out / "mtpp.md" if options.quick else checkout / "docs" / "results" / "mtpp.md"
     if options.tables:
-        return tables.write(suite, store.read(out), document)
+        return report(suite, out, document)
 
     sluice = str(checkout / "build" / "release" / "bin" / "sluice")
     build = hashlib.sha256(Path(sluice).read_bytes()).hexdigest()[:12]
@@ -136,7 +145,7 @@ def main():
     except KeyboardInterrupt:
         print(f"\nstopped; every finished run is in {out}, and the same command goes on from there", file=sys.stderr)
         return 130
-    return tables.write(suite, store.read(out), document)
+    return report(suite, out, document)
 
 
 if __name__ == "__main__":

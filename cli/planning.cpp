@@ -13,6 +13,7 @@
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "sluice/base/files.hpp"
+#include "sluice/inference/genetic.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/report/text.hpp"
 
@@ -100,6 +101,10 @@ Result<Prepared> prepare(Session& session, onnx::LoadedModel model, platform::Pl
     return prepared;
 }
 
+Result<inference::GeneticShares> genetic_shares(const Arguments& arguments) {
+    return arguments.genetic ? inference::read_shares(*arguments.genetic) : inference::GeneticShares{};
+}
+
 Limits limits_of(const Session& session, std::stop_token stop) {
     const Arguments& arguments = session.arguments;
     Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = std::move(stop)};
@@ -118,6 +123,7 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
     options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
     options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
     options.gap = arguments.gap.value_or(0);
+    options.genetic = genetic_shares(arguments).value_or(inference::GeneticShares{});
     options.until_limit = arguments.time.has_value();  // who names a time wants it used
     options.model = prepared.model.graph.fingerprint();
     return options;
@@ -183,6 +189,7 @@ Result<Planned> make_planned(Session& session, const Prepared& prepared, Observe
     plan.model.dimensions = arguments.dimensions;
     plan.model.assume_size = arguments.assume_size;
     if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
+    if (arguments.genetic) plan.options.emplace_back("genetic", *arguments.genetic);
     if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
     plan.termination.seconds = session.seconds();
     plan.limit = limit_text(arguments, plan.termination);

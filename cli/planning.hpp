@@ -41,6 +41,8 @@ struct Prepared {
                                        std::optional<std::int64_t> stages, const cost::MeasuredCosts* costs = nullptr,
                                        std::int64_t replicas = 1);
 
+/// --genetic
+[[nodiscard]] Result<inference::GeneticShares> genetic_shares(const Arguments& arguments);
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".

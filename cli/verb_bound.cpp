@@ -34,6 +34,17 @@ struct Describe {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
     }
+    std::string operator()(const bound::ChainWitness& witness) const {
+        return std::format("the cuts between stages, chained along an order of {}", report::counted(witness.order.size(), "group"));
+    }
+    std::string operator()(const bound::CountingWitness&) const {
+        return "the share of a stage that each operator takes, beside the transfers around it";
+    }
+    std::string operator()(const bound::ExactDpWitness& witness) const {
+        std::size_t kept = 0;
+        for (const auto& level : witness.kept) kept += level.size();
+        return std::format("a complete search for anything better: {} kept", report::counted(kept, "downset"));
+    }
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ Result<Outcome> run_plan(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+    if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
 
     InterruptGuard interrupt(terminal);
     auto prepared = prepare(session);

@@ -1,18 +1,23 @@
 """Bound over best by number of stages, a line a method, a panel a link rate."""
-import matplotlib
-
-matplotlib.use("svg")
-matplotlib.rcParams["svg.hashsalt"] = "sluice"  # equal figures give equal files
-import matplotlib.pyplot as plt  # noqa: E402
+import os
 
 COLOURS = {"simple": "#9aa5b1", "+ anchored": "#e0a33e", "+ contraction": "#c97b63", "+ chain": "#4c9f70", "+ counting": "#3f7cac", "+ exact engine": "#22313f",
            "three superblocks": "#b56bb0", "exact MIP": "#7a4988"}
 
 
 def write(results, path):
+    """Nothing, and no file, where no real graph was measured."""
     by_name = {p["name"]: p for p in results.suite["parts"]}
     core, stages = by_name["core"], sorted(by_name["core"]["stages"] + by_name["stages"]["stages"])
     rates = sorted(core["rates"])
+    if not any(line["model"] in results.suite["lists"]["real"] for line in results.good):
+        return
+    import matplotlib  # slow to load: not before it is needed
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "sluice"  # equal figures give equal files
+    import matplotlib.pyplot as plt
+
     figure, panels = plt.subplots(1, len(rates), figsize=(11, 3.6), sharey=True, layout="constrained")
     for panel, rate in zip(panels, rates):
         points = {}
@@ -34,5 +39,7 @@ def write(results, path):
     handles = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels())}
     if handles:
         panels[-1].legend(handles.values(), handles.keys(), fontsize=8, loc="lower right")
-    figure.savefig(path, metadata={"Date": None})
+    fresh = path.with_suffix(f".{os.getpid()}.making")
+    figure.savefig(fresh, format="svg", metadata={"Date": None})
+    os.replace(fresh, path)
     plt.close(figure)

@@ -9,8 +9,6 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 
-import plot
-
 LADDER = [("simple", "combinatorial"), ("+ anchored", "cut"), ("+ contraction", "contraction"), ("+ chain", "chain"), ("+ counting", "counting")]
 MIPS = [("three superblocks", "superblocks"), ("exact MIP", "mip")]
 PROVEN = 0.999
@@ -107,10 +105,6 @@ class Results:
         return {name: (geometric_mean(values), len(values)) for name, values in means.items()}
 
 
-def parts_with(suite, quick, verb, method):
-    return [p for p in suite["quick" if quick else "parts"] if method in p.get(verb, [])]
-
-
 def short(model):
     name = model.removeprefix("models/").removeprefix("workloads/")
     for ending in (".gz", ".onnx", ".json", ".graph.txt"):
@@ -127,7 +121,7 @@ def ladder_section(results, title, part, stages, note=""):
     models = results.suite["lists"][part["list"]]
     names = [name for name, _ in LADDER] + ["+ exact engine"] + [name for name, _ in MIPS]
     body = []
-    for rate in part["rates"]:
+    for rate in sorted(part["rates"]):
         for k in sorted(stages):
             instances = results.instances(models, part["platform"].format(rate=rate), k)
             if not instances:
@@ -146,21 +140,17 @@ def ladder_section(results, title, part, stages, note=""):
 
 def prototype_section(results):
     body = [[rate, k, *(number(by_k[k][rung], 3) for rung in ("simple", "anchored", "chain", "counting", "exact")), by_k[k]["proven"]]
-            for rate, by_k in results.suite["prototype"].items() for k in sorted(by_k, key=int)]
+            for rate, by_k in sorted(results.suite["prototype"].items(), key=lambda item: int(item[0])) for k in sorted(by_k, key=int)]
     return ["## Beside: the prototype, on other graphs", "",
             "The prototype that these methods come from, on 62 ONNX-derived graphs (4 to 6 s, then 6 to 15 s more where open; one core). Another list: to compare "
             "shapes, not digits. Its \"counting\" column is its anchored-io weights on top of anchored cuts and chain.", "",
             *rows(["GB/s", "k", "simple", "+ anchored", "+ chain", "+ counting", "+ dominance search", "proven within 0.1 %"], body)]
 
 
-def limits_of(suite, quick, list_name):
-    return sorted({p["seconds"] for p in suite["quick" if quick else "parts"] if p["list"] == list_name and "auto" in p.get("plan", [])})
-
-
 def minute_section(results, part):
     body = []
-    for rate in part["rates"]:
-        for k in part["stages"]:
+    for rate in sorted(part["rates"]):
+        for k in sorted(part["stages"]):
             instances = results.instances(results.suite["lists"][part["list"]], part["platform"].format(rate=rate), k)
             ratios = [r for r in (results.ratio(i, part["seconds"]) for i in instances) if r is not None]
             if ratios:
@@ -188,8 +178,8 @@ def baseline_cases(results, quick):
     parts = [p for p in results.suite["quick" if quick else "parts"] if any(m.startswith("brkga") for m in p.get("plan", []))]
     for part in parts:
         for method in (m for m in part["plan"] if m.startswith("brkga")):
-            for rate in part["rates"]:
-                for k in part["stages"]:
+            for rate in sorted(part["rates"]):
+                for k in sorted(part["stages"]):
                     ratios = against(results, results.suite["lists"][part["list"]], part["platform"].format(rate=rate), k, method, part["seconds"],
                                      part.get("seeds", 1))
                     if ratios:
@@ -257,20 +247,28 @@ def special_section(results, quick):
     return ["## Overlap and replicas", "", *rows(["what", "model", "k", "bottleneck ms", "bound ms", "kind", "bound / bottleneck"], body)] if body else []
 
 
-def worst_section(results, models, stages, platforms):
+def of_prototype(suite, model, rate):
+    """Its bound / best where it left an instance of this name open at k = 16; "proven" where it left it open at another rate only."""
+    by_rate = suite["prototype_open"].get(short(model))
+    return "" if by_rate is None else number(by_rate.get(str(rate)), 3) or "proven"
+
+
+def worst_section(results, models, stages, rates, platform_of):
     found = []
-    for platform in platforms:
+    for rate in rates:
+        platform = platform_of.format(rate=rate)
         for instance in results.instances(models, platform, stages):
             ratio = results.ratio(instance)
             if ratio is not None:
                 run = max(results.runs(instance, "plan", "auto"), key=lambda line: line["seconds"])
-                found.append((ratio, run))
+                found.append((ratio, run, rate))
     found.sort(key=lambda item: (item[0], item[1]["key"]))
-    body = [[short(run["model"]), run["platform"], run["operators"], run["seconds"], f"{results.best[run['instance']] / 1e9:.4f}", f"{run['bound'] / 1e9:.4f}", run["kind"], number(ratio),
-             why_open(results.suite, run)] for ratio, run in found[:10] if ratio < PROVEN]
+    body = [[short(run["model"]), rate, run["operators"], run["seconds"], f"{results.best[run['instance']] / 1e9:.4f}", f"{run['bound'] / 1e9:.4f}", run["kind"], number(ratio),
+             of_prototype(results.suite, run["model"], rate), why_open(results.suite, run)] for ratio, run, rate in found[:10] if ratio < PROVEN]
     if not body:
         return []
-    return [f"## The worst ten at k = {stages}", "", *rows(["model", "platform", "operators", "s", "best ms", "bound ms", "kind", "bound / best", "why"], body)]
+    return [f"## The worst ten at k = {stages}", "", "The prototype's column: its bound / best for an instance of the same name, other costs.", "",
+            *rows(["model", "GB/s", "operators", "s", "best ms", "bound ms", "kind", "bound / best", "prototype", "why"], body)]
 
 
 def target(what, wanted, value, met, detail=""):
@@ -346,7 +344,7 @@ def document(suite, lines, quick):
         part = suite["quick"][0]
         text += ladder_section(results, "Bounds", part, part["stages"])
         text += baseline_section(results, True) + certificate_section(results) + time_section(results, True)
-        text += worst_section(results, suite["lists"]["quick"], 16, [part["platform"].format(rate=r) for r in part["rates"]])
+        text += worst_section(results, suite["lists"]["quick"], 16, part["rates"], part["platform"])
         return results, text
     by_name = {p["name"]: p for p in suite["parts"]}
     core = by_name["core"]
@@ -357,12 +355,12 @@ def document(suite, lines, quick):
     text += ladder_section(results, "Generated graphs", by_name["generated"], by_name["generated"]["stages"] + by_name["generated, other stages"]["stages"])
     text += ladder_section(results, "Branchy graphs", core | {"list": "branchy"}, core["stages"] + by_name["stages"]["stages"])
     text += baseline_section(results, False) + special_section(results, False) + certificate_section(results) + time_section(results, False)
-    text += worst_section(results, suite["lists"]["real"], 16, [core["platform"].format(rate=r) for r in core["rates"]])
+    text += worst_section(results, suite["lists"]["real"], 16, core["rates"], core["platform"])
     return results, text
 
 
 def write(suite, lines, path):
-    """Writes the document and, for a whole bench, the plot; returns the exit code."""
+    """Writes the document; returns the exit code."""
     if not any("failed" not in line for line in lines):
         print("nothing was measured", file=sys.stderr)
         return 1
@@ -372,8 +370,6 @@ def write(suite, lines, path):
     fresh = path.with_suffix(f".{os.getpid()}.making")
     fresh.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     os.replace(fresh, path)
-    if not quick:
-        plot.write(results, path.with_suffix(".svg"))
     print("\n".join(text) if quick else f"wrote {path}")
     for line in results.contradictions:
         print(f"CONTRADICTION: {line['key']}: bound {line['bound']} above the best bottleneck {results.best[line['instance']]}", file=sys.stderr)

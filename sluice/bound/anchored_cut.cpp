@@ -9,7 +9,6 @@
 #include <numeric>
 #include <optional>
 
-#include "sluice/bound/combinatorial.hpp"
 #include "sluice/bound/cut_network.hpp"
 #include "sluice/search/poll.hpp"
 
@@ -273,16 +272,10 @@ std::optional<Certificate> AnchoredCuts::run() {
     return certificate(network->witness(best_.anchor), best_.value);
 }
 
-Result<void> refuse_empty(const StageProblem& problem, const Relaxation& relaxation) {
-    if (problem.node_count() == 0) return fail(input_error("nothing to bound: the model has no operators"));
-    if (relaxation.devices < 1) return fail(input_error("no devices: every device class has a count of 0"));
-    return {};
-}
-
 }  // namespace
 
 Result<BoundResult> prove_cut(const StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits) {
-    if (auto sound = refuse_empty(problem, relax(problem, options.stages, options.max_replicas)); !sound) return fail(sound.error());
+    if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
     AnchoredCuts cuts(problem, options, observer, limits, Duration{0});
     auto best = cuts.run();
     // No flow at all is a witness for zero.
@@ -290,18 +283,13 @@ Result<BoundResult> prove_cut(const StageProblem& problem, const BoundOptions& o
     return BoundResult{*std::move(best), cuts.termination()};
 }
 
-Result<BoundResult> prove_best(const StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits) {
-    const Relaxation relaxation = relax(problem, options.stages, options.max_replicas);
-    if (auto sound = refuse_empty(problem, relaxation); !sound) return fail(sound.error());
-    auto simple = prove_combinatorial(problem, options, observer, limits);
-    if (!simple || simple->termination.reason == StopReason::optimal) return simple;
+Raised raise_by_cuts(const StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits, Duration floor) {
     // Where weights are refined, an anchor that proves little under the first weights may yet win.
-    const bool refined = problem.model == StageModel::overlap || relaxation.spills;
-    AnchoredCuts cuts(problem, options, observer, limits, refined ? Duration{0} : simple->certificate.value);
+    const bool refined = problem.model == StageModel::overlap || relax(problem, options.stages, options.max_replicas).spills;
+    AnchoredCuts cuts(problem, options, observer, limits, refined ? Duration{0} : floor);
     auto best = cuts.run();
-    simple->termination = cuts.termination();
-    if (best && best->value > simple->certificate.value) simple->certificate = *std::move(best);
-    return simple;
+    if (best && best->value <= floor) best.reset();
+    return {std::move(best), cuts.termination()};
 }
 
 }  // namespace sluice::bound

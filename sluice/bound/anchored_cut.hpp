@@ -14,8 +14,8 @@ namespace sluice::bound {
 [[nodiscard]] Result<BoundResult> prove_cut(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
                                             const Limits& limits);
 
-/// The better of prove_combinatorial and prove_cut; the cuts only look for more than the former proves.
-[[nodiscard]] Result<BoundResult> prove_best(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
-                                             const Limits& limits);
+/// What cuts prove above `floor`.
+[[nodiscard]] Raised raise_by_cuts(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
+                                   Duration floor);
 
 }  // namespace sluice::bound

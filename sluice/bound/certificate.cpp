@@ -2,8 +2,10 @@
 
 #include <array>
 #include <format>
-#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "sluice/bound/certificate_exact_dp.hpp"
+#include "sluice/bound/certificate_fields.hpp"
 
 namespace sluice::bound {
 
@@ -11,10 +13,13 @@ namespace {
 
 using json::Node;
 using nlohmann::ordered_json;
+using namespace fields;
 
 constexpr std::string_view kLargestOperator = "largest-operator";
 constexpr std::string_view kTotalWork = "total-work";
 constexpr std::string_view kAnchoredCut = "anchored-cut";
+constexpr std::string_view kChainOfCuts = "chain-of-cuts";
+constexpr std::string_view kCountingWeights = "counting-weights";
 constexpr std::string_view kLongestPath = "longest-path";
 
 ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
@@ -34,37 +39,37 @@ ordered_json to_json(const CutWitness& witness) {
             {"flows", std::move(flows)}};
 }
 
+void add_terms(ordered_json& object, const SerialTerms& terms) {
+    ordered_json merges = ordered_json::array();
+    for (const auto& [stays, moved] : terms.merges) merges.push_back({stays.index(), moved.index()});
+    object["scale"] = terms.scale;
+    object["work"] = terms.work;
+    object["transfer"] = terms.transfer;
+    object["merges"] = std::move(merges);
+}
+
+ordered_json to_json(const ChainWitness& witness) {
+    ordered_json object = {{"type", kChainOfCuts}}, order = ordered_json::array();
+    add_terms(object, witness.serial);
+    for (NodeId node : witness.order) order.push_back(node.index());
+    object["order"] = std::move(order);
+    object["theta_halves"] = witness.theta_halves;
+    object["mirrored"] = witness.mirrored;
+    return object;
+}
+
+ordered_json to_json(const CountingWitness& witness) {
+    ordered_json object = {{"type", kCountingWeights}};
+    add_terms(object, witness.serial);
+    object["theta_halves"] = witness.theta_halves;
+    return object;
+}
+
 ordered_json to_json(const LongestPathWitness& witness) {
     ordered_json nodes = ordered_json::array();
     for (NodeId node : witness.nodes) nodes.push_back(node.index());
     return {{"type", kLongestPath}, {"nodes", std::move(nodes)}};
 }
-
-std::unexpected<Diagnostic> wrong(const Node& node, std::string message) { return fail(input_error(std::move(message)).at(node.where())); }
-
-Result<std::int64_t> read_integer(const Node& object, std::string_view key, std::int64_t least, std::int64_t most) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    const auto value = (*member)->as_int();
-    if (!value) return fail(value.error());
-    if (*value < least || *value > most) return wrong(**member, std::format("'{}' is {}, expected {} to {}", key, *value, least, most));
-    return *value;
-}
-
-Result<std::string> read_text(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_string();
-}
-
-Result<const json::Array*> read_array(const Node& object, std::string_view key) {
-    const auto member = object.get(key);
-    if (!member) return fail(member.error());
-    return (*member)->as_array();
-}
-
-constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLargestIndex = std::numeric_limits<std::uint32_t>::max() - 1;  // the value above means "none"
 
 Result<CutWitness> read_cut(const Node& node) {
     if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
@@ -103,6 +108,75 @@ Result<CutWitness> read_cut(const Node& node) {
     return witness;
 }
 
+Result<NodeId> read_node(const Node& node) {
+    const auto index = node.as_int();
+    if (!index) return fail(index.error());
+    if (*index < 0 || *index > kLargestIndex) return wrong(node, std::format("node {}, expected 0 to {}", *index, kLargestIndex));
+    return NodeId(static_cast<std::size_t>(*index));
+}
+
+Result<SerialTerms> read_terms(const Node& node) {
+    SerialTerms terms;
+    const auto scale = read_integer(node, "scale", 1, kLargestScale);
+    if (!scale) return fail(scale.error());
+    terms.scale = *scale;
+    for (const auto& [key, to] :
+         std::array<std::pair<std::string_view, std::int64_t*>, 2>{{{"work", &terms.work}, {"transfer", &terms.transfer}}}) {
+        const auto weight = read_integer(node, key, 0, terms.scale);
+        if (!weight) return fail(weight.error());
+        *to = *weight;
+    }
+    const auto merges = read_array(node, "merges");
+    if (!merges) return fail(merges.error());
+    for (const Node& merge : **merges) {
+        const auto pair = merge.as_array();
+        if (!pair) return fail(pair.error());
+        if ((*pair)->size() != 2) return wrong(merge, std::format("a merge of {} groups, expected 2", (*pair)->size()));
+        const auto stays = read_node((**pair)[0]), moved = read_node((**pair)[1]);
+        if (!stays) return fail(stays.error());
+        if (!moved) return fail(moved.error());
+        terms.merges.emplace_back(*stays, *moved);
+    }
+    return terms;
+}
+
+Result<ChainWitness> read_chain(const Node& node) {
+    if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "mirrored"}); !known)
+        return fail(known.error());
+    ChainWitness witness;
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    const auto order = read_array(node, "order");
+    if (!order) return fail(order.error());
+    for (const Node& entry : **order) {
+        const auto first = read_node(entry);
+        if (!first) return fail(first.error());
+        witness.order.push_back(*first);
+    }
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    const auto mirrored = node.get("mirrored");
+    if (!mirrored) return fail(mirrored.error());
+    const auto flag = (*mirrored)->as_bool();
+    if (!flag) return fail(flag.error());
+    witness.mirrored = *flag;
+    return witness;
+}
+
+Result<CountingWitness> read_counting(const Node& node) {
+    if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "theta_halves"}); !known) return fail(known.error());
+    CountingWitness witness;
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    return witness;
+}
+
 Result<LongestPathWitness> read_path(const Node& node) {
     if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
     const auto nodes = read_array(node, "nodes");
@@ -121,6 +195,9 @@ Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type == kAnchoredCut) return read_cut(node);
+    if (*type == kChainOfCuts) return read_chain(node);
+    if (*type == kCountingWeights) return read_counting(node);
+    if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
@@ -132,13 +209,19 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}' or '{}'", *type, kLargestOperator, kTotalWork,
-                                   kLongestPath, kAnchoredCut));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
+                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp));
 }
 
 }  // namespace
 
-std::string_view Certificate::kind() const { return std::holds_alternative<CutWitness>(witness) ? "cut" : "combinatorial"; }
+std::string_view Certificate::kind() const {
+    if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<ChainWitness>(witness)) return "chain";
+    if (std::holds_alternative<CountingWitness>(witness)) return "counting";
+    if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
+    return "combinatorial";
+}
 
 std::string to_json_text(const Certificate& certificate, bool certified) {
     ordered_json document = {

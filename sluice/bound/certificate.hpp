@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -56,7 +57,54 @@ struct CutWitness {
     friend bool operator==(const CutWitness&, const CutWitness&) = default;
 };
 
-using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness>;
+/// The serial problem that a witness speaks of (docs/formats/certificate.md, "The serial problem"): how much of work and transfers a stage
+/// is charged, in 1/scale, and which groups of nodes share a stage in some optimum: merged in this sequence, the first group stays, the
+/// second moves to its stage, each named by its first node.
+struct SerialTerms {
+    std::int64_t scale = 1, work = 1, transfer = 1;
+    std::vector<std::pair<NodeId, NodeId>> merges;
+    friend bool operator==(const SerialTerms&, const SerialTerms&) = default;
+};
+
+/// Chain of cuts (notes/bounds 2.2): minimum cuts over the downsets of each type that the order makes, and the recursion over them.
+struct ChainWitness {
+    SerialTerms serial;
+    std::vector<NodeId> order;      // the first node of every group, in a topological order of the groups
+    std::int64_t theta_halves = 0;  // of the spill: 0, 1 or 2
+    bool mirrored = false;          // types tell the last position inside, not the first missing
+    friend bool operator==(const ChainWitness&, const ChainWitness&) = default;
+};
+
+/// Counting weights (notes/bounds 2.3): work over what the least transfers around each group leave for work.
+struct CountingWitness {
+    SerialTerms serial;
+    std::int64_t theta_halves = 0;
+    friend bool operator==(const CountingWitness&, const CountingWitness&) = default;
+};
+
+/// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
+/// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
+/// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
+struct ExactDpWitness {
+    std::int64_t scale = 1, work = 1, transfer = 1;  // scale f(S) >= work work(S) + transfer (in(S) + out(S)) + spill
+    std::vector<std::pair<NodeId, NodeId>> merges;   // in this order, each by a node of both groups
+    struct Table {                                   // of the chain of cuts (notes/bounds 2.2)
+        std::vector<NodeId> order;                   // a node of each group
+        std::int64_t theta_halves = 0;               // of the spill: 0, 1 or 2
+        bool mirrored = false;                       // types tell the last position inside, not the first missing
+        friend bool operator==(const Table&, const Table&) = default;
+    };
+    std::vector<Table> completion;
+    bool counting = false;  // counting weights were used (notes/bounds 2.3)
+    /// A downset of groups as the ascending numbers at which its membership, or the lack of it, changes against the one before it in its
+    /// level; the first one's against the empty set.
+    using Changes = std::vector<std::uint32_t>;
+    std::vector<std::vector<Changes>> kept;  // by devices used, from 1
+    friend bool operator==(const ExactDpWitness&, const ExactDpWitness&) = default;
+};
+
+using Witness =
+    std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness, ExactDpWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -70,7 +118,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial" or "cut".
+    /// "combinatorial", "cut", "chain", "counting" or "exact-dp".
     [[nodiscard]] std::string_view kind() const;
 };
 

@@ -5,58 +5,18 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/bound/check_chain.hpp"
+#include "sluice/bound/check_exact_dp.hpp"
+#include "sluice/bound/check_terms.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
 namespace sluice::bound {
 
 namespace {
 
-using cost::Overflow;
 using cost::StageModel;
 using cost::StageProblem;
-__extension__ typedef __int128 Wide;
-
-constexpr Wide kPicosecondsPerSecond = 1'000'000'000'000;
-
-Diagnostic objection(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
-
-Wide ceil_divide(Wide a, Wide b) { return a <= 0 ? -(-a / b) : (a + b - 1) / b; }
-
-/// Devices that a partition may use together.
-std::int64_t devices_of(const StageProblem& problem, std::int64_t stages) {
-    Wide sum = 0;
-    for (const auto& device : problem.classes) sum += std::max<std::int64_t>(device.count, 0);
-    return static_cast<std::int64_t>(std::min<Wide>(sum, stages));
-}
-
-/// Least work of a node over the classes that it can run on; nullopt: none.
-std::optional<std::int64_t> least_work(const StageProblem& problem, std::size_t node) {
-    std::optional<std::int64_t> least;
-    for (const auto& device : problem.classes)
-        if (device.count > 0 && device.supported.contains(node))
-            least = std::min(device.work[node].count(), least.value_or(std::numeric_limits<std::int64_t>::max()));
-    return least;
-}
-
-/// What holds on every class: spill(S) >= (parameters(S) - memory) / rate. A hard class never holds more than its memory, so it has no say
-/// in the rate; one class without a limit makes all spill zero.
-struct SpillFloor {
-    Wide memory = 0;
-    Wide rate = 1;
-};
-std::optional<SpillFloor> spill_floor(const StageProblem& problem) {
-    SpillFloor floor;
-    bool any = false;
-    for (const auto& device : problem.classes) {
-        if (device.count <= 0) continue;
-        if (device.overflow == Overflow::unlimited) return std::nullopt;
-        floor.memory = std::max<Wide>(floor.memory, device.fast_memory.count);
-        if (device.overflow != Overflow::spill) continue;
-        any = true;
-        floor.rate = std::max<Wide>(floor.rate, device.spill_rate.bytes_per_second);
-    }
-    return any ? std::optional(floor) : std::nullopt;
-}
+using Wide = CheckedWide;
 
 /// What a witness proves: a bound on the bottleneck, or why it proves nothing.
 struct Proof {
@@ -64,13 +24,6 @@ struct Proof {
     std::optional<Diagnostic> fault;
 };
 Proof no_proof(std::string message) { return {0, objection(std::move(message))}; }
-
-struct Claim {
-    const StageProblem& problem;
-    std::int64_t devices;   // that serve all stages together
-    std::int64_t replicas;  // that serve one stage, at most
-    cost::Objective objective;
-};
 
 Proof prove(const Claim& claim, const LargestOperatorWitness& witness) {
     const StageProblem& problem = claim.problem;
@@ -86,7 +39,7 @@ Proof prove(const Claim& claim, const LargestOperatorWitness& witness) {
         least = least ? std::min(*least, time) : time;
     }
     if (!least) return no_proof(std::format("node {} runs on no device", v));
-    return {ceil_divide(*least, claim.replicas), std::nullopt};
+    return {round_up(*least, claim.replicas), std::nullopt};
 }
 
 Proof prove(const Claim& claim, const TotalWorkWitness&) {
@@ -97,9 +50,9 @@ Proof prove(const Claim& claim, const TotalWorkWitness&) {
         Wide excess = -claim.devices * floor->memory;
         for (std::size_t w = 0; w < problem.weight_count(); ++w)
             if (!problem.weight_users[w].empty()) excess += problem.weight_bytes[w].count;
-        if (excess > 0) total += ceil_divide(excess * kPicosecondsPerSecond, floor->rate);
+        if (excess > 0) total += round_up(excess * kPicosecondsPerSecond, floor->rate);
     }
-    return {ceil_divide(total, claim.devices), std::nullopt};
+    return {round_up(total, claim.devices), std::nullopt};
 }
 
 Proof prove(const Claim& claim, const LongestPathWitness& witness) {
@@ -196,13 +149,26 @@ Proof prove(const Claim& claim, const CutWitness& witness) {
     }
     const Wide value = ledger.close(witness.anchor.index(), sink);
     if (ledger.fault()) return no_proof(*ledger.fault());
-    const Wide allowance = floor ? ceil_divide(charge(floor->memory), floor->rate) : 0;
-    return {ceil_divide(value - allowance, static_cast<Wide>(witness.scale) * claim.replicas), std::nullopt};
+    const Wide allowance = floor ? round_up(charge(floor->memory), floor->rate) : 0;
+    return {round_up(value - allowance, static_cast<Wide>(witness.scale) * claim.replicas), std::nullopt};
+}
+
+// These refute what is below a value, and prove no other.
+Proof refuted_below(Duration value, const Result<void>& check) {
+    return {value.count(), check ? std::nullopt : std::optional(check.error())};
+}
+
+Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_below(claim.value, check_chain(claim, witness)); }
+
+Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
+
+Proof prove(const Claim& claim, const ExactDpWitness& witness) {
+    return {claim.value.count(), objection_to(claim.problem, witness, claim.devices, claim.replicas, claim.value, claim.limits)};
 }
 
 }  // namespace
 
-std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate) {
+std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate, const Limits& limits) {
     std::vector<Diagnostic> objections;
     if (certificate.problem != problem.fingerprint)
         objections.push_back(objection("the certificate is for another problem")
@@ -218,7 +184,7 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));
     if (!objections.empty()) return objections;
 
-    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective};
+    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective, certificate.value, limits};
     const Proof proof = std::visit([&](const auto& witness) { return prove(claim, witness); }, certificate.witness);
     if (proof.fault) return {*proof.fault};
     if (certificate.value.count() > proof.bound)

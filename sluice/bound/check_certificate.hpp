@@ -1,9 +1,12 @@
-// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It runs no flow algorithm,
-// includes no search/ and no planner (tests/layers enforces it). Linear in problem and certificate.
+// The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It shares no code with
+// search/, planners and their flows (tests/layers enforces it, for every bound/check_*). Linear in problem and certificate for
+// combinatorial and cut; chain and counting are computed again, with flows that count only once verified (check_flow.hpp); exact-dp
+// enumerates again, in about the time that the search took (check_exact_dp.hpp).
 #pragma once
 
 #include <vector>
 
+#include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
@@ -11,7 +14,8 @@ namespace sluice::bound {
 
 /// Empty: every partition of `problem` on at most certificate.stages devices, none of its stages on more than certificate.max_replicas, has
 /// a bottleneck of at least certificate.value; for the objective latency: every partition, whatever its replicas, a latency of at least
-/// that. The model's fingerprint is for the caller to compare: the problem does not know it.
-[[nodiscard]] std::vector<Diagnostic> check_certificate(const cost::StageProblem& problem, const Certificate& certificate);
+/// that. The model's fingerprint is for the caller to compare: the problem does not know it. Stopped by the limits, it objects.
+[[nodiscard]] std::vector<Diagnostic> check_certificate(const cost::StageProblem& problem, const Certificate& certificate,
+                                                        const Limits& limits = {});
 
 }  // namespace sluice::bound

@@ -5,20 +5,33 @@
 #include <vector>
 
 #include "sluice/bound/anchored_cut.hpp"
+#include "sluice/bound/best.hpp"
 #include "sluice/bound/combinatorial.hpp"
+#include "sluice/bound/counting.hpp"
+#include "sluice/bound/relaxation.hpp"
 
 namespace sluice::bound {
 
 namespace {
 
 constexpr std::array kBounds{
-    Bound{"auto", "the better of combinatorial and cut", "design §5", prove_best},
+    Bound{"auto", "the best of all: combinatorial, cut, chain, counting, each only for what it adds", "design §5", prove_best},
     Bound{"combinatorial", "the largest operator; all work, and what fast memory cannot hold, shared by all devices",
           "Archer, Fahrbach, Liu, Prabhu, ICML 2024, simple bounds", prove_combinatorial},
     Bound{"cut", "the cheapest stage around each operator, by minimum cuts", "anchored minimum cut, notes/inference 7.1", prove_cut},
+    Bound{"chain", "minimum cuts between stages, chained over all of them", "chain of cuts, notes/bounds 2.2", prove_chain},
+    Bound{"counting", "shares of stages that operators take, beside the transfers around them", "anchored counting, notes/bounds 2.3",
+          prove_counting},
 };
 
 }  // namespace
+
+Result<void> refuse_empty(const cost::StageProblem& problem, const BoundOptions& options) {
+    if (problem.node_count() == 0) return fail(input_error("nothing to bound: the model has no operators"));
+    if (relax(problem, options.stages, options.max_replicas).devices < 1)
+        return fail(input_error("no devices: every device class has a count of 0"));
+    return {};
+}
 
 std::span<const Bound> bounds() { return kBounds; }
 

@@ -30,6 +30,15 @@ struct BoundResult {
     Termination termination;
 };
 
+/// What one kind of bound adds to what is known: a certificate above a floor, if it finds one.
+struct Raised {
+    std::optional<Certificate> certificate;
+    Termination termination;
+};
+
+/// Fails where there is nothing to bound: no operators, no devices.
+[[nodiscard]] Result<void> refuse_empty(const cost::StageProblem& problem, const BoundOptions& options);
+
 using BoundFunction = Result<BoundResult> (*)(const cost::StageProblem&, const BoundOptions&, Observer&, const Limits&);
 
 struct Bound {

@@ -4,7 +4,10 @@
 #include <format>
 #include <vector>
 
+#include "sluice/inference/genetic.hpp"
+#include "sluice/inference/pipedream.hpp"
 #include "sluice/inference/plan_by_orders.hpp"
+#include "sluice/inference/splits.hpp"
 
 namespace sluice::inference {
 
@@ -32,6 +35,18 @@ Result<PlannerResult> slice_many(const cost::StageProblem& problem, const Planne
     return plan_by_orders(problem, kFirst, kThen, options, observer, limits);
 }
 
+template <std::size_t kPopulation, std::size_t kGenerations>
+Result<PlannerResult> evolve(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+    return plan_by_genetic(problem, {.population = kPopulation, .generations = kGenerations}, options, observer, limits);
+}
+
+template <Measure kMeasure>
+Result<PlannerResult> split_evenly(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer,
+                                   const Limits& limits) {
+    return plan_by_equal_shares(problem, kMeasure, options, observer, limits);
+}
+
+constexpr std::string_view kBrkga = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 2 (BrkgaSortAndSlice)";
 constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 1 (SliceGraph)";
 
 constexpr std::array kPlanners{
@@ -43,6 +58,18 @@ constexpr std::array kPlanners{
     Planner{"greedy-frontier", "slices the order that keeps the least transfer time alive", kArcher, false, slice_fixed<kGreedyFrontier>},
     Planner{"random", "the best slicing of many uniformly random Kahn orders", kArcher, false, slice_many<kRandom, kRandom>},
     Planner{"model-order", "slices the model's own order", kArcher, false, slice_fixed<kModelOrder>},
+    Planner{"brkga-100", "genetic algorithm over orders by random keys, 10 generations of 10", kBrkga, false, evolve<10, 10>},
+    Planner{"brkga-10000", "genetic algorithm over orders by random keys, 100 generations of 100", kBrkga, false, evolve<100, 100>},
+    Planner{"pipedream", "PipeDream's planner: antichain states, the larger of work and transfer",
+            "Narayanan et al., SOSP 2019, section 3.1, forward only", false, plan_by_pipedream},
+    Planner{"greedy-fill", "fills device after device to the average or its memory, in model order",
+            "capacity splitters (TVM, OpenVINO HETERO)", false, plan_by_greedy_fill},
+    Planner{"equal-work", "cuts the model's order into equal shares of work", "Barany and Grinberg 2015 (as torchgpipe balances)", false,
+            split_evenly<Measure::work>},
+    Planner{"equal-parameters", "cuts the model's order into equal shares of parameter bytes", "default of Coral's edgetpu_compiler", false,
+            split_evenly<Measure::parameters>},
+    Planner{"equal-operators", "cuts the model's order into equal numbers of operators", "common practice", false,
+            split_evenly<Measure::operators>},
 };
 
 }  // namespace

@@ -111,7 +111,10 @@ std::optional<CountingWeights> counting_weights(const SerialProblem& problem, st
     const std::int64_t limit = stage_limit(spill, 1, threshold), largest = stage_limit(spill, replicas, threshold);
     if (largest >= kLargestLimit) return result;
     std::vector<std::int64_t> work(groups);
-    for (std::size_t g = 0; g < groups; ++g) work[g] = spill.factor * problem.work[g] + spill.share[g];
+    Wide sum = 0;
+    for (std::size_t g = 0; g < groups; ++g) sum += work[g] = spill.factor * problem.work[g] + spill.share[g];
+    for (std::int64_t transfer : problem.transfer) sum += 2 * Wide{spill.factor} * transfer;
+    if (sum >= kLargestLimit) return result;
     const Cones before = cones(problem.predecessors, false), after = cones(problem.successors, true);
 
     tbb::task_arena arena(std::max(threads, 1));

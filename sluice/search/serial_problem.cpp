@@ -93,10 +93,14 @@ void set_tensors(SerialProblem& problem, std::vector<RawTensor> raw) {
     problem.outputs = Rows<Index>(outputs);
 }
 
+/// To the group with the smallest first node of those that use it: a rule that certificates can state.
 void charge_weights(SerialProblem& problem) {
     problem.charged_bytes.assign(problem.group_count(), 0);
     std::vector<char> charged(problem.weight_bytes.size(), 0);
-    for (std::size_t g = 0; g < problem.group_count(); ++g)
+    std::vector<Index> by_first_node(problem.group_count());
+    std::iota(by_first_node.begin(), by_first_node.end(), Index{0});
+    std::ranges::sort(by_first_node, {}, [&](Index g) { return problem.members[g].front(); });
+    for (Index g : by_first_node)
         for (Index weight : problem.weights[g])
             if (!std::exchange(charged[weight], 1)) problem.charged_bytes[g] += problem.weight_bytes[weight];
 }
@@ -203,6 +207,8 @@ std::optional<SerialProblem> relax_to_serial(const StageProblem& problem, std::i
     for (const auto& device : problem.classes) devices += std::max<std::int64_t>(device.count, 0);
     result.devices = static_cast<std::int64_t>(std::min<Wide>(devices, stages));
     result.replicas = std::clamp<std::int64_t>(max_replicas, 1, std::max<std::int64_t>(result.devices, 1));
+    // As many stages as nodes, each with all replicas, is the most that any partition uses.
+    result.devices = static_cast<std::int64_t>(std::min(Wide{result.devices}, Wide{result.replicas} * static_cast<Wide>(nodes)));
     relax_spill(result, problem);
 
     Wide total = 0;

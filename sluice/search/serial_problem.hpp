@@ -45,7 +45,7 @@ struct SerialProblem {
     ByteRate rate{1};
     std::vector<std::int64_t> weight_bytes;
     Rows<Index> weights;                            // per group, distinct, ascending: all that it uses
-    std::vector<std::int64_t> charged_bytes;        // per group: every weight with one of its users only
+    std::vector<std::int64_t> charged_bytes;        // per group: every weight with the first of its users only
     std::vector<std::pair<NodeId, NodeId>> merges;  // made so far, by the first nodes of both groups
 
     [[nodiscard]] std::size_t group_count() const { return work.size(); }

@@ -20,18 +20,21 @@ import tables  # noqa: E402
 
 SUITE = json.loads((ROOT / "bench" / "suites" / "mtpp.json").read_text(encoding="utf-8"))
 
-FAKE_SLUICE = """#!/usr/bin/env python3
-import json, sys
-arguments = sys.argv[1:]
-if arguments == ["--version"]:
-    sys.exit(print("sluice 0"))
-method = arguments[arguments.index("--method") + 1]
-if method not in ("auto", "cut"):
-    sys.exit(print("error: unknown method", file=sys.stderr) or 2)
-open(sys.argv[0] + ".calls", "a").write(" ".join(arguments) + "\\n")
-bound = {"value_ps": 90 if method == "auto" else 80, "kind": "cut", "certified": True}
-print(json.dumps({"bound": bound} if arguments[0] == "bound" else {"bound": bound, "predicted": {"bottleneck_ps": 100}, "stages": [{"operators": [1, 2]}],
-      "termination": {"reason": "time"}, "evaluations": 7}))
+FAKE_SLUICE = """#!/bin/sh
+if [ "$1" = --version ]; then echo "sluice 0"; exit; fi
+verb=$1 all=$*
+while [ $# -gt 0 ]; do
+    if [ "$1" = --method ]; then method=$2; fi
+    shift
+done
+case $method in auto|cut) ;; *) echo "error: unknown method" >&2; exit 2 ;; esac
+echo "$all" >>"$0.calls"
+if [ "$verb" = bound ]; then
+    echo '{"bound": {"value_ps": 80, "kind": "cut", "certified": true}}'
+else
+    echo '{"bound": {"value_ps": 90, "kind": "cut", "certified": true}, "predicted": {"bottleneck_ps": 100}, "stages": [{"operators": [1, 2]}],
+           "termination": {"reason": "time"}, "evaluations": 7}'
+fi
 """
 
 

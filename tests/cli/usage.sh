@@ -12,6 +12,9 @@ rejects 2 'largest number' plan zoo:chain -k 9223372036854775808
 rejects 2 'whole number' plan zoo:chain -k four
 rejects 2 'time' plan zoo:chain --time soon
 rejects 2 'share' plan zoo:chain --gap 2
+rejects 2 'elite=2' plan zoo:chain --genetic elite=2
+rejects 2 'twice' plan zoo:chain --genetic bias=0.5,bias=0.6
+rejects 2 'no share' plan zoo:chain --genetic elites=0.1
 rejects 2 'NAME=VALUE' plan zoo:chain --dim batch
 rejects 2 "cannot be 'training'" plan zoo:chain --for training
 rejects 2 'one of: ' plan zoo:chain --method nonsense

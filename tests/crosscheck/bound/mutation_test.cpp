@@ -68,8 +68,70 @@ void mutate_flows(CutWitness& witness, RandomStream& random) {
     }
 }
 
+NodeId some_node(const cost::StageProblem& problem, RandomStream& random) {
+    return random.chance(0.05) ? NodeId{} : NodeId(random.below(problem.node_count() + 1));
+}
+
+void mutate_terms(bound::SerialTerms& terms, const cost::StageProblem& problem, RandomStream& random) {
+    auto& merges = terms.merges;
+    const auto any = [&]() -> auto& { return merges[random.below(merges.size())]; };
+    switch (random.below(merges.empty() ? 2 : 6)) {
+        case 0: {
+            constexpr std::array parts{&bound::SerialTerms::scale, &bound::SerialTerms::work, &bound::SerialTerms::transfer};
+            auto& part = terms.*parts[random.below(parts.size())];
+            part = nudged(part, random);
+            break;
+        }
+        case 1:
+            merges.insert(merges.begin() + static_cast<std::ptrdiff_t>(random.below(merges.size() + 1)),
+                          {some_node(problem, random), some_node(problem, random)});
+            break;
+        case 2:
+            merges.erase(merges.begin() + static_cast<std::ptrdiff_t>(random.below(merges.size())));
+            break;
+        case 3:
+            std::swap(any(), any());
+            break;
+        case 4:
+            std::swap(any().first, any().second);
+            break;
+        default:
+            any().second = some_node(problem, random);
+    }
+}
+
+void mutate_chain(bound::ChainWitness& chain, const cost::StageProblem& problem, RandomStream& random) {
+    auto& order = chain.order;
+    switch (random.below(6)) {
+        case 0:
+            chain.theta_halves = nudged(chain.theta_halves, random);
+            break;
+        case 1:
+            chain.mirrored = !chain.mirrored;
+            break;
+        case 2:
+            if (!order.empty()) order[random.below(order.size())] = some_node(problem, random);
+            break;
+        case 3:
+            if (!order.empty()) std::swap(order[random.below(order.size())], order[random.below(order.size())]);
+            break;
+        case 4:
+            order.insert(order.begin() + static_cast<std::ptrdiff_t>(random.below(order.size() + 1)), some_node(problem, random));
+            break;
+        default:
+            mutate_terms(chain.serial, problem, random);
+    }
+}
+
 void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
     auto* cut = std::get_if<CutWitness>(&certificate.witness);
+    if (auto* chain = std::get_if<bound::ChainWitness>(&certificate.witness); chain && random.chance(0.6))
+        return mutate_chain(*chain, problem, random);
+    if (auto* counting = std::get_if<bound::CountingWitness>(&certificate.witness); counting && random.chance(0.6)) {
+        if (random.chance(0.8)) return mutate_terms(counting->serial, problem, random);
+        counting->theta_halves = nudged(counting->theta_halves, random);
+        return;
+    }
     switch (random.below(cut ? 12 : 6)) {
         case 0:
             certificate.value = Duration{nudged(certificate.value.count(), random)};

@@ -20,13 +20,13 @@ RC_GTEST_PROP(BoundProperty, CertifiedAndBelowEveryPlan, (std::uint64_t seed)) {
     const auto problem = testing::random_problem(random, options, 6);
     SilentObserver observer;
     for (const auto& bound : bound::bounds()) {
-        std::int64_t last = std::numeric_limits<std::int64_t>::max();
+        std::int64_t last = kLargestTotal.count();
         for (std::int64_t stages : {1, 3, 6}) {
             const auto result = bound.prove(problem, {.stages = stages}, observer, {});
             RC_ASSERT(result.has_value());
             RC_ASSERT(bound::check_certificate(problem, result->certificate).empty());
             const std::int64_t value = result->certificate.value.count();
-            RC_ASSERT(value <= last);
+            RC_ASSERT(value <= last + last / 512);  // bisections stop short of what they could prove, by less than that
             last = value;
             // It may be that no plan exists or none is found: hard memory, scarce classes.
             const auto plan = inference::find_planner("auto").value()->plan(problem, {.stages = stages}, observer,
@@ -40,14 +40,16 @@ RC_GTEST_PROP(BoundProperty, FileAndBack, (std::uint64_t seed)) {
     RandomStream random(seed);
     const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything(40), 4);
     SilentObserver observer;
-    const auto result = bound::find_bound("cut").value()->prove(problem, {.stages = 4}, observer, {});
-    RC_ASSERT(result.has_value());
-    const auto document = json::parse(to_json_text(result->certificate, true), "certificate.json");
-    RC_ASSERT(document.has_value());
-    const auto again = bound::read_certificate(*document);
-    RC_ASSERT(again.has_value());
-    RC_ASSERT(*again == result->certificate);
-    RC_ASSERT(bound::check_certificate(problem, *again).empty());
+    for (const auto& bound : bound::bounds()) {
+        const auto result = bound.prove(problem, {.stages = 4}, observer, {});
+        RC_ASSERT(result.has_value());
+        const auto document = json::parse(to_json_text(result->certificate, true), "certificate.json");
+        RC_ASSERT(document.has_value());
+        const auto again = bound::read_certificate(*document);
+        RC_ASSERT(again.has_value());
+        RC_ASSERT(*again == result->certificate);
+        RC_ASSERT(bound::check_certificate(problem, *again).empty());
+    }
 }
 
 }  // namespace

@@ -1,0 +1,60 @@
+#include "sluice/bound/ascent.hpp"
+
+#include <algorithm>
+
+#include "sluice/search/poll.hpp"
+
+namespace sluice::bound {
+
+namespace {
+constexpr std::int64_t kResolution = 4096;  // of a bisection: stops at this share of the value
+constexpr std::int64_t kFirstStep = 1024;   // a method that proves less than this share more is not followed
+}  // namespace
+
+bool Ascent::ended() {
+    if (const auto most = enough(); most && best_ >= *most)
+        reason_ = StopReason::optimal;
+    else if (limits_.interrupted())
+        reason_ = StopReason::interrupted;
+    else if (search::must_stop(limits_))
+        reason_ = StopReason::time;
+    else
+        return false;
+    return true;
+}
+
+std::optional<Duration> Ascent::enough() const {
+    std::optional<Duration> least = options_.enough;
+    if (options_.other_side)
+        if (const auto found = options_.other_side->best(); found && (!least || *found < *least)) least = found;
+    return least;
+}
+
+void Ascent::raise(Duration most, const std::function<std::optional<bool>(Duration)>& refutes, const std::function<Witness()>& witness) {
+    std::int64_t known = best_.count();
+    const auto ask = [&](std::int64_t value) {
+        ++evaluations_;
+        const bool refuted = refutes(Duration{value}).value_or(false);
+        if (refuted) known = value;
+        return refuted;
+    };
+    std::int64_t limit = std::min(most, enough().value_or(most)).count() + 1;  // nothing from here on is proven
+    const std::int64_t first = known + std::max<std::int64_t>(1, known / kFirstStep);
+    if (!ended() && known + 1 < limit && ask(std::min(first, limit - 1)) && !ended() && known + 1 < limit && !ask(limit - 1)) {
+        --limit;
+        while (limit - known > std::max<std::int64_t>(1, known / kResolution) && !ended()) {
+            const std::int64_t middle = known + (limit - known) / 2;
+            if (!ask(middle)) limit = middle;
+        }
+    }
+    if (known > best_.count()) {
+        best_ = Duration{known};
+        certificate_ = certificate(best_, witness());
+        observer_.on_event({seconds(), kind_, std::nullopt, best_, kind_});
+    } else {
+        observer_.on_event({seconds(), kind_, std::nullopt, best_, ""});
+    }
+    (void)ended();
+}
+
+}  // namespace sluice::bound

@@ -1,0 +1,18 @@
+// Checkers of the kinds chain and counting (docs/formats/certificate.md): everything is computed again, from the checkers' own serial
+// problem and their own verified flows, and the recursion or sum is held against the claim. Nothing of search/.
+#pragma once
+
+#include "sluice/bound/check_serial.hpp"
+
+namespace sluice::bound {
+
+/// Fails with an objection unless the witness proves that no partition has a bottleneck below the claim's value.
+/// O(groups (tensors + groups devices replicas)) and three small flows a type.
+[[nodiscard]] Result<void> check_chain(const Claim& claim, const ChainWitness& witness);
+/// The same; one flow a group.
+[[nodiscard]] Result<void> check_counting(const Claim& claim, const CountingWitness& witness);
+
+/// What a stage on 1, 2, … devices may cost at most, in 1/charge.factor, if some partition had a bottleneck below the claim's value.
+[[nodiscard]] std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const CheckedCharge& charge, Duration value);
+
+}  // namespace sluice::bound
