@@ -97,10 +97,10 @@ TEST(Slicer, ReplicasOfOneClass) {
 
 TEST(Slicer, ReplicasNearTheLimit) {
     const std::int64_t work = kLargestTotal.count() / 16;
-    const auto problem = chain(8, work, work / 4, {1 << 30});
-    const auto partition = search::Slicer(problem).slice(order_of(problem), {.stages = 1 << 30, .max_replicas = 1 << 20});
+    const auto problem = chain(8, work, work / 4, {1'000'000});
+    const auto partition = search::Slicer(problem).slice(order_of(problem), {.stages = 1'000'000, .max_replicas = 1 << 16});
     ASSERT_TRUE(partition);
-    EXPECT_EQ(price(problem, *partition).bottleneck, Duration{(work + 2 * (work / 4)) >> 20}) << "an inner node, on all that it may have";
+    EXPECT_EQ(price(problem, *partition).bottleneck, Duration{(work + 2 * (work / 4)) >> 16}) << "an inner node, on all that it may have";
 }
 
 TEST(Slicer, ReplicasNeedMoreCombinations) {
