@@ -121,8 +121,11 @@ private:
             if (incumbent_.must_end()) return false;
             const std::size_t batch = std::min(
                 {kBatch, size_.population - done, static_cast<std::size_t>(std::min<std::int64_t>(incumbent_.evaluations_left(), kBatch))});
-            search::SliceOptions slicing{
-                .stages = options_.stages, .below = {}, .at_least = options_.good_enough.value_or(Duration{0}), .limits = &limits_};
+            search::SliceOptions slicing{.stages = options_.stages,
+                                         .max_replicas = options_.max_replicas,
+                                         .below = {},
+                                         .at_least = options_.good_enough.value_or(Duration{0}),
+                                         .limits = &limits_};
             if (done >= counts_.elite) {
                 // Whoever is no better than the last of so many before it will not be among the elite: of equals the first are.
                 rank(children_, done, order_of_fitness_);
@@ -224,7 +227,8 @@ Result<PlannerResult> plan_by_genetic(const cost::StageProblem& problem, const G
                                       Observer& observer, const Limits& limits) {
     if (auto checked = check_shares(options.genetic); !checked) return fail(std::move(checked.error()));
     if (auto checked = check_call(problem, options); !checked) return fail(std::move(checked.error()));
-    if (auto possible = search::sliceable(problem, options.stages); !possible) return fail(std::move(possible.error()));
+    if (auto possible = search::sliceable(problem, options.stages, options.max_replicas); !possible)
+        return fail(std::move(possible.error()));
     Incumbent incumbent(problem, options, observer, limits, "generations");
     Evolution(problem, size, options, limits, incumbent).run();
     // Stopped before the first slicing: any valid answer is better than none.

@@ -18,6 +18,7 @@ Score score_of(const cost::PartitionCost& cost, Objective objective) {
 
 Result<void> check_call(const cost::StageProblem& problem, const PlannerOptions& options) {
     if (options.stages < 1) return fail(usage_error(std::format("{} stages: at least 1 is needed", options.stages)));
+    if (options.max_replicas < 1) return fail(usage_error(std::format("{} replicas: at least 1 is needed", options.max_replicas)));
     if (problem.node_count() == 0) return fail(input_error("nothing to plan: the model has no operators"));
     if (auto proof = prove_infeasible(problem, options.stages)) return fail(*std::move(proof));
     return {};

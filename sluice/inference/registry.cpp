@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sluice/inference/genetic.hpp"
+#include "sluice/inference/local_search.hpp"
 #include "sluice/inference/pipedream.hpp"
 #include "sluice/inference/plan_by_orders.hpp"
 #include "sluice/inference/splits.hpp"
@@ -47,6 +48,7 @@ Result<PlannerResult> split_evenly(const cost::StageProblem& problem, const Plan
 }
 
 constexpr std::string_view kBrkga = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 2 (BrkgaSortAndSlice)";
+constexpr std::string_view kOwn = "simulated annealing on acyclic partitions; slicing of Archer et al., ICML 2024";
 constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 1 (SliceGraph)";
 
 constexpr std::array kPlanners{
@@ -60,6 +62,9 @@ constexpr std::array kPlanners{
     Planner{"model-order", "slices the model's own order", kArcher, false, slice_fixed<kModelOrder>},
     Planner{"brkga-100", "genetic algorithm over orders by random keys, 10 generations of 10", kBrkga, false, evolve<10, 10>, true},
     Planner{"brkga-10000", "genetic algorithm over orders by random keys, 100 generations of 100", kBrkga, false, evolve<100, 100>, true},
+    Planner{"local-search", "walks from the best slicing: nodes, groups and exchanges across stage borders", kOwn, false,
+            plan_by_local_search},
+    Planner{"memetic", "a pool of partitions that are crossed at stage borders, walked and sliced again", kOwn, false, plan_by_memetic},
     Planner{"pipedream", "PipeDream's planner: antichain states, the larger of work and transfer",
             "Narayanan et al., SOSP 2019, section 3.1, forward only", false, plan_by_pipedream, true},
     Planner{"greedy-fill", "fills device after device to the average or its memory, in model order",
