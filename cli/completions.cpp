@@ -25,7 +25,9 @@ std::string flag_words(VerbSet verb) {
     return out;
 }
 
-bool takes_file(const Flag& flag) { return flag.value == "FILE" || flag.value == "FOLDER" || flag.name == "platform"; }
+bool takes_file(const Flag& flag) {
+    return flag.value == "FILE" || flag.value == "FOLDER" || flag.value == "PLAN" || flag.name == "platform";
+}
 
 /// zsh's _arguments reads ':', '[' and ']' as syntax.
 std::string zsh_text(std::string_view text) {

@@ -14,7 +14,22 @@
 
 namespace sluice::cli {
 
-enum class VerbId : unsigned { inspect, profile, plan, bound, verify, simulate, exporting, run, zoo, demo, doctor, completions };
+enum class VerbId : unsigned {
+    inspect,
+    profile,
+    plan,
+    bound,
+    verify,
+    simulate,
+    exporting,
+    run,
+    zoo,
+    demo,
+    doctor,
+    completions,
+    compare,
+    sweep
+};
 
 /// A set of verbs; `top` stands for `sluice` without one.
 using VerbSet = unsigned;

@@ -176,24 +176,31 @@ void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
     }
 }
 
-Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits) {
+plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen, const solve::SolveOptions& options,
+                   const solve::SolveResult& result) {
     const Arguments& arguments = session.arguments;
-    const solve::SolveOptions options = solve_options(session, prepared);
-    auto result = solve::solve(prepared.frozen.problem, options, observer, limits);
-    if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
-    session.terminal.clear_line();
-    show_warnings(session, result->warnings);
-    Planned planned{solve::make_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, *result),
-                    std::move(result->certificate), result->certified};
-    plan::Plan& plan = planned.plan;
+    plan::Plan plan = solve::make_plan(prepared.model.graph, prepared.platform, frozen, options, result);
     plan.model.dimensions = arguments.dimensions;
     plan.model.assume_size = arguments.assume_size;
     if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
     if (arguments.genetic) plan.options.emplace_back("genetic", *arguments.genetic);
     if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
-    plan.termination.seconds = session.seconds();
     plan.limit = limit_text(arguments, plan.termination);
-    return planned;
+    return plan;
+}
+
+Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits,
+                             std::optional<Start> start) {
+    solve::SolveOptions options = solve_options(session, prepared);
+    if (start) options.start = std::move(start->partition);
+    auto result = solve::solve(prepared.frozen.problem, options, observer, limits);
+    if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
+    session.terminal.clear_line();
+    show_warnings(session, result->warnings);
+    plan::Plan plan = plan_of(session, prepared, prepared.frozen, options, *result);
+    if (start) plan.options.emplace_back("from", start->fingerprint);
+    plan.termination.seconds = session.seconds();
+    return Planned{std::move(plan), std::move(result->certificate), result->certified};
 }
 
 std::filesystem::path certificate_path(const std::filesystem::path& plan) {

@@ -52,13 +52,23 @@ struct Prepared {
 /// What the solver noticed, on stderr.
 void show_warnings(Session& session, std::span<const Diagnostic> warnings);
 
+/// A plan file's content: the result, and how this call asked for it.
+[[nodiscard]] plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen,
+                                 const solve::SolveOptions& options, const solve::SolveResult& result);
+
 /// solve::solve, and the plan file's content. The plan's seconds are those since the verb began.
 struct Planned {
     plan::Plan plan;
     bound::Certificate certificate;
     bool certified = false;
 };
-[[nodiscard]] Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits);
+/// `start` (--from): what the planners begin with, and the fingerprint of the file that it came from.
+struct Start {
+    cost::Partition partition;
+    std::string fingerprint;
+};
+[[nodiscard]] Result<Planned> make_planned(Session& session, const Prepared& prepared, Observer& observer, const Limits& limits,
+                                           std::optional<Start> start = {});
 
 /// "plan.json" -> "plan.certificate.json"
 [[nodiscard]] std::filesystem::path certificate_path(const std::filesystem::path& plan);

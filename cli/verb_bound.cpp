@@ -1,6 +1,7 @@
 #include <format>
 
 #include "cli/interrupt.hpp"
+#include "cli/old_plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/shell.hpp"
@@ -47,6 +48,38 @@ struct Describe {
     }
 };
 
+/// The plan of --against, as the problem at hand sees it.
+Result<cost::Partition> partition_against(const OldPlan& old, const std::string& file, const Prepared& prepared) {
+    const cost::StageProblem& problem = prepared.frozen.problem;
+    auto partition = plan::partition_of(old.plan, prepared.model.graph, problem);
+    std::optional<Diagnostic> fault;
+    if (!partition)
+        fault = std::move(partition.error());
+    else if (auto faults = cost::faults_of(problem, *partition, prepared.stages); !faults.empty())
+        fault = std::move(faults.front());
+    if (!fault) return partition;
+    Diagnostic diagnostic = with_labels(std::move(*fault), prepared.model.graph);
+    diagnostic.kind = DiagnosticKind::input;
+    diagnostic.message = std::format("'{}' is no plan for this: {}", file, diagnostic.message);
+    return fail(std::move(diagnostic));
+}
+
+/// What --gap is measured against when no plan is given: one that the planner finds with its usual effort, in at most a quarter of the
+/// time.
+Result<cost::Partition> partition_found(Session& session, const Prepared& prepared, std::stop_token stop) {
+    solve::SolveOptions options = solve_options(session, prepared);
+    options.method = "auto";
+    options.bound = "combinatorial";
+    options.until_limit = false;
+    Limits limits = limits_of(session, std::move(stop));
+    const auto now = Limits::Clock::now();
+    if (limits.deadline) limits.deadline = now + (*limits.deadline - now) / 4;
+    Progress progress(session, "plan");
+    auto result = solve::solve(prepared.frozen.problem, options, progress, limits);
+    if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
+    return std::move(result->partition);
+}
+
 }  // namespace
 
 Result<Outcome> run_bound(Session& session) {
@@ -54,12 +87,33 @@ Result<Outcome> run_bound(Session& session) {
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
 
+    std::optional<OldPlan> old;
+    Arguments filled = arguments;
+    if (arguments.against) {
+        auto read = read_old_plan(*arguments.against);
+        if (!read) return fail(std::move(read.error()));
+        old = std::move(*read);
+        filled = filled_from(arguments, old->plan);
+    }
+    Session like_the_plan{filled, terminal, session.start};
+
     InterruptGuard interrupt(terminal);
-    auto prepared = prepare(session);
+    auto prepared = old ? prepare_like(like_the_plan, old->plan) : prepare(session);
     if (!prepared) return fail(std::move(prepared.error()));
-    solve::SolveOptions options = solve_options(session, *prepared);
+    std::optional<cost::Partition> known;
+    if (old || arguments.gap) {
+        auto partition =
+            old ? partition_against(*old, *arguments.against, *prepared) : partition_found(session, *prepared, interrupt.token());
+        if (!partition && (old || partition.error().kind == DiagnosticKind::infeasible)) return fail(std::move(partition.error()));
+        if (partition)
+            known = std::move(*partition);
+        else
+            terminal.warn(std::format("--gap has nothing to be measured against: {}", partition.error().message));
+    }
+    solve::SolveOptions options = solve_options(like_the_plan, *prepared);
     options.bound = arguments.method.value_or("auto");
     options.method = "auto";
+    options.start = known;
     Progress progress(session, "bound");
     auto proven = solve::prove(prepared->frozen.problem, options, progress, limits_of(session, interrupt.token()));
     if (!proven) return fail(with_labels(std::move(proven.error()), prepared->model.graph));
@@ -81,6 +135,8 @@ Result<Outcome> run_bound(Session& session) {
     const bound::Certificate& certificate = proven->certificate;
     const bool latency = certificate.objective == cost::Objective::latency;
     const double seconds = std::chrono::duration<double>(certificate.value).count();
+    const Duration reached =
+        known ? cost::objective_value(cost::price(prepared->frozen.problem, *known), certificate.objective) : Duration{0};
     const std::string shared = certificate.max_replicas > 1 ? std::format(", up to {} of them a stage,", certificate.max_replicas) : "";
     return Outcome{
         std::format("{} on {}: every partition {} at most {}{} {} {} or more\n\n", report::printable(prepared->model.graph.name()),
@@ -92,6 +148,8 @@ Result<Outcome> run_bound(Session& session) {
                     to_text(certificate.value)) +
         report::facts_text(
             {{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
+             {"plan", known ? to_text(reached) + (old ? "" : ", found on the way") : ""},
+             {"gap", known ? report::percent(gap_of(reached, certificate.value)) : ""},
              {"throughput", seconds > 0 && !latency ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
              {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
              {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),

@@ -1,6 +1,7 @@
 #include <format>
 
 #include "cli/interrupt.hpp"
+#include "cli/old_plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/shell.hpp"
@@ -18,11 +19,22 @@ Result<Outcome> run_plan(Session& session) {
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
 
+    std::optional<OldPlan> old;
+    Arguments filled = arguments;
+    if (arguments.from) {
+        auto read = read_old_plan(*arguments.from);
+        if (!read) return fail(std::move(read.error()));
+        old = std::move(*read);
+        filled = filled_from(arguments, old->plan);
+    }
+    Session as_before{filled, terminal, session.start};
+
     InterruptGuard interrupt(terminal);
-    auto prepared = prepare(session);
+    auto prepared = old ? prepare_like(as_before, old->plan) : prepare(session);
     if (!prepared) return fail(std::move(prepared.error()));
+    auto start = old ? start_of(as_before, *old, *prepared) : std::nullopt;
     Progress progress(session, "plan");
-    auto planned = make_planned(session, *prepared, progress, limits_of(session, interrupt.token()));
+    auto planned = make_planned(as_before, *prepared, progress, limits_of(session, interrupt.token()), std::move(start));
     if (!planned) return fail(std::move(planned.error()));
     const plan::Plan& plan = planned->plan;
 

@@ -8,6 +8,8 @@ namespace sluice::cli {
 [[nodiscard]] Result<Outcome> run_inspect(Session& session);
 [[nodiscard]] Result<Outcome> run_plan(Session& session);
 [[nodiscard]] Result<Outcome> run_bound(Session& session);
+[[nodiscard]] Result<Outcome> run_compare(Session& session);
+[[nodiscard]] Result<Outcome> run_sweep(Session& session);
 [[nodiscard]] Result<Outcome> run_verify(Session& session);
 [[nodiscard]] Result<Outcome> run_export(Session& session);
 [[nodiscard]] Result<Outcome> run_simulate(Session& session);

@@ -393,4 +393,12 @@ Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform
     return Freezer(graph, platform, stages, measured).run();
 }
 
+void allow_stages(StageProblem& problem, std::int64_t stages) {
+    std::int64_t others = 0;
+    for (std::size_t c = 1; c < problem.classes.size(); ++c) others += problem.classes[c].count;
+    if (stages - others <= problem.classes.front().count) return;
+    problem.classes.front().count = stages - others;
+    problem.fingerprint = fingerprint_of(problem);
+}
+
 }  // namespace sluice::cost

@@ -82,4 +82,7 @@ struct FrozenProblem {
 [[nodiscard]] Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages = 0,
                                            const MeasuredCosts* measured = nullptr);
 
+/// `problem`, frozen for fewer stages, as freeze() with `stages` makes it: only the devices of the first class depend on -k.
+void allow_stages(StageProblem& problem, std::int64_t stages);
+
 }  // namespace sluice::cost

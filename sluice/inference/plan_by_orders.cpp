@@ -134,6 +134,7 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         result.winner = std::move(winner);
         observer.on_event({signed_at = seconds(), "orders", best, std::nullopt, result.winner});
     };
+    if (options.start) take(*options.start, "start");
     while (true) {
         if (best && options.good_enough && *best <= *options.good_enough) {
             result.termination.reason = StopReason::optimal;

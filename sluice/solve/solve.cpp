@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <format>
+#include <iterator>
 #include <limits>
 #include <system_error>
 #include <thread>
@@ -27,7 +28,7 @@ constexpr std::string_view kOpeningBound = "combinatorial";  // linear time: kno
 
 Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
 
-Result<void> check_options(const SolveOptions& options) {
+Result<void> check_options(const cost::StageProblem& problem, const SolveOptions& options) {
     if (options.stages < 1 || options.stages > plan::kMostDevices)
         return fail(usage_error(std::format("{} stages asked for; 1 to {} are possible", options.stages, plan::kMostDevices)));
     if (options.max_replicas < 1 || options.max_replicas > plan::kMostDevices)
@@ -36,6 +37,9 @@ Result<void> check_options(const SolveOptions& options) {
         return fail(usage_error(std::format("a gap of {} asked for; it is at least 0 and below 1", options.gap)));
     if (options.seed > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
         return fail(usage_error(std::format("seed {} is beyond 2^63 - 1, the largest a plan file can hold", options.seed)));
+    if (!options.start) return {};
+    if (auto faults = cost::faults_of(problem, *options.start, options.stages); !faults.empty())
+        return fail(input_error(std::format("the plan to start from does not hold: {}", faults.front().message)));
     return {};
 }
 
@@ -44,6 +48,18 @@ class Solver {
 public:
     Solver(const cost::StageProblem& problem, const SolveOptions& options, Meeting& meeting)
         : problem_(problem), options_(options), meeting_(meeting), threads_(std::max(1, options.threads)) {}
+
+    /// What the caller knows: both sides see it, and nothing worse is given back.
+    void begin() {
+        if (options_.start) know(*options_.start, "start", "start");
+        if (!options_.known || options_.known->max_replicas < bounded_replicas() || options_.known->objective != options_.objective) return;
+        Certificate certificate = *options_.known;
+        certificate.problem = problem_.fingerprint;
+        certificate.stages = options_.stages;
+        if (!bound::check_certificate(problem_, certificate).empty()) return;
+        meeting_.announce("bound", std::nullopt, certificate.value, certificate.kind());
+        certificates_.push_back(std::move(certificate));
+    }
 
     // --- the bound's side
 
@@ -65,6 +81,13 @@ public:
     }
 
     [[nodiscard]] bool has_bound() const { return !certificates_.empty(); }
+    /// Plan and bound have met.
+    [[nodiscard]] bool done() const { return !best_.stages.empty() && met(); }
+    /// What is worth proving against the best plan known; nothing when there is none.
+    [[nodiscard]] std::optional<Duration> bound_needed() const {
+        if (best_.stages.empty()) return std::nullopt;
+        return bound_needed_for(value(), options_.gap);
+    }
 
     // --- the planner's side
 
@@ -78,29 +101,23 @@ public:
     }
 
     Result<StopReason> run_planner(const Planner& planner, std::uint64_t seed, int threads, const Limits& limits) {
-        const inference::PlannerOptions asked{.stages = options_.stages,
-                                              .max_replicas = options_.max_replicas,
-                                              .objective = options_.objective,
-                                              .seed = seed,
-                                              .threads = threads,
-                                              .start = options_.start ? &*options_.start : nullptr,
-                                              .genetic = options_.genetic,
-                                              .until_limit = options_.until_limit,
-                                              .good_enough = good_enough(),
-                                              .other_side = meeting_.blackboard()};
+        inference::PlannerOptions asked = planner_options(options_);
+        asked.seed = seed;
+        asked.threads = threads;
+        asked.good_enough = good_enough();
+        asked.other_side = meeting_.blackboard();
         auto result = inference::plan_for(planner, problem_, asked, meeting_, limits);
-        if (!result) return fail(std::move(result.error()));
+        if (!result) {
+            if (best_.stages.empty() || result.error().kind == DiagnosticKind::usage) return fail(std::move(result.error()));
+            if (result.error().kind == DiagnosticKind::stopped) return limits.out_of_time() ? StopReason::time : StopReason::interrupted;
+            planner_warnings_.push_back(std::move(result.error()));  // a plan is known all the same
+            return StopReason::finished;
+        }
         if (auto faults = cost::faults_of(problem_, result->partition, options_.stages); !faults.empty())
             return fail(
                 internal_error(std::format("planner '{}' made a plan that does not hold: {}", planner.name, faults.front().message)));
         evaluations_ += result->termination.evaluations;
-        cost::PartitionCost cost = cost::price(problem_, result->partition);
-        if (best_.stages.empty() || better(cost, cost_, options_.objective)) {
-            best_ = std::move(result->partition);
-            cost_ = std::move(cost);
-            winner_ = std::move(result->winner);
-            meeting_.announce("plan", value(), std::nullopt, planner.name);
-        }
+        know(std::move(result->partition), std::move(result->winner), planner.name);
         return result->termination.reason;
     }
 
@@ -192,6 +209,7 @@ public:
 
     SolveResult plan_result(const Planner& planner) && {
         settle_bound();
+        std::ranges::move(planner_warnings_, std::back_inserter(warnings_));
         meeting_.announce("done", value(), certified_ ? std::optional(certificate_.value) : std::nullopt, certificate_.kind());
         const Termination termination = this->termination(true);
         return {.partition = std::move(best_),
@@ -206,13 +224,23 @@ public:
 
     ProveResult bound_result() && {
         settle_bound();
-        Termination termination = this->termination(false);
+        Termination termination = this->termination(!best_.stages.empty());
         termination.evaluations = bound_evaluations_;
         return {
             .certificate = std::move(certificate_), .certified = certified_, .termination = termination, .warnings = std::move(warnings_)};
     }
 
 private:
+    /// Keeps a valid partition when it is the best so far.
+    void know(cost::Partition partition, std::string winner, std::string_view source) {
+        cost::PartitionCost cost = cost::price(problem_, partition);
+        if (!best_.stages.empty() && !better(cost, cost_, options_.objective)) return;
+        best_ = std::move(partition);
+        cost_ = std::move(cost);
+        winner_ = std::move(winner);
+        meeting_.announce("plan", value(), std::nullopt, source);
+    }
+
     /// Of the best plan: what is optimised.
     [[nodiscard]] Duration value() const { return objective_value(cost_, options_.objective); }
     /// A bound on the latency is one without replicas (certificate.hpp).
@@ -273,6 +301,7 @@ private:
     cost::PartitionCost cost_;
     std::string winner_;
     std::int64_t evaluations_ = 0;
+    std::vector<Diagnostic> planner_warnings_;
     StopReason planner_reason_ = StopReason::finished;
 
     Certificate certificate_;
@@ -281,8 +310,19 @@ private:
 
 }  // namespace
 
+inference::PlannerOptions planner_options(const SolveOptions& options) {
+    return {.stages = options.stages,
+            .max_replicas = options.max_replicas,
+            .objective = options.objective,
+            .seed = options.seed,
+            .threads = std::max(1, options.threads),
+            .start = options.start ? &*options.start : nullptr,
+            .genetic = options.genetic,
+            .until_limit = options.until_limit};
+}
+
 Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer, const Limits& limits) {
-    if (auto checked = check_options(options); !checked) return fail(std::move(checked.error()));
+    if (auto checked = check_options(problem, options); !checked) return fail(std::move(checked.error()));
     const auto planner = inference::find_planner(options.method);
     if (!planner) return fail(planner.error());
     const auto bound = bound::find_bound(options.bound);
@@ -292,6 +332,8 @@ Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions&
     Meeting meeting(observer, limits, options.gap, !counted);
     Solver solver(problem, options, meeting);
     solver.open(*bound);
+    solver.begin();
+    if (solver.done()) return std::move(solver).plan_result(**planner);
     const bool side_by_side = !counted && options.threads >= 2;
     if (auto done = side_by_side ? solver.together(**planner, **bound) : solver.alternate(**planner, **bound); !done)
         return fail(std::move(done.error()));
@@ -299,13 +341,14 @@ Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions&
 }
 
 Result<ProveResult> prove(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer, const Limits& limits) {
-    if (auto checked = check_options(options); !checked) return fail(std::move(checked.error()));
+    if (auto checked = check_options(problem, options); !checked) return fail(std::move(checked.error()));
     const auto bound = bound::find_bound(options.bound);
     if (!bound) return fail(bound.error());
 
     Meeting meeting(observer, limits, 0, false);
     Solver solver(problem, options, meeting);
-    solver.prove(**bound, std::nullopt, std::max(1, options.threads));
+    solver.begin();
+    solver.prove(**bound, solver.bound_needed(), std::max(1, options.threads));
     if (!solver.has_bound()) solver.open(*bound);  // not before: who names a bound wants to see that one
     return std::move(solver).bound_result();
 }

@@ -21,7 +21,10 @@ struct SolveOptions {
     std::int64_t stages = 1;
     std::int64_t max_replicas = 1;  // --replicas: devices that may serve one stage
     inference::Objective objective = inference::Objective::throughput;
-    std::optional<cost::Partition> start = {};  // --from: a valid partition of this problem; the result is never worse
+    // --from: a valid partition of this problem; the result is never worse, and `prove` ends where it is reached
+    std::optional<cost::Partition> start = {};
+    // Proven before, perhaps for other stages: used where the checker accepts it for this problem and these stages.
+    std::optional<bound::Certificate> known = {};
     inference::GeneticShares genetic = {};
     std::string method = "auto";
     std::string bound = "auto";
@@ -50,12 +53,16 @@ struct ProveResult {
     std::vector<Diagnostic> warnings;
 };
 
+/// What a planner is asked for, but for what the other side has proven. Points into `options`.
+[[nodiscard]] inference::PlannerOptions planner_options(const SolveOptions& options);
+
 /// `observer` gets one serialised stream: each event holds the best objective and the best bound so far.
-/// Interrupted or out of time: the best so far of both. Diagnostics: unknown method or bound, k < 1, gap outside [0, 1); the planner's own.
+/// Interrupted or out of time: the best so far of both. Diagnostics: unknown method or bound, k < 1, gap outside [0, 1), a start
+/// that does not hold; the planner's own.
 [[nodiscard]] Result<SolveResult> solve(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer,
                                         const Limits& limits);
 
-/// The bound alone; `method`, `seed` and `gap` have no meaning here.
+/// The bound alone; `method` and `seed` have no meaning here. With a `start` it ends once its gap to that plan is at most `gap`.
 [[nodiscard]] Result<ProveResult> prove(const cost::StageProblem& problem, const SolveOptions& options, Observer& observer,
                                         const Limits& limits);
 

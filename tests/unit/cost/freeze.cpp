@@ -319,6 +319,19 @@ TEST(Freeze, FingerprintFollowsTheObjective) {
     }
 }
 
+TEST(Freeze, MoreStagesChangeOnlyTheDevicesOfTheFirstClass) {
+    const graph::Graph graph = fork().build();
+    const Platform platform = platform::given_platform(graph);
+    for (const std::int64_t stages : {1, 2, 3, 9}) {
+        StageProblem grown = frozen(graph, platform);
+        allow_stages(grown, stages);
+        const auto again = freeze(graph, platform, stages);
+        ASSERT_TRUE(again.has_value());
+        EXPECT_EQ(grown.fingerprint, again->problem.fingerprint) << stages;
+        EXPECT_EQ(grown.classes[0].count, again->problem.classes[0].count) << stages;
+    }
+}
+
 TEST(Freeze, RefusesNothingToPlan) {
     Sketch sketch;
     sketch.add("shape", {}, {}, {}, std::nullopt, true);

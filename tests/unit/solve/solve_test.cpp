@@ -211,6 +211,47 @@ TEST(Prove, InterruptedAtOnceThereIsStillABound) {
     EXPECT_GT(result->certificate.value, Duration(0));
 }
 
+TEST(Solve, NothingWorseThanTheStart) {
+    const graph::Graph graph = mesh(12, 5);
+    const auto frozen = sample::freeze(graph, sample::machine());
+    SilentObserver silent;
+    const auto good = solve(frozen.problem, options_for(graph, 1), silent, {.deadline = {}, .evaluations = 300, .stop = {}});
+    ASSERT_TRUE(good) << to_text(good.error());
+    for (const int threads : {1, 2})
+        for (const bool interrupted : {false, true}) {
+            std::stop_source stop;
+            if (interrupted) stop.request_stop();
+            auto options = options_for(graph, threads);
+            options.method = "model-order";  // cannot reach it
+            options.start = good->partition;
+            const auto result = solve(frozen.problem, options, silent, {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
+            ASSERT_TRUE(result) << to_text(result.error());
+            EXPECT_EQ(result->cost.bottleneck, good->cost.bottleneck);
+            EXPECT_EQ(result->winner, "start");
+            EXPECT_TRUE(result->warnings.empty());
+            EXPECT_TRUE(result->certified);
+        }
+    auto options = options_for(graph, 1);
+    options.start = cost::Partition{};  // holds no node
+    const auto refused = solve(frozen.problem, options, silent, {});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("does not hold"), std::string::npos) << refused.error().message;
+}
+
+TEST(Prove, EndsWhereAKnownPlanEndsIt) {
+    const graph::Graph graph = mesh(6, 3);
+    const auto frozen = sample::freeze(graph, sample::machine(), 1);
+    SilentObserver silent;
+    auto options = options_for(graph, 1, 1);
+    const auto plan = solve(frozen.problem, options, silent, {});
+    ASSERT_TRUE(plan) << to_text(plan.error());
+    options.start = plan->partition;
+    const auto result = prove(frozen.problem, options, silent, {});
+    ASSERT_TRUE(result) << to_text(result.error());
+    EXPECT_EQ(result->termination.reason, StopReason::optimal);
+    EXPECT_EQ(result->certificate.value, plan->cost.bottleneck);
+}
+
 class ThrowingObserver final : public Observer {
 public:
     void on_event(const Event& event) override {

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <format>
+#include <vector>
+
+#include "cli/interrupt.hpp"
+#include "cli/planning.hpp"
+#include "cli/progress.hpp"
+#include "cli/shell.hpp"
+#include "cli/terminal.hpp"
+#include "cli/verbs.hpp"
+#include "sluice/report/compare_text.hpp"
+#include "sluice/report/text.hpp"
+#include "sluice/solve/compare.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+constexpr std::chrono::seconds kTimeEach{10};
+constexpr std::string_view kOpeningBound = "combinatorial";  // linear time, and the same help for every planner
+
+/// What "a,b,c" names, each once.
+template <typename Entry>
+Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view)) {
+    std::vector<const Entry*> entries;
+    for (std::size_t at = 0; at <= list.size();) {
+        const std::size_t end = std::min(list.find(',', at), list.size());
+        auto found = find(list.substr(at, end - at));
+        if (!found) return fail(std::move(found.error()));
+        if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
+        at = end + 1;
+    }
+    return entries;
+}
+
+/// "10 s", "200 evaluations": what each row was given.
+std::string budget_text(const Arguments& arguments) {
+    std::string text;
+    if (arguments.evaluations) text = report::counted(static_cast<std::size_t>(*arguments.evaluations), "evaluation");
+    if (arguments.evaluations && !arguments.time) return text;
+    const double seconds = std::chrono::duration<double>(arguments.time.value_or(kTimeEach)).count();
+    return text + (text.empty() ? "" : " or ") + std::format("{:g} s", seconds);
+}
+
+}  // namespace
+
+Result<Outcome> run_compare(Session& session) {
+    const Arguments& arguments = session.arguments;
+    Terminal& terminal = session.terminal;
+    std::vector<const inference::Planner*> planners;
+    if (arguments.methods) {
+        auto named = entries_of(*arguments.methods, &inference::find_planner);
+        if (!named) return fail(std::move(named.error()));
+        planners = std::move(*named);
+    }
+    if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
+    auto bounds = entries_of(arguments.bounds.value_or("auto"), &bound::find_bound);
+    if (!bounds) return fail(std::move(bounds.error()));
+
+    InterruptGuard interrupt(terminal);
+    auto prepared = prepare(session);
+    if (!prepared) return fail(std::move(prepared.error()));
+    const cost::StageProblem& problem = prepared->frozen.problem;
+    if (planners.empty()) planners = solve::usual_methods(problem);
+    const solve::SolveOptions options = solve_options(session, *prepared);
+    const auto limits = [&] {
+        Limits each{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
+        if (arguments.time || !arguments.evaluations)
+            each.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kTimeEach));
+        return each;
+    };
+    // Quick, and so not subject to any limit: every planner may know it, and there is a bound whatever comes.
+    const auto opening = [&](std::optional<Duration> best) {
+        SilentObserver silent;
+        return solve::run_bound(problem, **bound::find_bound(kOpeningBound), options, best, silent, {});
+    };
+    const solve::BoundRow known = opening(std::nullopt);
+    const auto proven = known.certified ? std::optional(known.certificate->value) : std::nullopt;
+
+    std::vector<solve::MethodRow> rows;
+    for (const inference::Planner* planner : planners) {
+        if (interrupt.token().stop_requested()) break;
+        const std::string title = std::format("compare {}/{} {}", rows.size() + 1, planners.size(), planner->name);
+        Progress progress(session, title);
+        rows.push_back(solve::run_method(problem, *planner, options, proven, progress, limits()));
+        if (auto& failure = rows.back().failure) failure = with_labels(std::move(*failure), prepared->model.graph);
+    }
+    if (rows.size() < planners.size())
+        terminal.say(std::format("{} of {} methods have a row; the others did not start", rows.size(), planners.size()));
+
+    const solve::MethodRow* best = solve::best_of(rows, options.objective);
+    std::vector<solve::BoundRow> proofs;
+    for (const bound::Bound* bound : *bounds) {
+        if (interrupt.token().stop_requested()) break;
+        const std::string title = std::format("compare bound {}", bound->name);
+        Progress progress(session, title);
+        proofs.push_back(solve::run_bound(problem, *bound, options,
+                                          best ? std::optional(cost::objective_value(best->cost, options.objective)) : std::nullopt,
+                                          progress, limits()));
+    }
+    if (solve::best_of(proofs) == nullptr && known.certified) proofs.push_back(known);
+    terminal.clear_line();
+    if (best != nullptr)
+        terminal.hint(std::format("sluice plan {}{} -k {}{}{} --method {} -o plan.json", shell_word(*arguments.model),
+                                  arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "", prepared->stages,
+                                  prepared->replicas > 1 ? std::format(" --replicas {}", prepared->replicas) : "",
+                                  options.objective == cost::Objective::latency ? " --objective latency" : "", best->method));
+
+    const report::Comparison comparison{
+        .methods = rows, .bounds = proofs, .objective = options.objective, .bound_table = arguments.bounds.has_value()};
+    Outcome outcome{arguments.json
+                        ? report::compare_json(comparison)
+                        : std::format("{} on {}: {} into at most {}, {} each\n\n", report::printable(prepared->model.graph.name()),
+                                      report::printable(prepared->platform.name), report::counted(rows.size(), "method"),
+                                      report::counted(static_cast<std::size_t>(prepared->stages), "stage"), budget_text(arguments)) +
+                              report::compare_text(comparison)};
+    if (best == nullptr) {
+        for (const solve::MethodRow& row : rows)
+            if (row.failure) {
+                terminal.error(*row.failure);
+                outcome.code = exit_code_of(row.failure->kind);
+                return outcome;
+            }
+        outcome.code = ExitCode::interrupted;
+    }
+    return outcome;
+}
+
+}  // namespace sluice::cli

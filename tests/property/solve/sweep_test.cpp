@@ -1,0 +1,104 @@
+// Randomised: what travels between numbers of stages stays valid. Every plan holds for its own number, every certificate is accepted for
+// it, both only improve with k, no point is worse than a solve of its own, and nothing depends on the number of threads.
+#include "sluice/solve/sweep.hpp"
+
+#include <gtest/gtest.h>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice::solve {
+namespace {
+
+TEST(Sweep, PointsHoldAndOnlyImprove) {
+    std::size_t travelled = 0;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        RandomStream random(41, i);
+        const bool wild = i % 2 == 1;
+        auto options = wild ? testing::RandomProblemOptions::everything(16) : testing::RandomProblemOptions{};
+        options.max_operators = 16;
+        const cost::StageProblem problem = testing::random_problem(random, options);
+        std::vector<std::int64_t> stages;
+        for (std::int64_t k = random.between(1, 3); k <= 8; k += random.between(1, 3)) stages.push_back(k);
+        const Limits limits{.deadline = {}, .evaluations = 1, .stop = {}};  // little, so that help is needed
+        SilentObserver silent;
+        const auto run = [&](int threads) {
+            SolveOptions asked;
+            asked.threads = threads;
+            asked.method = "random";
+            return sweep(problem, stages, asked, [&](std::int64_t) -> Observer& { return silent; }, limits);
+        };
+        const auto points = run(1);
+        ASSERT_TRUE(points) << i << ": " << to_text(points.error());
+        ASSERT_EQ(points->size(), stages.size());
+        const SweepPoint* before = nullptr;
+        for (const SweepPoint& point : *points) {
+            if (!point.result) {
+                EXPECT_TRUE(point.failure) << i;
+                EXPECT_EQ(before, nullptr) << i << ": " << point.stages << " stages fail where fewer do not";
+                continue;
+            }
+            cost::StageProblem own = problem;
+            cost::allow_stages(own, point.stages);
+            const SolveResult& result = *point.result;
+            EXPECT_TRUE(cost::faults_of(own, result.partition, point.stages).empty()) << i;
+            EXPECT_EQ(cost::price(own, result.partition).bottleneck, result.cost.bottleneck) << i;
+            EXPECT_TRUE(result.certified) << i;
+            EXPECT_EQ(result.certificate.stages, point.stages) << i;
+            EXPECT_TRUE(bound::check_certificate(own, result.certificate).empty()) << i;
+            EXPECT_LE(result.certificate.value, result.cost.bottleneck) << i;
+            if (before != nullptr) { EXPECT_LE(result.cost.bottleneck, before->result->cost.bottleneck) << i; }
+            SolveOptions alone;
+            alone.stages = point.stages;
+            alone.method = "random";
+            const auto single = solve(own, alone, silent, limits);
+            if (single) {
+                EXPECT_LE(result.cost.bottleneck, single->cost.bottleneck) << i;
+                EXPECT_GE(result.certificate.value, single->certificate.value) << i;
+                travelled += result.cost.bottleneck < single->cost.bottleneck || result.certificate.value > single->certificate.value;
+            }
+            before = &point;
+        }
+        const auto again = run(3);
+        ASSERT_TRUE(again);
+        for (std::size_t p = 0; p < points->size(); ++p) {
+            ASSERT_EQ((*points)[p].result.has_value(), (*again)[p].result.has_value()) << i;
+            if (!(*points)[p].result) continue;
+            EXPECT_EQ((*points)[p].result->partition, (*again)[p].result->partition) << i;
+            EXPECT_EQ((*points)[p].result->certificate, (*again)[p].result->certificate) << i;
+        }
+    }
+    EXPECT_GT(travelled, 20u);
+}
+
+TEST(Sweep, InterruptedKeepsThePointsSoFar) {
+    RandomStream random(42);
+    const cost::StageProblem problem = testing::random_problem(random, {.min_operators = 30, .max_operators = 30});
+    std::stop_source stop;
+    SilentObserver silent;
+    const std::vector<std::int64_t> stages{2, 3, 4, 5};
+    const auto points = sweep(problem, stages, {},
+                              [&](std::int64_t k) -> Observer& {
+                                  if (k == 3) stop.request_stop();
+                                  return silent;
+                              },
+                              {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
+    ASSERT_TRUE(points);
+    ASSERT_EQ(points->size(), 2u);
+    EXPECT_TRUE((*points)[1].result) << "the plan for 2 stages is one for 3";
+}
+
+TEST(Sweep, WhatIsWrongForAllIsAnError) {
+    RandomStream random(43);
+    const cost::StageProblem problem = testing::random_problem(random);
+    SilentObserver silent;
+    const std::vector<std::int64_t> stages{2, 3};
+    SolveOptions options;
+    options.method = "nonsense";
+    const auto points = sweep(problem, stages, options, [&](std::int64_t) -> Observer& { return silent; }, {});
+    ASSERT_FALSE(points);
+    EXPECT_EQ(points.error().kind, DiagnosticKind::usage);
+}
+
+}  // namespace
+}  // namespace sluice::solve
