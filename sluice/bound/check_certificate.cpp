@@ -162,9 +162,7 @@ Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_be
 
 Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
 
-Proof prove(const Claim& claim, const ExactDpWitness& witness) {
-    return {claim.value.count(), objection_to(claim.problem, witness, claim.devices, claim.replicas, claim.value, claim.limits)};
-}
+Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
 
 }  // namespace
 

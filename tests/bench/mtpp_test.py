@@ -4,10 +4,13 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -29,6 +32,7 @@ while [ $# -gt 0 ]; do
 done
 case $method in auto|cut) ;; *) echo "error: unknown method" >&2; exit 2 ;; esac
 echo "$all" >>"$0.calls"
+if [ -e "$0.slow" ] && [ "${all#*zoo:chain}" = "$all" ]; then sleep 60 & echo $! >"$0.sleeper"; wait; fi
 if [ "$verb" = bound ]; then
     echo '{"bound": {"value_ps": 80, "kind": "cut", "certified": true}}'
 else
@@ -146,6 +150,24 @@ class WholeBench(unittest.TestCase):
         document = (self.checkout / "docs" / "results" / "mtpp.md").read_text()
         self.assertIn("| 64 | 16 | 1 | 0.8000 | 0.9000 | 0 of 1 |", document)
 
+    def test_ctrl_c_keeps_no_half_result_and_leaves_no_process(self):
+        sleeper = Path(f"{self.sluice}.sleeper")
+        command = [sys.executable, str(self.checkout / "bench" / "run_mtpp.py"), str(self.checkout), "--part", "generated", "--only", "zoo:inception:"]
+        Path(f"{self.sluice}.slow").touch()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as bench:
+            while not (sleeper.exists() and sleeper.read_text().strip()):
+                self.assertIsNone(bench.poll())
+                time.sleep(0.02)
+            bench.send_signal(signal.SIGINT)
+            said, _ = bench.communicate(timeout=60)
+        self.assertEqual(bench.returncode, 130, said)
+        self.assertIn("goes on from there", said)
+        self.assertEqual(store.read(self.checkout / "bench" / "results" / "mtpp"), [])
+        with self.assertRaises(ProcessLookupError):
+            for _ in range(500):
+                os.kill(int(sleeper.read_text()), 0)
+                time.sleep(0.02)
+
     def test_shards_share_instances_without_overlap(self):
         for shard in ("1/2", "2/2"):
             self.bench("--part", "generated", "--only", "zoo:inception", "--shard", shard)
@@ -184,6 +206,11 @@ class Tables(unittest.TestCase):
         code, text, _ = self.written([self.planned("auto", 100) | {"certified": False}, self.line("bound", "cut", 101) | {"certified": False}])
         self.assertEqual(code, 0)
         self.assertIn("| 0 of 1 |", text)
+
+    def test_a_bound_that_the_checker_refused_fails_the_bench(self):
+        code, text, _ = self.written([self.planned("auto", 100) | {"refused": "a bound was not accepted by the checker"}])
+        self.assertEqual(code, 1)
+        self.assertIn("not accepted", text)
 
     def test_a_failed_run_is_shown_and_fails_the_bench(self):
         code, text, _ = self.written([self.planned("auto", 100), {k: v for k, v in self.line("bound", "cut", 0).items() if k != "bound"} | {"failed": "broke"}])

@@ -16,6 +16,8 @@ PY
 }
 proves combinatorial combinatorial
 proves cut 'anchored cut'
+proves counting counting
+proves chain 'chain of cuts'
 
 # the bottleneck of the picture's split
 run 0 plan example.json -k 3 --json
