@@ -35,6 +35,13 @@ struct Describe {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
     }
+    std::string operator()(const bound::LinearProgramWitness& witness) const {
+        return std::format("{} rows of a linear program of {}, added up", report::grouped(witness.rows.size()),
+                           report::counted(witness.blocks.size(), "block"));
+    }
+    std::string operator()(const bound::SolverClaimWitness& witness) const {
+        return std::format("none: the word of {}, after a search over {}", witness.solver, report::counted(witness.blocks.size(), "block"));
+    }
     std::string operator()(const bound::ChainWitness& witness) const {
         return std::format("the cuts between stages, chained along an order of {}", report::counted(witness.order.size(), "group"));
     }

@@ -39,3 +39,7 @@ PY
 call="bound, then SIGINT"
 "$python" interrupt.py "$sluice" bound zoo:bert-large -p asic-16 -k 13 --time 60 --json || fail "$call: $?"
 json 'd["bound"]["certified"] and d["bound"]["value_ps"] > 0'
+
+# A solver's word is shown for what it is, and only to who asked for it by name
+run 0 bound zoo:chain -p asic-16 -k 3 --method superblocks --json
+json 'd["bound"]["certified"] == (d["bound"]["kind"] != "solver-claimed") and d["bound"]["value_ps"] > 0'
