@@ -5,8 +5,8 @@ usage: run_mtpp.py CHECKOUT [--quick | --tables] [--shard I/N] [--only TEXT] [--
 
 Every finished run is one line of bench/results/mtpp/SHARD.jsonl; started again, a bench goes on with what this build of sluice has not done. --shard 1/2 and 2/2 do half
 each, side by side or on two machines. --tables makes docs/results/mtpp.md and mtpp.svg from the lines that there are; a whole bench ends
-with that. --quick: a few small instances, 2 s each, under 5 minutes, into build/mtpp-quick. Exit 1 when a run failed, a plan's verification failed, or a
-bound is above a plan; 130 after Ctrl-C.
+with that. --quick: a few small instances, 2 s each, under 5 minutes, into build/mtpp-quick. Exit 1 when a run failed, a plan's verification failed, our
+checker refused a bound, or a bound is above a plan; 130 after Ctrl-C.
 """
 import argparse
 import hashlib
@@ -84,7 +84,7 @@ def told(figures):
         text = f"{figures['bottleneck'] / 1e9:.4f} ms, {text}, {figures['bound'] / max(1, figures['bottleneck']):.4f}"
     if "verified" in figures:
         text += f", {'verified' if figures['verified'] else 'NOT VERIFIED'} in {figures['verify_wall']:.1f} s"
-    return f"{text}, {figures['wall']:.1f} s"
+    return f"{text}, {figures['wall']:.1f} s" + (f"; REFUSED: {figures['refused']}" if "refused" in figures else "")
 
 
 def measure(left, sluice, shared, out, shard, about, made):

@@ -44,7 +44,7 @@ class Results:
 
     def __init__(self, suite, lines):
         self.suite = suite
-        self.failed = [line for line in lines if "failed" in line or not line.get("verified", True)]
+        self.failed = [line for line in lines if "failed" in line or "refused" in line or not line.get("verified", True)]
         self.good = [line for line in lines if "failed" not in line]
         self.by_instance = defaultdict(list)
         for line in self.good:
@@ -335,7 +335,7 @@ def head(results, quick):
              f"The paper reports, at k = 16 over 369 production models that are not public, {PAPER['simple']} for its simple bound and {PAPER['MIPs']} with its MIPs. "
              "Other models and costs: the figures below cannot be set against these.", ""]
     if results.failed:
-        lines += ["## Failed", "", *rows(["run", "what"], [[line["key"], line.get("failed") or "verify: " + line.get("verify_failed", "")] for line in results.failed])]
+        lines += ["## Failed", "", *rows(["run", "what"], [[line["key"], line.get("failed") or line.get("refused") or "verify: " + line.get("verify_failed", "")] for line in results.failed])]
     return lines
 
 

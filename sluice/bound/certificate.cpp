@@ -6,6 +6,7 @@
 
 #include "sluice/bound/certificate_exact_dp.hpp"
 #include "sluice/bound/certificate_fields.hpp"
+#include "sluice/bound/certificate_linear.hpp"
 
 namespace sluice::bound {
 
@@ -37,15 +38,6 @@ ordered_json to_json(const CutWitness& witness) {
             {"in", witness.in},         {"out", witness.out},
             {"theta", witness.theta},   {"arcs", std::move(arcs)},
             {"flows", std::move(flows)}};
-}
-
-void add_terms(ordered_json& object, const SerialTerms& terms) {
-    ordered_json merges = ordered_json::array();
-    for (const auto& [stays, moved] : terms.merges) merges.push_back({stays.index(), moved.index()});
-    object["scale"] = terms.scale;
-    object["work"] = terms.work;
-    object["transfer"] = terms.transfer;
-    object["merges"] = std::move(merges);
 }
 
 ordered_json to_json(const ChainWitness& witness) {
@@ -108,38 +100,6 @@ Result<CutWitness> read_cut(const Node& node) {
     return witness;
 }
 
-Result<NodeId> read_node(const Node& node) {
-    const auto index = node.as_int();
-    if (!index) return fail(index.error());
-    if (*index < 0 || *index > kLargestIndex) return wrong(node, std::format("node {}, expected 0 to {}", *index, kLargestIndex));
-    return NodeId(static_cast<std::size_t>(*index));
-}
-
-Result<SerialTerms> read_terms(const Node& node) {
-    SerialTerms terms;
-    const auto scale = read_integer(node, "scale", 1, kLargestScale);
-    if (!scale) return fail(scale.error());
-    terms.scale = *scale;
-    for (const auto& [key, to] :
-         std::array<std::pair<std::string_view, std::int64_t*>, 2>{{{"work", &terms.work}, {"transfer", &terms.transfer}}}) {
-        const auto weight = read_integer(node, key, 0, terms.scale);
-        if (!weight) return fail(weight.error());
-        *to = *weight;
-    }
-    const auto merges = read_array(node, "merges");
-    if (!merges) return fail(merges.error());
-    for (const Node& merge : **merges) {
-        const auto pair = merge.as_array();
-        if (!pair) return fail(pair.error());
-        if ((*pair)->size() != 2) return wrong(merge, std::format("a merge of {} groups, expected 2", (*pair)->size()));
-        const auto stays = read_node((**pair)[0]), moved = read_node((**pair)[1]);
-        if (!stays) return fail(stays.error());
-        if (!moved) return fail(moved.error());
-        terms.merges.emplace_back(*stays, *moved);
-    }
-    return terms;
-}
-
 Result<ChainWitness> read_chain(const Node& node) {
     if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "mirrored"}); !known)
         return fail(known.error());
@@ -147,21 +107,15 @@ Result<ChainWitness> read_chain(const Node& node) {
     auto terms = read_terms(node);
     if (!terms) return fail(terms.error());
     witness.serial = *std::move(terms);
-    const auto order = read_array(node, "order");
+    auto order = read_nodes(node, "order");
     if (!order) return fail(order.error());
-    for (const Node& entry : **order) {
-        const auto first = read_node(entry);
-        if (!first) return fail(first.error());
-        witness.order.push_back(*first);
-    }
+    witness.order = *std::move(order);
     const auto theta = read_integer(node, "theta_halves", 0, 2);
     if (!theta) return fail(theta.error());
     witness.theta_halves = *theta;
-    const auto mirrored = node.get("mirrored");
+    const auto mirrored = read_bool(node, "mirrored");
     if (!mirrored) return fail(mirrored.error());
-    const auto flag = (*mirrored)->as_bool();
-    if (!flag) return fail(flag.error());
-    witness.mirrored = *flag;
+    witness.mirrored = *mirrored;
     return witness;
 }
 
@@ -198,6 +152,8 @@ Result<Witness> read_witness(const Node& node) {
     if (*type == kChainOfCuts) return read_chain(node);
     if (*type == kCountingWeights) return read_counting(node);
     if (*type == kExactDp) return read_exact_dp(node);
+    if (*type == kLinearProgram) return read_linear_program(node);
+    if (*type == kSolverClaim) return read_solver_claim(node);
     if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
@@ -209,8 +165,9 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
-                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
+                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp,
+                                   kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
@@ -220,6 +177,8 @@ std::string_view Certificate::kind() const {
     if (std::holds_alternative<ChainWitness>(witness)) return "chain";
     if (std::holds_alternative<CountingWitness>(witness)) return "counting";
     if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
+    if (std::holds_alternative<LinearProgramWitness>(witness)) return "exact-lp";
+    if (std::holds_alternative<SolverClaimWitness>(witness)) return "solver-claimed";
     return "combinatorial";
 }
 

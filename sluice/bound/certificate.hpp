@@ -83,19 +83,18 @@ struct CountingWitness {
 };
 
 /// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
-/// stage S, r its devices (notes/bounds 2.4, 2.5). Of the serial relaxation (search/serial_problem.hpp) at this charge and with these
-/// merges. Groups are numbered by the first order, or, without any, as docs/formats/certificate.md says.
+/// stage S, r its devices (notes/bounds 2.4, 2.5). Groups are numbered by the first order, or, without any, as docs/formats/certificate.md
+/// says.
 struct ExactDpWitness {
-    std::int64_t scale = 1, work = 1, transfer = 1;  // scale f(S) >= work work(S) + transfer (in(S) + out(S)) + spill
-    std::vector<std::pair<NodeId, NodeId>> merges;   // in this order, each by a node of both groups
-    struct Table {                                   // of the chain of cuts (notes/bounds 2.2)
-        std::vector<NodeId> order;                   // a node of each group
-        std::int64_t theta_halves = 0;               // of the spill: 0, 1 or 2
-        bool mirrored = false;                       // types tell the last position inside, not the first missing
+    SerialTerms serial;
+    struct Table {  // of the chain of cuts, as in ChainWitness
+        std::vector<NodeId> order;
+        std::int64_t theta_halves = 0;
+        bool mirrored = false;
         friend bool operator==(const Table&, const Table&) = default;
     };
     std::vector<Table> completion;
-    bool counting = false;  // counting weights were used (notes/bounds 2.3)
+    bool counting = false;  // counting weights were used, without spill
     /// A downset of groups as the ascending numbers at which its membership, or the lack of it, changes against the one before it in its
     /// level; the first one's against the empty set.
     using Changes = std::vector<std::uint32_t>;
@@ -103,8 +102,31 @@ struct ExactDpWitness {
     friend bool operator==(const ExactDpWitness&, const ExactDpWitness&) = default;
 };
 
-using Witness =
-    std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness, ExactDpWitness>;
+/// Multipliers for rows of a linear program that every partition with a bottleneck of at most `threshold` satisfies
+/// (bound/block_program.hpp): their combination bounds the bottleneck from below, so no bottleneck is below that or threshold + 1.
+struct LinearProgramWitness {
+    std::vector<std::int64_t> blocks;  // stages in each block; at least k together
+    Duration threshold{0};
+    std::int64_t unit = 1;  // the order and border rows are this many times what they say
+    struct Row {
+        std::uint32_t row = 0;  // numbered as docs/formats/certificate.md says
+        std::int64_t multiplier = 0;
+        friend bool operator==(const Row&, const Row&) = default;
+    };
+    std::vector<Row> rows;  // ascending, positive multipliers
+    friend bool operator==(const LinearProgramWitness&, const LinearProgramWitness&) = default;
+};
+
+/// Only that a solver said so, of the program of these blocks: nobody can check it, and it is never certified.
+struct SolverClaimWitness {
+    std::string solver;  // name and version
+    std::vector<std::int64_t> blocks;
+    Duration threshold{0};
+    friend bool operator==(const SolverClaimWitness&, const SolverClaimWitness&) = default;
+};
+
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness,
+                             ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -118,7 +140,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "chain", "counting" or "exact-dp".
+    /// "combinatorial", "cut", "chain", "counting", "exact-dp", "exact-lp" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 

@@ -1,7 +1,5 @@
 #include "sluice/bound/certificate_exact_dp.hpp"
 
-#include <array>
-
 #include "sluice/base/base64.hpp"
 #include "sluice/bound/certificate_fields.hpp"
 
@@ -75,24 +73,12 @@ Result<std::vector<Changes>> read_level(const Node& node) {
     return level;
 }
 
-Result<NodeId> read_node(const Node& node) {
-    const auto index = node.as_int();
-    if (!index) return fail(index.error());
-    if (*index < 0 || *index > kLargestIndex) return wrong(node, std::format("{} is no node: expected 0 to {}", *index, kLargestIndex));
-    return NodeId(static_cast<std::size_t>(*index));
-}
-
 Result<ExactDpWitness::Table> read_table(const Node& node) {
     if (auto known = node.expect_keys({"order", "theta_halves", "mirrored"}); !known) return fail(known.error());
     ExactDpWitness::Table table;
-    const auto order = read_array(node, "order");
+    auto order = read_nodes(node, "order");
     if (!order) return fail(order.error());
-    table.order.reserve((*order)->size());
-    for (const Node& entry : **order) {
-        const auto id = read_node(entry);
-        if (!id) return fail(id.error());
-        table.order.push_back(*id);
-    }
+    table.order = *std::move(order);
     const auto theta = read_integer(node, "theta_halves", 0, 2);
     if (!theta) return fail(theta.error());
     table.theta_halves = *theta;
@@ -105,49 +91,28 @@ Result<ExactDpWitness::Table> read_table(const Node& node) {
 }  // namespace
 
 ordered_json to_json(const ExactDpWitness& witness) {
-    ordered_json merges = ordered_json::array(), completion = ordered_json::array(), kept = ordered_json::array();
-    for (const auto& [first, second] : witness.merges) {
-        merges.push_back(first.index());
-        merges.push_back(second.index());
-    }
+    ordered_json completion = ordered_json::array(), kept = ordered_json::array();
     for (const auto& table : witness.completion) {
         ordered_json order = ordered_json::array();
         for (NodeId node : table.order) order.push_back(node.index());
         completion.push_back({{"order", std::move(order)}, {"theta_halves", table.theta_halves}, {"mirrored", table.mirrored}});
     }
     for (const auto& level : witness.kept) kept.push_back(level_text(level));
-    return {{"type", kExactDp},
-            {"scale", witness.scale},
-            {"work", witness.work},
-            {"transfer", witness.transfer},
-            {"merges", std::move(merges)},
-            {"completion", std::move(completion)},
-            {"counting", witness.counting},
-            {"kept", std::move(kept)}};
+    ordered_json object = {{"type", kExactDp}};
+    add_terms(object, witness.serial);
+    object["completion"] = std::move(completion);
+    object["counting"] = witness.counting;
+    object["kept"] = std::move(kept);
+    return object;
 }
 
 Result<ExactDpWitness> read_exact_dp(const Node& node) {
     if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "completion", "counting", "kept"}); !known)
         return fail(known.error());
     ExactDpWitness witness;
-    const auto scale = read_integer(node, "scale", 1, kLargestScale);
-    if (!scale) return fail(scale.error());
-    witness.scale = *scale;
-    for (const auto& [key, to] :
-         std::array<std::pair<std::string_view, std::int64_t*>, 2>{{{"work", &witness.work}, {"transfer", &witness.transfer}}}) {
-        const auto weight = read_integer(node, key, 0, witness.scale);
-        if (!weight) return fail(weight.error());
-        *to = *weight;
-    }
-    const auto merges = read_array(node, "merges");
-    if (!merges) return fail(merges.error());
-    if ((*merges)->size() % 2 != 0) return wrong(node, std::format("{} nodes in 'merges': they come in pairs", (*merges)->size()));
-    for (std::size_t i = 0; i < (*merges)->size(); i += 2) {
-        const auto first = read_node((**merges)[i]), second = read_node((**merges)[i + 1]);
-        if (!first) return fail(first.error());
-        if (!second) return fail(second.error());
-        witness.merges.emplace_back(*first, *second);
-    }
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
     const auto completion = read_array(node, "completion");
     if (!completion) return fail(completion.error());
     for (const Node& entry : **completion) {

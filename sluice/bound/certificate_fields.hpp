@@ -1,14 +1,16 @@
-// Reading the members of a certificate's JSON objects.
+// The members of a certificate's JSON objects.
 // Private to this layer.
 #pragma once
 
 #include <cstdint>
 #include <format>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "sluice/base/json.hpp"
+#include "sluice/bound/certificate.hpp"
 
 namespace sluice::bound::fields {
 
@@ -45,5 +47,11 @@ inline Result<const json::Array*> read_array(const json::Node& object, std::stri
     if (!member) return fail(member.error());
     return (*member)->as_array();
 }
+
+[[nodiscard]] Result<NodeId> read_node(const json::Node& node);
+[[nodiscard]] Result<std::vector<NodeId>> read_nodes(const json::Node& object, std::string_view key);
+
+[[nodiscard]] Result<SerialTerms> read_terms(const json::Node& object);
+void add_terms(nlohmann::ordered_json& object, const SerialTerms& terms);
 
 }  // namespace sluice::bound::fields

@@ -7,6 +7,7 @@
 
 #include "sluice/bound/check_chain.hpp"
 #include "sluice/bound/check_exact_dp.hpp"
+#include "sluice/bound/check_lp.hpp"
 #include "sluice/bound/check_terms.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
@@ -162,8 +163,16 @@ Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_be
 
 Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
 
-Proof prove(const Claim& claim, const ExactDpWitness& witness) {
-    return {claim.value.count(), objection_to(claim.problem, witness, claim.devices, claim.replicas, claim.value, claim.limits)};
+Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
+
+Proof prove(const Claim& claim, const LinearProgramWitness& witness) {
+    const auto proven = proven_by(claim.problem, claim.devices, claim.replicas, witness);
+    if (!proven) return {0, proven.error()};
+    return {proven->count(), std::nullopt};
+}
+
+Proof prove(const Claim&, const SolverClaimWitness& witness) {
+    return no_proof(std::format("'{}' claims this bound: there is nothing to check", witness.solver));
 }
 
 }  // namespace

@@ -56,8 +56,8 @@ public:
         }
     }
 
-    /// True when the empty downset cannot be completed on `devices`.
-    [[nodiscard]] bool refuted(const std::vector<Wide>& limits, std::size_t devices) {
+    /// completion_needs; the empty downset, which has type 0, completes only if that of type 0 is not above 0.
+    [[nodiscard]] std::vector<std::vector<Wide>> needs(const std::vector<Wide>& limits, std::size_t devices) {
         const Wide total = whole();
         const std::size_t types = size_ + 1;
         // Per type and devices left: what work - cut must be at least to complete, and what work + cut then is at least.
@@ -96,7 +96,7 @@ public:
                 for (std::size_t i = 0; i < j; ++i) step(i, sum[j], across[i], certain[i]);
             }
         }
-        return need[0][devices] > 0;
+        return need;
     }
 
 private:
@@ -230,6 +230,11 @@ std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const Checked
     return limits;
 }
 
+std::vector<std::vector<Wide>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                const std::vector<std::uint32_t>& order, bool mirrored, const std::vector<Wide>& limits) {
+    return ChainCheck(serial, charge, order, mirrored).needs(limits, static_cast<std::size_t>(serial.devices));
+}
+
 Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
@@ -239,7 +244,8 @@ Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
     if (!charge) return fail(charge.error());
     if (claim.value <= Duration{0}) return {};
     ChainCheck check(*serial, *charge, *order, witness.mirrored);
-    if (!check.refuted(stage_limits(*serial, *charge, claim.value), static_cast<std::size_t>(serial->devices)))
+    const auto devices = static_cast<std::size_t>(serial->devices);
+    if (check.needs(stage_limits(*serial, *charge, claim.value), devices)[0][devices] <= 0)
         return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
     return {};
 }

@@ -12,8 +12,6 @@ namespace {
 using Wide = CheckedWide;
 using graph::NodeSet;
 
-constexpr int kShift = 32;
-
 /// Groups in a topological order: check_serial numbers them otherwise.
 std::vector<std::uint32_t> topological(const CheckedSerial& serial) {
     std::vector<std::size_t> waiting(serial.group_count());
@@ -98,24 +96,33 @@ private:
 
 }  // namespace
 
+std::optional<std::vector<std::int64_t>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                          const std::vector<Wide>& limits) {
+    CountingCheck check(serial, charge);
+    const Wide replicas = serial.replicas;
+    std::vector<std::int64_t> weights;
+    for (std::uint32_t g = 0; g < serial.group_count(); ++g) {
+        const Wide work = charge.work[g];
+        const Wide transfers = work == 0 ? 0 : check.least_transfers(g, limits.back());
+        if (work + transfers > limits.back()) return std::nullopt;
+        // Its work is at most its room, so the weight is at most one whole stage's on all replicas.
+        weights.push_back(
+            work == 0 ? 0 : static_cast<std::int64_t>((work * replicas << kCheckedShift) / (limits.front() * replicas - transfers)));
+    }
+    return weights;
+}
+
 Result<void> check_counting(const Claim& claim, const CountingWitness& witness) {
     const auto serial = check_serial(claim, witness.serial);
     if (!serial) return fail(serial.error());
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
     if (claim.value <= Duration{0}) return {};
-    const std::vector<Wide> limits = stage_limits(*serial, *charge, claim.value);
-    CountingCheck check(*serial, *charge);
+    const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, claim.value));
+    if (!weights) return {};
     Wide total = 0;
-    const Wide replicas = serial->replicas;
-    for (std::uint32_t g = 0; g < serial->group_count(); ++g) {
-        const Wide work = charge->work[g];
-        if (work == 0) continue;
-        const Wide transfers = check.least_transfers(g, limits.back());
-        if (work + transfers > limits.back()) return {};  // fits no stage
-        total += (work * replicas << kShift) / (limits.front() * replicas - transfers);
-        if (total > Wide{serial->devices} << kShift) return {};
-    }
+    for (std::int64_t weight : *weights) total += weight;
+    if (total > Wide{serial->devices} << kCheckedShift) return {};
     return fail(objection(std::format("the counting weights do not prove {} ps", claim.value.count())));
 }
 

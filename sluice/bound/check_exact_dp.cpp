@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <format>
+#include <functional>
+#include <limits>
 
+#include "sluice/bound/check_chain.hpp"
 #include "sluice/bound/check_stages.hpp"
 
 namespace sluice::bound {
@@ -10,11 +13,9 @@ namespace sluice::bound {
 namespace {
 
 using graph::NodeSet;
-__extension__ typedef __int128 Wide;
+using Wide = CheckedWide;
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 32;  // of kept downsets
-
-Diagnostic objection(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
 
 [[nodiscard]] bool is_downset(const CheckedGroups& groups, const NodeSet& set) {
     bool closed = true;
@@ -55,31 +56,80 @@ Result<std::vector<CheckedDownset>> decode(const CheckedGroups& groups, const Ex
     return kept;
 }
 
+/// The needs of a table, for groups numbered along `numbers`.
+Result<CheckedTable> table_of(const CheckedSerial& serial, std::span<const std::uint32_t> numbers, const ExactDpWitness::Table& table,
+                              Duration value) {
+    const auto order = check_order(serial, table.order);
+    if (!order) return fail(order.error());
+    const auto charge = check_charge(serial, table.theta_halves);
+    if (!charge) return fail(charge.error());
+    const auto needs = completion_needs(serial, *charge, *order, table.mirrored, stage_limits(serial, *charge, value));
+
+    std::vector<std::uint32_t> number(numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) number[numbers[i]] = static_cast<std::uint32_t>(i);
+    CheckedTable checked;
+    checked.mirrored = table.mirrored;
+    checked.factor = charge->factor;
+    checked.allowance = charge->allowance;
+    checked.position.resize(numbers.size());
+    for (std::size_t p = 0; p < order->size(); ++p) {
+        checked.order.push_back(number[(*order)[p]]);
+        checked.position[checked.order.back()] = static_cast<std::uint32_t>(p);
+    }
+    for (std::uint32_t g : numbers) {
+        checked.everything += charge->work[g];
+        if (table.theta_halves > 0) checked.share.push_back(charge->work[g] - charge->factor * serial.work[g]);
+    }
+    checked.width = needs.size();
+    const std::size_t rows = static_cast<std::size_t>(serial.devices) + 1;
+    checked.need.resize(rows * checked.width);
+    constexpr Wide kMost = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t type = 0; type < needs.size(); ++type)
+        for (std::size_t left = 0; left < rows; ++left)
+            checked.need[left * checked.width + type] = static_cast<std::int64_t>(std::clamp(needs[type][left], -kMost, kMost));
+    checked.settle();
+    return checked;
+}
+
 }  // namespace
 
-std::optional<Diagnostic> objection_to(const cost::StageProblem& problem, const ExactDpWitness& witness, std::int64_t devices,
-                                       std::int64_t replicas, Duration value, const Limits& limits) {
-    const std::span<const NodeId> order = witness.completion.empty() ? std::span<const NodeId>{} : witness.completion.front().order;
-    if (!witness.completion.empty() && order.empty()) return objection("an order of the witness is empty");
-    const auto groups = check_groups(problem, witness.scale, witness.work, witness.transfer, witness.merges, order);
-    if (!groups) return groups.error();
-    auto kept = decode(*groups, witness, devices);
-    if (!kept) return kept.error();
+Result<void> check_exact_dp(const Claim& claim, const ExactDpWitness& witness) {
+    const Duration value = claim.value;
+    const auto serial = check_serial(claim, witness.serial);
+    if (!serial) return fail(serial.error());
+    auto order = witness.completion.empty() ? lowest_first(*serial) : check_order(*serial, witness.completion.front().order);
+    if (!order) return fail(order.error());
+    const auto groups = numbered(*serial, *order);
+    if (!groups) return fail(groups.error());
+    auto kept = decode(*groups, witness, serial->devices);
+    if (!kept) return fail(kept.error());
+    if (value <= Duration{0}) return {};
 
-    const Wide threshold = static_cast<Wide>(witness.scale) * (static_cast<Wide>(value.count()) - 1);
-    Wide everything = 0;
+    const Wide threshold = static_cast<Wide>(serial->scale) * (value.count() - 1);
+    Wide everything = groups->stream_time(std::ranges::fold_left(groups->weight_bytes, std::int64_t{0}, std::plus{}));
     for (std::int64_t work : groups->work) everything += work;
-    for (std::int64_t bytes : groups->weight_bytes) everything += groups->transfer_time(bytes);
-    if (threshold >= everything) return objection("one stage of everything may cost no more than the bound");
+    if (threshold >= everything) return fail(objection("one stage of everything may cost less than the bound"));
 
     CheckedSearch search;
     search.groups = &*groups;
     search.threshold = static_cast<std::int64_t>(threshold);
-    search.devices = devices;
-    search.replicas = replicas;
+    search.devices = serial->devices;
+    search.replicas = serial->replicas;
     search.kept = *std::move(kept);
-    if (auto why = objection_to(search, limits)) return objection(*std::move(why));
-    return std::nullopt;
+    for (const auto& table : witness.completion) {
+        auto checked = table_of(*serial, *order, table, value);
+        if (!checked) return fail(checked.error());
+        search.tables.push_back(*std::move(checked));
+    }
+    if (witness.counting) {
+        const auto charge = check_charge(*serial, 0);
+        if (!charge) return fail(charge.error());
+        const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, value));
+        if (!weights) return {};  // some group fits no stage
+        for (std::uint32_t g : *order) search.counting.push_back((*weights)[g]);
+    }
+    if (auto why = objection_to(search, claim.limits)) return fail(objection(*std::move(why)));
+    return {};
 }
 
 }  // namespace sluice::bound

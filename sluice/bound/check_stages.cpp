@@ -14,11 +14,10 @@ namespace {
 
 using graph::NodeSet;
 using Index = CheckedGroups::Index;
-__extension__ typedef __int128 Wide;
+using Wide = CheckedWide;
 
 constexpr std::size_t kMostTables = 8;
-constexpr std::int64_t kAnyCost = std::int64_t{1} << 61;  // no stage costs more (check_groups)
-constexpr std::int64_t kDone = -1;                        // as a local tensor's producer: in the downset
+constexpr std::int64_t kDone = -1;  // as a local tensor's producer: in the downset
 constexpr std::int64_t kNodesBetweenPolls = 4096;
 
 std::uint64_t mixed(std::uint64_t x) {  // splitmix64
@@ -51,14 +50,16 @@ public:
             for (Index t : groups_.outputs[g]) made += groups_.transfer[t];
             for (Index w : groups_.weights[g]) bytes += groups_.weight_bytes[w];
             made_.push_back(made);
-            moved_spill_.push_back(groups_.transfer_time(bytes));
+            moved_spill_.push_back(groups_.stream_time(bytes));
         }
     }
 
     std::optional<std::string> run() {
-        for (const CheckedDownset& downset : search_.kept)
+        for (const CheckedDownset& downset : search_.kept) {
+            if (ruled_out(downset)) continue;
             for (std::int64_t r = 1; r <= std::min(search_.replicas, search_.devices - downset.used); ++r)
                 if (!expand(downset, r)) return objection_;
+        }
         return std::nullopt;
     }
 
@@ -122,6 +123,30 @@ private:
         reached_ = from.set;
         size_ = from.set.count();
         return decide(0, state);
+    }
+
+    /// By what must hold of everything that completes on the devices left.
+    [[nodiscard]] bool ruled_out(const CheckedDownset& downset) const {
+        const std::int64_t left = search_.devices - downset.used;
+        Wide outside = 0;
+        for (std::size_t g = 0; g < search_.counting.size(); ++g) outside += downset.set.contains(g) ? 0 : search_.counting[g];
+        if (beyond(downset.value, left) || outside > (static_cast<Wide>(left) << kCheckedShift)) return true;
+        return std::ranges::any_of(search_.tables, [&](const CheckedTable& table) {
+            std::size_t type = 0;
+            Wide value = static_cast<Wide>(table.factor) * downset.value;
+            if (!table.share.empty()) downset.set.for_each([&](std::size_t g) { value += table.share[g]; });
+            if (table.mirrored)
+                downset.set.for_each([&](std::size_t g) { type = std::max<std::size_t>(type, table.position[g] + 1); });
+            else
+                while (downset.set.contains(table.order[type])) ++type;
+            return value < table.need[static_cast<std::size_t>(left) * table.width + type];
+        });
+    }
+
+    /// What lies outside a downset of that value takes more than the devices left: its work, and each tensor that leaves the downset enters
+    /// some stage outside.
+    [[nodiscard]] bool beyond(std::int64_t value, std::int64_t left) const {
+        return static_cast<Wide>(total_work_) - value > static_cast<Wide>(left) * search_.threshold;
     }
 
     /// Cost of a stage on so many devices.
@@ -249,9 +274,9 @@ private:
         const std::int64_t fixed = state.in + state.out + spill;
         if (state.work + fixed > limit_) return true;
         if (state.work + state.in + state.out_most + state.open_most + spill_most_ <= state.above) return true;
-        if (!search_.counting.empty() && static_cast<Wide>(state.outside) > static_cast<Wide>(left_) << kCheckedShift) return true;
+        if (!search_.counting.empty() && static_cast<Wide>(state.outside) > (static_cast<Wide>(left_) << kCheckedShift)) return true;
         const std::int64_t work = std::min(state.work + state.open_work, limit_ - fixed);
-        if (static_cast<Wide>(total_work_ - done_work_ - work) > static_cast<Wide>(left_) * search_.threshold) return true;
+        if (beyond(done_work_ + work - state.pass - state.out, left_)) return true;
         if (left_ == 0) return false;
         for (std::size_t z = 0; z < search_.tables.size(); ++z)
             if (most_value(z, state, spill) < least_need(z, state)) return true;
@@ -399,6 +424,7 @@ private:
         }
         if (left_ == 0) return true;
         const std::int64_t value = done_work_ + state.work - state.pass - state.out;
+        if (beyond(value, left_)) return true;
         for (std::size_t z = 0; z < search_.tables.size(); ++z) {
             const CheckedTable& table = search_.tables[z];
             const std::size_t type = state.type[z];

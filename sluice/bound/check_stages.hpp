@@ -5,9 +5,9 @@
 // each on r <= R devices, uses u devices or fewer. It is proven for every L = D + S, D a kept downset reached with d devices, S not empty,
 // g(S) <= r t for r but no fewer devices, u = K - d - r, by induction on |L|, largest first:
 //   whole         L = everything contradicts the claim: the certificate is wrong.
-//   rule-out      u = 0; or the work outside L exceeds u t; or the counting weights outside exceed u; or value(L) is below what a
-//   completion
-//                 table asks for with u devices or with any larger number (more devices never hurt, so every row from u up binds).
+//   rule-out      u = 0; or the work outside L and the tensors that leave L (each enters a later stage) exceed u t; or the counting weights
+//                 outside exceed u; or value(L) is below what a completion table asks for with u devices or with any larger number (more
+//                 devices never hurt, so every row from u up binds). A kept downset that this rules out needs no expansion.
 //   kept          L is itself kept with d + r devices or fewer: it is expanded like D, so by induction (all leaves of it are larger than L)
 //                 it does not complete on K - d - r, even if it was reached with fewer.
 //   dominated     some kept K, a proper superset of L, reached with d + r devices or fewer, completes wherever L does
@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "sluice/base/stop.hpp"
+#include "sluice/bound/check_chain.hpp"
 #include "sluice/bound/check_dominance.hpp"
 #include "sluice/bound/check_groups.hpp"
 
@@ -45,7 +46,8 @@ namespace sluice::bound {
 struct CheckedTable {
     std::vector<std::uint32_t> order, position;  // groups; positions per group
     bool mirrored = false;
-    std::int64_t factor = 1, allowance = 0;     // factor work(S) + share(S) <= factor (work(S) + spill(S)) + allowance
+    std::int64_t factor = 1;
+    CheckedWide allowance = 0;                  // factor work(S) + share(S) <= factor (work(S) + spill(S)) + allowance
     std::vector<std::int64_t> share;            // per group; empty: none
     std::int64_t everything = 0;                // value of all groups: complete, whatever the table asks for
     std::size_t width = 0;                      // types: groups + 1
@@ -70,7 +72,6 @@ struct CheckedSearch {
     std::vector<std::int64_t> counting;  // per group, over a stage on r devices at most r << kCheckedShift; empty: not used
     std::vector<CheckedDownset> kept;
 };
-inline constexpr int kCheckedShift = 32;
 
 /// nullopt: no partition exists on search.devices devices. Else why that is not proven.
 [[nodiscard]] std::optional<std::string> objection_to(const CheckedSearch& search, const Limits& limits);

@@ -39,20 +39,18 @@ std::vector<Changes> compressed(std::vector<Changes> level) {
 
 Result<Certificate> certificate_of(const cost::StageProblem& problem, const search::Refutation& refutation) {
     ExactDpWitness witness;
-    witness.scale = refutation.scale;
-    witness.work = refutation.work;
-    witness.transfer = refutation.transfer;
-    witness.merges = refutation.merges;
+    witness.serial = {.scale = refutation.scale, .work = refutation.work, .transfer = refutation.transfer, .merges = refutation.merges};
     witness.counting = refutation.counting;
     for (const search::ChainTable& table : refutation.completion)
         witness.completion.push_back({table.order, table.theta_halves, table.mirrored});
 
-    std::vector<NodeId> groups;  // one node of each
+    std::vector<NodeId> groups;  // one node of each, numbered as the checker does
     if (refutation.completion.empty()) {
-        const auto numbered = check_groups(problem, witness.scale, witness.work, witness.transfer, witness.merges, {});
-        if (!numbered) return fail(numbered.error());
-        groups.resize(numbered->size());
-        for (std::size_t v = problem.node_count(); v-- > 0;) groups[numbered->group_of[v]] = NodeId(v);
+        const Limits limits;
+        const Claim claim{problem, 1, 1, cost::Objective::throughput, Duration{0}, limits};
+        const auto serial = check_serial(claim, witness.serial);
+        if (!serial) return fail(serial.error());
+        for (std::uint32_t g : lowest_first(*serial)) groups.emplace_back(serial->members[g].front());
     } else {
         groups = refutation.completion.front().order;
     }

@@ -207,6 +207,11 @@ class Tables(unittest.TestCase):
         self.assertEqual(code, 0)
         self.assertIn("| 0 of 1 |", text)
 
+    def test_a_bound_that_the_checker_refused_fails_the_bench(self):
+        code, text, _ = self.written([self.planned("auto", 100) | {"refused": "a bound was not accepted by the checker"}])
+        self.assertEqual(code, 1)
+        self.assertIn("not accepted", text)
+
     def test_a_failed_run_is_shown_and_fails_the_bench(self):
         code, text, _ = self.written([self.planned("auto", 100), {k: v for k, v in self.line("bound", "cut", 0).items() if k != "bound"} | {"failed": "broke"}])
         self.assertEqual(code, 1)

@@ -115,6 +115,7 @@ inline search::Refutation brute_refutation(const cost::StageProblem& problem, co
     refutation.threshold = Duration{threshold};
     refutation.stages = stages;
     refutation.max_replicas = replicas;
+    devices = std::min(devices, replicas * static_cast<std::int64_t>(problem.node_count()));  // no partition uses more
     refutation.kept.resize(static_cast<std::size_t>(devices - 1));
     const auto fewest = relaxation.devices_to_reach(threshold, std::min(replicas, devices));
     for (std::size_t set = 1; set + 1 < relaxation.sets(); ++set)

@@ -6,6 +6,7 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/check_dominance.hpp"
 #include "sluice/bound/exact_dp.hpp"
+#include "sluice/search/downset_engine.hpp"
 #include "tests/support/brute_force.hpp"
 #include "tests/support/brute_refutation.hpp"
 #include "tests/support/random_problem.hpp"
@@ -150,6 +151,12 @@ TEST(ExactDp, DominanceAndLeafRuleStandForMostDownsets) {
     EXPECT_GT(needed, 0u);
 }
 
+Result<bound::CheckedSerial> groups_of(const Case& of, const std::vector<std::pair<NodeId, NodeId>>& merges) {
+    const Limits limits;
+    const bound::Claim claim{of.problem, of.devices, of.replicas, cost::Objective::throughput, Duration{0}, limits};
+    return bound::check_serial(claim, {.scale = of.scale, .work = of.work, .transfer = of.transfer, .merges = merges});
+}
+
 /// Pairs in random order, as long as the checker finds them safe.
 std::vector<std::pair<NodeId, NodeId>> random_merges(const Case& of, RandomStream& random) {
     std::vector<std::pair<NodeId, NodeId>> pairs, merges;
@@ -158,8 +165,13 @@ std::vector<std::pair<NodeId, NodeId>> random_merges(const Case& of, RandomStrea
     random.shuffle(std::span(pairs));
     for (auto pair : pairs) {
         if (random.chance(0.5)) std::swap(pair.first, pair.second);
+        if (!merges.empty()) {  // groups go by their first nodes
+            const auto serial = groups_of(of, merges);
+            for (NodeId* name : {&pair.first, &pair.second}) *name = NodeId(serial->members[serial->group_of[name->index()]].front());
+            if (pair.first == pair.second) continue;
+        }
         merges.push_back(pair);
-        if (!bound::check_groups(of.problem, of.scale, of.work, of.transfer, merges, {})) merges.pop_back();
+        if (!groups_of(of, merges)) merges.pop_back();
     }
     return merges;
 }
@@ -173,11 +185,11 @@ TEST(ExactDp, MergesThatPassKeepAnOptimum) {
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         const auto merges = random_merges(of, random);
         merged += merges.size();
-        const auto groups = bound::check_groups(of.problem, of.scale, of.work, of.transfer, merges, {});
-        ASSERT_TRUE(groups);
+        const auto serial = groups_of(of, merges);
+        ASSERT_TRUE(serial);
         // Partitions of whole groups only: the same optimum.
-        std::vector<std::size_t> masks(groups->size(), 0);
-        for (std::size_t v = 0; v < of.problem.node_count(); ++v) masks[groups->group_of[v]] |= std::size_t{1} << v;
+        std::vector<std::size_t> masks(serial->group_count(), 0);
+        for (std::size_t v = 0; v < of.problem.node_count(); ++v) masks[serial->group_of[v]] |= std::size_t{1} << v;
         const auto whole = [&](std::size_t set) {
             return std::ranges::all_of(masks, [&](std::size_t mask) { return (set & mask) == 0 || (set & mask) == mask; });
         };
@@ -245,8 +257,13 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
         SCOPED_TRACE(i);
         RandomStream random(34, i);
         const Case of = random_case(random);
-        const auto groups = bound::check_groups(of.problem, of.scale, of.work, of.transfer, {}, {});
+        const auto serial = groups_of(of, {});
+        ASSERT_TRUE(serial);
+        const std::vector<std::uint32_t> order = bound::lowest_first(*serial);
+        const auto groups = bound::numbered(*serial, order);
         ASSERT_TRUE(groups);
+        std::vector<std::uint32_t> number(order.size());
+        for (std::uint32_t at = 0; at < order.size(); ++at) number[order[at]] = at;
         const std::size_t nodes = of.problem.node_count(), all = (std::size_t{1} << nodes) - 1;
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         // Least bottleneck, one device a stage, from each downset to everything.
@@ -263,11 +280,10 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
             if (!relaxation.downset(larger)) continue;
             for (std::size_t smaller = (larger - 1) & larger;; smaller = (smaller - 1) & larger) {
                 if (relaxation.downset(smaller) && random.chance(0.3)) {
-                    // Nodes as groups: without merges their numbers are those of the groups.
                     graph::NodeSet big(nodes), small(nodes);
                     for (std::size_t v = 0; v < nodes; ++v) {
-                        if (larger >> v & 1) big.insert(groups->group_of[v]);
-                        if (smaller >> v & 1) small.insert(groups->group_of[v]);
+                        if (larger >> v & 1) big.insert(number[v]);
+                        if (smaller >> v & 1) small.insert(number[v]);
                     }
                     const bool claimed = dominance.shown(big, small);
                     ASSERT_EQ(claimed, dominates_by_definition(*groups, big, small)) << larger << " over " << smaller;
@@ -280,6 +296,52 @@ TEST(Dominance, IsWhatTheDefinitionSaysAndCompletesNoWorse) {
     }
     EXPECT_GT(shown, 1000u);
     EXPECT_GT(not_shown, 1000u);
+}
+
+/// The engine's own refutations, with its merges, tables and counting weights, up to the last threshold that it refutes.
+TEST(ExactDp, WhatTheEngineRefutesIsCertified) {
+    std::size_t certified = 0, kept = 0, merged = 0, tables = 0;
+    for (std::uint64_t i = 0; i < times(400) && !HasFailure(); ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(36, i);
+        const std::int64_t stages = random.between(2, 5), replicas = random.chance(0.7) ? 1 : random.between(2, 3);
+        testing::RandomProblemOptions options =
+            random.chance(0.3) ? testing::RandomProblemOptions::everything(14) : testing::RandomProblemOptions{.max_operators = 24};
+        options.min_operators = 6;
+        options.largest_transfer = random.chance(0.5) ? 10 : 30;
+        const auto problem = testing::random_problem(random, options, stages);
+        const auto engine = search::DownsetEngine::build(problem, {.stages = stages, .max_replicas = replicas}, {});
+        if (!engine) continue;
+        std::int64_t low = -1, high = 2;  // refuted at low, not at high
+        const auto attempt = [&](std::int64_t threshold) {
+            const auto outcome = engine->attempt(Duration{threshold}, {.witness = true}, {});
+            if (outcome.outcome == search::DownsetOutcome::found) return false;
+            EXPECT_EQ(outcome.outcome, search::DownsetOutcome::refuted);
+            if (!outcome.refutation) {
+                ADD_FAILURE() << "refuted without a witness at " << threshold;
+                return false;
+            }
+            const auto certificate = bound::certificate_of(problem, *outcome.refutation);
+            EXPECT_TRUE(certificate) << certificate.error().message;
+            if (!certificate) return false;
+            EXPECT_EQ(first_of(bound::check_certificate(problem, *certificate)), "") << "threshold " << threshold;
+            EXPECT_EQ(certificate->value, Duration{threshold + 1});
+            ++certified;
+            kept += kept_in(*certificate);
+            merged += outcome.refutation->merges.size();
+            tables += outcome.refutation->completion.size();
+            return true;
+        };
+        while (attempt(high) && !HasFailure()) low = high, high *= 2;
+        while (high - low > 1 && !HasFailure()) {
+            const std::int64_t middle = low + (high - low) / 2;
+            (attempt(middle) ? low : high) = middle;
+        }
+    }
+    EXPECT_GT(certified, 1000u);
+    EXPECT_GT(kept, 1000u);
+    EXPECT_GT(merged, 100u);
+    EXPECT_GT(tables, 1000u);
 }
 
 void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
@@ -302,18 +364,19 @@ void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomS
             nudge(certificate.max_replicas);
             break;
         case 3:
-            nudge(witness.scale);
+            nudge(witness.serial.scale);
             break;
         case 4:
-            nudge(random.chance(0.5) ? witness.work : witness.transfer);
+            nudge(random.chance(0.5) ? witness.serial.work : witness.serial.transfer);
             break;
         case 5:
-            if (witness.merges.empty() || random.chance(0.5))
-                witness.merges.emplace_back(any_node(), any_node());
+            if (witness.serial.merges.empty() || random.chance(0.5))
+                witness.serial.merges.emplace_back(any_node(), any_node());
             else if (random.chance(0.5))
-                witness.merges.erase(witness.merges.begin() + static_cast<std::ptrdiff_t>(random.below(witness.merges.size())));
+                witness.serial.merges.erase(witness.serial.merges.begin() +
+                                            static_cast<std::ptrdiff_t>(random.below(witness.serial.merges.size())));
             else
-                witness.merges[random.below(witness.merges.size())].second = any_node();
+                witness.serial.merges[random.below(witness.serial.merges.size())].second = any_node();
             break;
         case 6: {
             auto& tables = witness.completion;
@@ -326,7 +389,11 @@ void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomS
             break;
         }
         case 7:
-            if (!witness.completion.empty()) nudge(witness.completion[random.below(witness.completion.size())].theta_halves);
+            if (witness.completion.empty()) break;
+            if (auto& table = witness.completion[random.below(witness.completion.size())]; random.chance(0.5))
+                table.mirrored = !table.mirrored;
+            else
+                nudge(table.theta_halves);
             break;
         case 8:
             witness.counting = !witness.counting;
@@ -365,7 +432,17 @@ TEST(ExactDp, NoMutationThatClaimsTooMuchIsAccepted) {
         const BruteRelaxation relaxation(of.problem, of.scale, of.work, of.transfer);
         auto certificate = certificate_for(of, relaxation, relaxation.optimum(of.devices, of.replicas) - 1);
         ASSERT_TRUE(certificate);
-        const Certificate original = without_the_dominated(of.problem, *certificate, random);
+        Certificate original = without_the_dominated(of.problem, *certificate, random);
+        if (random.chance(0.6)) {  // the engine's, with merges, tables and counting weights
+            const auto engine = search::DownsetEngine::build(of.problem, {.stages = of.stages, .max_replicas = of.replicas}, {});
+            std::int64_t threshold = 0;
+            while (engine) {
+                const auto attempt = engine->attempt(Duration{threshold++}, {.witness = true}, {});
+                if (!attempt.refutation) break;
+                original = *bound::certificate_of(of.problem, *attempt.refutation);
+            }
+            ASSERT_EQ(first_of(bound::check_certificate(of.problem, original)), "");
+        }
         const PartitionOptimum optimum(of.problem);
         Certificate raised = original;
         raised.value += Duration{1};
