@@ -28,7 +28,11 @@ json 'd["bound"]["certified"] and d["bound"]["value_ps"] > 0'
 cat >interrupt.py <<'PY'
 import signal, subprocess, sys, time
 process = subprocess.Popen(sys.argv[1:], stdout=open("out", "w"), stderr=open("err", "w"))
-time.sleep(0.5)
+def caught(): return int(open(f"/proc/{process.pid}/status").read().split("SigCgt:")[1].split()[0], 16) & 2
+for _ in range(600):
+    if caught(): break
+    time.sleep(0.01)
+time.sleep(0.3)
 process.send_signal(signal.SIGINT)
 sys.exit(process.wait(30))
 PY
