@@ -73,9 +73,9 @@ public:
         take_bound((*opening)->name, std::move(result));
     }
 
-    void prove(const Bound& bound, std::optional<Duration> enough, int threads) {
+    void prove(const Bound& bound, std::optional<Duration> enough, int threads, const Limits& limits) {
         try {
-            take_bound(bound.name, bound.prove(problem_, bound_options(enough, threads), meeting_, meeting_.limits()));
+            take_bound(bound.name, bound.prove(problem_, bound_options(enough, threads), meeting_, limits));
         } catch (const std::exception& error) {
             warnings_.push_back(internal_error(std::format("bound '{}' failed: {}", bound.name, error.what())));
         }
@@ -107,6 +107,8 @@ public:
         asked.threads = threads;
         asked.good_enough = good_enough();
         asked.other_side = meeting_.blackboard();
+        const cost::Partition known = best_;
+        if (!known.stages.empty()) asked.start = &known;
         auto result = inference::plan_for(planner, problem_, asked, meeting_, limits);
         if (!result) {
             if (best_.stages.empty() || result.error().kind == DiagnosticKind::usage) return fail(std::move(result.error()));
@@ -126,16 +128,19 @@ public:
 
     // --- both
 
-    /// One after the other: the planner with half of the time, the bound, the planner again with what is left.
+    /// One after the other: the planner with an eighth of the time, the bound with half of what is left, the planner again from its best.
     Result<void> alternate(const Planner& planner, const Bound& bound) {
         const bool counted = meeting_.limits().evaluations.has_value();
-        Limits first = meeting_.limits();
-        if (first.deadline && !counted) first.deadline = Limits::Clock::now() + (*first.deadline - Limits::Clock::now()) / 2;
-        auto planned = plan(planner, options_.seed, threads_, first);
+        const auto share = [&](int part) {
+            Limits limits = meeting_.limits();
+            if (limits.deadline && !counted) limits.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) / part;
+            return limits;
+        };
+        auto planned = plan(planner, options_.seed, threads_, share(8));
         if (!planned) return fail(std::move(planned.error()));
         planner_reason_ = *planned;
         if (met()) return {};
-        prove(bound, bound_needed_for(value(), options_.gap), threads_);
+        prove(bound, bound_needed_for(value(), options_.gap), threads_, share(2));
         if (met() || counted || planner_reason_ != StopReason::time || meeting_.limits().out_of_time() || meeting_.limits().interrupted())
             return {};
         auto again = plan(planner, options_.seed + 1, threads_, meeting_.limits());  // another stream: the first one's numbers are spent
@@ -151,7 +156,7 @@ public:
         try {
             prover = std::jthread([&, this] {
                 const auto objective = meeting_.wait_for_objective();
-                if (objective) prove(bound, bound_needed_for(*objective, options_.gap), for_bound);
+                if (objective) prove(bound, bound_needed_for(*objective, options_.gap), for_bound, meeting_.limits());
             });
         } catch (const std::system_error&) {
             return alternate(planner, bound);  // no thread to be had
@@ -379,7 +384,7 @@ Result<ProveResult> prove(const cost::StageProblem& problem, const SolveOptions&
     Meeting meeting(observer, limits, 0, false);
     Solver solver(problem, options, meeting);
     solver.begin();
-    solver.prove(**bound, solver.bound_needed(), std::max(1, options.threads));
+    solver.prove(**bound, solver.bound_needed(), std::max(1, options.threads), meeting.limits());
     if (!solver.has_bound()) solver.open(*bound);  // not before: who names a bound wants to see that one
     return std::move(solver).bound_result();
 }
