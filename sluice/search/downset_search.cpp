@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <memory>
 #include <numeric>
 #include <unordered_set>
@@ -118,6 +119,7 @@ private:
 
 /// False: the outcome is known.
 bool Search::prepare() {
+    assert(options_.chains.size() <= kMostChains);
     tables_.problem = &problem_;
     tables_.threshold = options_.threshold;
     tables_.chains = options_.chains;

@@ -17,7 +17,7 @@
 
 namespace sluice::search {
 
-inline constexpr std::size_t kMostChains = 4;
+inline constexpr std::size_t kMostChains = 8;
 
 /// What all expansions of one threshold share.
 struct StageSearchTables {
