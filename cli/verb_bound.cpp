@@ -35,6 +35,13 @@ struct Describe {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));
     }
+    std::string operator()(const bound::LinearProgramWitness& witness) const {
+        return std::format("{} rows of a linear program of {}, added up", report::grouped(witness.rows.size()),
+                           report::counted(witness.blocks.size(), "block"));
+    }
+    std::string operator()(const bound::SolverClaimWitness& witness) const {
+        return std::format("none: the word of {}, after a search over {}", witness.solver, report::counted(witness.blocks.size(), "block"));
+    }
     std::string operator()(const bound::ChainWitness& witness) const {
         return std::format("the cuts between stages, chained along an order of {}", report::counted(witness.order.size(), "group"));
     }
@@ -138,6 +145,9 @@ Result<Outcome> run_bound(Session& session) {
     const Duration reached =
         known ? cost::objective_value(cost::price(prepared->frozen.problem, *known), certificate.objective) : Duration{0};
     const std::string shared = certificate.max_replicas > 1 ? std::format(", up to {} of them a stage,", certificate.max_replicas) : "";
+    const std::string why = proven->termination.reason == StopReason::finished
+                                ? "the proof came to its end"
+                                : report::why_stopped(proven->termination, limit_text(arguments, proven->termination));
     return Outcome{
         std::format("{} on {}: every partition {} at most {}{} {} {} or more\n\n", report::printable(prepared->model.graph.name()),
                     report::printable(prepared->platform.name), shared.empty() ? "into" : "on",
@@ -146,15 +156,12 @@ Result<Outcome> run_bound(Session& session) {
                     : shared.empty() ? "has a stage of"
                                      : "has a stage that takes an input every",
                     to_text(certificate.value)) +
-        report::facts_text(
-            {{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
-             {"plan", known ? to_text(reached) + (old ? "" : ", found on the way") : ""},
-             {"gap", known ? report::percent(gap_of(reached, certificate.value)) : ""},
-             {"throughput", seconds > 0 && !latency ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
-             {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
-             {"certificate", to_text(Bytes{static_cast<std::int64_t>(text.size())})},
-             {"stopped", std::format("{}; {:.2f} s", report::why_stopped(proven->termination, limit_text(arguments, proven->termination)),
-                                     session.seconds())}})};
+        report::facts_text({{"bound", report::bound_text({certificate.value, std::string(certificate.kind()), proven->certified})},
+                            {"plan", known ? to_text(reached) + (old ? "" : ", found on the way") : ""},
+                            {"gap", known ? report::percent(gap_of(reached, certificate.value)) : ""},
+                            {"throughput", seconds > 0 && !latency ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
+                            {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
+                            {"stopped", std::format("{}; {:.2f} s", why, session.seconds())}})};
 }
 
 }  // namespace sluice::cli

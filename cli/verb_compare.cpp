@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <format>
+#include <span>
 #include <vector>
 
 #include "cli/interrupt.hpp"
@@ -21,12 +22,17 @@ constexpr std::string_view kOpeningBound = "combinatorial";  // linear time, and
 
 /// What "a,b,c" names, each once.
 template <typename Entry>
-Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view)) {
+Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view),
+                                             std::span<const Entry> all) {
     std::vector<const Entry*> entries;
     for (std::size_t at = 0; at <= list.size();) {
         const std::size_t end = std::min(list.find(',', at), list.size());
         auto found = find(list.substr(at, end - at));
-        if (!found) return fail(std::move(found.error()));
+        if (!found) {
+            std::string names;
+            for (const Entry& entry : all) names += std::format("{}{}", names.empty() ? "" : ", ", entry.name);
+            return fail(std::move(found.error()).note(std::format("it is one of: {}", names)));
+        }
         if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
         at = end + 1;
     }
@@ -49,12 +55,12 @@ Result<Outcome> run_compare(Session& session) {
     Terminal& terminal = session.terminal;
     std::vector<const inference::Planner*> planners;
     if (arguments.methods) {
-        auto named = entries_of(*arguments.methods, &inference::find_planner);
+        auto named = entries_of(*arguments.methods, &inference::find_planner, inference::planners());
         if (!named) return fail(std::move(named.error()));
         planners = std::move(*named);
     }
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
-    auto bounds = entries_of(arguments.bounds.value_or("auto"), &bound::find_bound);
+    auto bounds = entries_of(arguments.bounds.value_or("auto"), &bound::find_bound, bound::bounds());
     if (!bounds) return fail(std::move(bounds.error()));
 
     InterruptGuard interrupt(terminal);

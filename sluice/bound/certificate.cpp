@@ -6,6 +6,7 @@
 
 #include "sluice/bound/certificate_exact_dp.hpp"
 #include "sluice/bound/certificate_fields.hpp"
+#include "sluice/bound/certificate_linear.hpp"
 
 namespace sluice::bound {
 
@@ -151,6 +152,8 @@ Result<Witness> read_witness(const Node& node) {
     if (*type == kChainOfCuts) return read_chain(node);
     if (*type == kCountingWeights) return read_counting(node);
     if (*type == kExactDp) return read_exact_dp(node);
+    if (*type == kLinearProgram) return read_linear_program(node);
+    if (*type == kSolverClaim) return read_solver_claim(node);
     if (*type == kLongestPath) return read_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
@@ -162,8 +165,9 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
-                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
+                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp,
+                                   kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
@@ -173,6 +177,8 @@ std::string_view Certificate::kind() const {
     if (std::holds_alternative<ChainWitness>(witness)) return "chain";
     if (std::holds_alternative<CountingWitness>(witness)) return "counting";
     if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
+    if (std::holds_alternative<LinearProgramWitness>(witness)) return "exact-lp";
+    if (std::holds_alternative<SolverClaimWitness>(witness)) return "solver-claimed";
     return "combinatorial";
 }
 

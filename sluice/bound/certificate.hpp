@@ -102,8 +102,31 @@ struct ExactDpWitness {
     friend bool operator==(const ExactDpWitness&, const ExactDpWitness&) = default;
 };
 
-using Witness =
-    std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness, ExactDpWitness>;
+/// Multipliers for rows of a linear program that every partition with a bottleneck of at most `threshold` satisfies
+/// (bound/block_program.hpp): their combination bounds the bottleneck from below, so no bottleneck is below that or threshold + 1.
+struct LinearProgramWitness {
+    std::vector<std::int64_t> blocks;  // stages in each block; at least k together
+    Duration threshold{0};
+    std::int64_t unit = 1;  // the order and border rows are this many times what they say
+    struct Row {
+        std::uint32_t row = 0;  // numbered as docs/formats/certificate.md says
+        std::int64_t multiplier = 0;
+        friend bool operator==(const Row&, const Row&) = default;
+    };
+    std::vector<Row> rows;  // ascending, positive multipliers
+    friend bool operator==(const LinearProgramWitness&, const LinearProgramWitness&) = default;
+};
+
+/// Only that a solver said so, of the program of these blocks: nobody can check it, and it is never certified.
+struct SolverClaimWitness {
+    std::string solver;  // name and version
+    std::vector<std::int64_t> blocks;
+    Duration threshold{0};
+    friend bool operator==(const SolverClaimWitness&, const SolverClaimWitness&) = default;
+};
+
+using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness,
+                             ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -117,7 +140,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "chain", "counting" or "exact-dp".
+    /// "combinatorial", "cut", "chain", "counting", "exact-dp", "exact-lp" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 

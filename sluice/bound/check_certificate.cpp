@@ -7,6 +7,7 @@
 
 #include "sluice/bound/check_chain.hpp"
 #include "sluice/bound/check_exact_dp.hpp"
+#include "sluice/bound/check_lp.hpp"
 #include "sluice/bound/check_terms.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
@@ -163,6 +164,16 @@ Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_be
 Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
 
 Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
+
+Proof prove(const Claim& claim, const LinearProgramWitness& witness) {
+    const auto proven = proven_by(claim.problem, claim.devices, claim.replicas, witness);
+    if (!proven) return {0, proven.error()};
+    return {proven->count(), std::nullopt};
+}
+
+Proof prove(const Claim&, const SolverClaimWitness& witness) {
+    return no_proof(std::format("'{}' claims this bound: there is nothing to check", witness.solver));
+}
 
 }  // namespace
 

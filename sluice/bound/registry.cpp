@@ -8,6 +8,7 @@
 #include "sluice/bound/best.hpp"
 #include "sluice/bound/combinatorial.hpp"
 #include "sluice/bound/counting.hpp"
+#include "sluice/bound/mip.hpp"
 #include "sluice/bound/relaxation.hpp"
 
 namespace sluice::bound {
@@ -22,6 +23,10 @@ constexpr std::array kBounds{
     Bound{"chain", "minimum cuts between stages, chained over all of them", "chain of cuts, notes/bounds 2.2", prove_chain},
     Bound{"counting", "shares of stages that operators take, beside the transfers around them", "anchored counting, notes/bounds 2.3",
           prove_counting},
+    Bound{"mip", "the exact integer program and its relaxation, by HiGHS: small models only",
+          "Archer, Fahrbach, Liu, Prabhu, ICML 2024, the exact mixed-integer program", prove_mip},
+    Bound{"superblocks", "three superblocks, before, at and after each stage in turn, by HiGHS",
+          "Archer, Fahrbach, Liu, Prabhu, ICML 2024, the three-superblock relaxation", prove_superblocks},
 };
 
 }  // namespace

@@ -28,6 +28,7 @@ struct BoundOptions {
 struct BoundResult {
     Certificate certificate;
     Termination termination;
+    std::optional<Certificate> claim = {};  // more than the certificate proves, but nobody can check it: kind solver-claimed
 };
 
 /// What one kind of bound adds to what is known: a certificate above a floor, if it finds one.

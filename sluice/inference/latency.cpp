@@ -148,7 +148,8 @@ Result<PlannerResult> plan_for(const Planner& planner, const cost::StageProblem&
                                const Limits& limits) {
     if (options.objective == Objective::latency) return plan_for_latency(planner, problem, options, observer, limits);
     auto result = planner.plan(problem, options, observer, limits);
-    if (!result || !faults_of(problem, result->partition, options.stages).empty()) return result;  // the caller says what is wrong
+    if (planner.baseline || !result || !faults_of(problem, result->partition, options.stages).empty())
+        return result;  // the caller says what is wrong
     result->partition = search::settle(problem, result->partition, settling(options, limits));
     return result;
 }

@@ -11,7 +11,8 @@ namespace sluice::inference {
 [[nodiscard]] Result<PlannerResult> plan_for_latency(const Planner& planner, const cost::StageProblem& problem,
                                                      const PlannerOptions& options, Observer& observer, const Limits& limits);
 
-/// The planner's plan, improved where that costs the objective nothing: what solve/ calls for either objective.
+/// The planner's plan, improved where that costs the objective nothing (a baseline's only for latency): what solve/ calls for either
+/// objective.
 [[nodiscard]] Result<PlannerResult> plan_for(const Planner& planner, const cost::StageProblem& problem, const PlannerOptions& options,
                                              Observer& observer, const Limits& limits);
 

@@ -67,16 +67,23 @@ Candidate PartitionSearch::slice(Walker& walker, std::span<const NodeId> base, s
 Candidate PartitionSearch::improve(Walker& walker, const cost::Partition& start, std::int64_t evaluations, int coolness,
                                    RandomStream& random) const {
     if (evaluations <= 0) return {start, price(problem, start).bottleneck, 0, "walk"};
-    const WalkOptions walking{.devices = usable_devices(problem, options.stages), .proposals = evaluations - 1, .coolness = coolness};
+    const WalkOptions walking{
+        .devices = usable_devices(problem, options.stages), .proposals = std::max<std::int64_t>(evaluations - 2, 0), .coolness = coolness};
     Walked walked = walker.walk(start, walking, random, limits);
-    Candidate candidate{std::move(walked.partition), walked.bottleneck, walked.proposals, "walk"};
-    if (search::must_stop(limits)) return candidate;
-    Candidate sliced = slice(walker, bases_[random.below(kOrders)], keys_of(candidate.partition), candidate.bottleneck);
-    sliced.evaluations += candidate.evaluations;
-    sliced.how = "slicing after a walk";
-    if (sliced.bottleneck < candidate.bottleneck) return sliced;
-    candidate.evaluations = sliced.evaluations;
-    return candidate;
+    Candidate best{std::move(walked.partition), walked.bottleneck, walked.proposals, "walk"};
+    std::int64_t spent = walked.proposals;
+    const auto consider = [&](std::span<const std::uint32_t> keys) {
+        if (search::must_stop(limits)) return;
+        Candidate sliced = slice(walker, bases_[random.below(kOrders)], keys, best.bottleneck);
+        ++spent;
+        sliced.how = "slicing after a walk";
+        if (sliced.bottleneck < best.bottleneck) best = std::move(sliced);
+    };
+    consider(keys_of(best.partition));
+    // Where the walk ended is another place, even when it found nothing better on the way.
+    if (evaluations > 1 && !walked.last.empty()) consider(walked.last);
+    best.evaluations = spent;
+    return best;
 }
 
 std::span<Candidate> PartitionSearch::run(std::size_t count, const std::function<Candidate(Walker&, RandomStream&, std::size_t)>& work) {

@@ -35,7 +35,7 @@ public:
     /// Slices one order of each kind as it is and offers the best to the incumbent, so that there is something to begin with.
     void open();
 
-    /// A walk of at most so many evaluations from `start`, its last one a slicing.
+    /// A walk of at most so many evaluations from `start`, the last two slicings.
     [[nodiscard]] Candidate improve(Walker& walker, const cost::Partition& start, std::int64_t evaluations, int coolness,
                                     RandomStream& random) const;
     [[nodiscard]] Candidate slice(Walker& walker, std::span<const NodeId> base, std::span<const std::uint32_t> keys,

@@ -56,6 +56,7 @@ struct Planner {
     std::string_view source;       // paper and section
     bool exact = false;
     PlannerFunction plan = nullptr;
+    bool baseline = false;  // what others do: its plan for throughput is left as it is
 };
 
 [[nodiscard]] std::span<const Planner> planners();

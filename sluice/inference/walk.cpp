@@ -13,7 +13,7 @@ __extension__ typedef unsigned __int128 Wide;
 
 constexpr int kFraction = 32;       // bits of an energy behind the point
 constexpr int kSquarings = 5;       // (time / T)^32
-constexpr std::size_t kGroup = 32;  // nodes of a group at most
+constexpr std::size_t kGroup = 64;  // nodes of a group at most
 constexpr std::int64_t kProposalsBetweenPolls = 256;
 
 /// About -log2 of a uniform number, 16 bits behind the point: how much heat a step may take.
@@ -55,7 +55,7 @@ bool Walker::propose_group(NodeId node, bool up, RandomStream& random) {
     const std::size_t from = moves_.stage_of(node), to = up ? from + 1 : from - 1;
     const auto& inward = up ? problem_->predecessors : problem_->successors;
     const auto& outward = up ? problem_->successors : problem_->predecessors;
-    for (std::size_t steps = 1 + random.below(8); steps-- > 0;) {
+    for (std::size_t steps = 1 + random.below(std::uint64_t{2} << random.below(5)); steps-- > 0;) {
         const auto row = inward[node.index()];
         if (row.empty()) break;
         const NodeId next = row[random.below(row.size())];
@@ -158,6 +158,7 @@ Walked Walker::walk(const cost::Partition& start, const WalkOptions& options, Ra
         walked.partition = moves_.partition(best_);
         walked.bottleneck = Duration{best};
     }
+    walked.last.assign(moves_.stages_of_nodes().begin(), moves_.stages_of_nodes().end());
     return walked;
 }
 

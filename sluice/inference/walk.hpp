@@ -25,6 +25,8 @@ struct Walked {
     cost::Partition partition;  // the best met, the start where none was better
     Duration bottleneck{0};
     std::int64_t proposals = 0;
+    std::vector<std::uint32_t> last =
+        {};  // where it ended: the stage of each node, never falling along an edge; empty where it had no begin
 };
 
 /// Memory of one thread.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <unordered_map>
+#include <utility>
 
 #include "sluice/search/poll.hpp"
 
@@ -35,6 +37,7 @@ public:
         }
         groups_ = n;
         mark_.assign(n, 0);
+        growth_.assign(n, 0);
     }
 
     std::optional<cost::Partition> run() {
@@ -97,6 +100,7 @@ private:
         members_[b].clear();
         for (NodeId node : members_[a]) group_of_[node.index()] = a;
         time_[a] = time;
+        growth_[a] += growth_[b] + 1;
         std::erase(after_[a], b);
         std::erase(before_[a], b);
         for (Group next : after_[b]) {
@@ -177,9 +181,13 @@ private:
         bool changed = true;
         for (int pass = 0; pass < kPasses && changed; ++pass) {
             changed = false;
+            std::unordered_map<std::uint64_t, std::uint64_t> refused;  // two groups, and how often either had grown by then
             for (const Edge& edge : edges) {
                 const Group a = group_of_[edge.from.index()], b = group_of_[edge.to.index()];
                 if (a == b) continue;
+                const std::uint64_t grown = growth_[a] + growth_[b];
+                const auto [known, first] = refused.try_emplace(std::uint64_t{a} << 32 | b, grown);
+                if (!first && std::exchange(known->second, grown) == grown) continue;
                 if (stopped()) return false;
                 const std::int64_t time = time_of(both(a, b));
                 if (time == kNever || detour(a, b)) continue;
@@ -266,6 +274,7 @@ private:
     std::vector<std::vector<NodeId>> members_;  // ascending; empty: merged into another
     std::vector<std::vector<Group>> before_, after_;
     std::vector<std::int64_t> time_;
+    std::vector<std::uint64_t> growth_;  // merges that made it
     std::size_t groups_ = 0;
     std::int64_t latency_ = 0;
     std::vector<std::uint32_t> mark_;

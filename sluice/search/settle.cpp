@@ -211,7 +211,14 @@ void share_devices(const cost::StageProblem& problem, const std::vector<Duration
 
 cost::Partition settle(const cost::StageProblem& problem, const cost::Partition& partition, const SettleOptions& options) {
     assert(faults_of(problem, partition, options.stages).empty());
-    cost::Partition settled = Settler(problem, partition, options).run();
+    cost::Partition begin = partition;
+    if (options.objective == cost::Objective::throughput && options.max_replicas > 1) {
+        // A planner that knows no replicas may have left devices over.
+        std::vector<Duration> times;
+        for (const cost::StageTerms& terms : price(problem, partition).stages) times.push_back(stage_time(problem.model, terms));
+        share_devices(problem, times, options.stages, options.max_replicas, begin);
+    }
+    cost::Partition settled = Settler(problem, begin, options).run();
     const auto devices = [](const cost::Partition& p) {
         std::int64_t sum = 0;
         for (const cost::Stage& stage : p.stages) sum += stage.replicas;

@@ -20,6 +20,7 @@ struct SettleOptions {
     const Limits* limits = nullptr;     // past its deadline only a small part of the budget is used
 };
 
+/// The first thing done for throughput is to give devices that are left over to the slowest stages, where replicas are allowed.
 /// Never worse than `partition`, which must be valid, by cost::better; of equal ones with no more devices (throughput).
 [[nodiscard]] cost::Partition settle(const cost::StageProblem& problem, const cost::Partition& partition, const SettleOptions& options);
 

@@ -226,6 +226,12 @@ public:
         settle_bound();
         Termination termination = this->termination(!best_.stages.empty());
         termination.evaluations = bound_evaluations_;
+        if (claim_ && claim_->value > certificate_.value) {  // who names a method wants to see what it says, marked as a claim
+            claim_->model = options_.model;
+            claim_->objective = options_.objective;
+            certificate_ = *std::move(claim_);
+            certified_ = false;
+        }
         return {
             .certificate = std::move(certificate_), .certified = certified_, .termination = termination, .warnings = std::move(warnings_)};
     }
@@ -271,6 +277,7 @@ private:
         bound_evaluations_ = result->termination.evaluations;
         meeting_.announce("bound", std::nullopt, result->certificate.value, result->certificate.kind());
         certificates_.push_back(std::move(result->certificate));
+        if (result->claim) claim_ = std::move(result->claim);
     }
 
     [[nodiscard]] std::optional<Duration> best_bound() const {
@@ -292,6 +299,7 @@ private:
 
     // The bound's side writes these, and only while it runs.
     std::vector<Certificate> certificates_;
+    std::optional<Certificate> claim_;  // beside them, of no use to a plan: nobody can check it
     std::vector<Diagnostic> warnings_;
     StopReason bound_reason_ = StopReason::finished;
     std::int64_t bound_evaluations_ = 0;

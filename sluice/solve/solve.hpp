@@ -47,7 +47,7 @@ struct SolveResult {
 };
 
 struct ProveResult {
-    bound::Certificate certificate;
+    bound::Certificate certificate;  // of kind solver-claimed where the method asked for claims more than it proves
     bool certified = false;
     Termination termination;
     std::vector<Diagnostic> warnings;

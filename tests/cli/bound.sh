@@ -28,10 +28,18 @@ json 'd["bound"]["certified"] and d["bound"]["value_ps"] > 0'
 cat >interrupt.py <<'PY'
 import signal, subprocess, sys, time
 process = subprocess.Popen(sys.argv[1:], stdout=open("out", "w"), stderr=open("err", "w"))
-time.sleep(0.5)
+def caught(): return int(open(f"/proc/{process.pid}/status").read().split("SigCgt:")[1].split()[0], 16) & 2
+for _ in range(600):
+    if caught(): break
+    time.sleep(0.01)
+time.sleep(0.3)
 process.send_signal(signal.SIGINT)
 sys.exit(process.wait(30))
 PY
 call="bound, then SIGINT"
 "$python" interrupt.py "$sluice" bound zoo:bert-large -p asic-16 -k 13 --time 60 --json || fail "$call: $?"
 json 'd["bound"]["certified"] and d["bound"]["value_ps"] > 0'
+
+# A solver's word is shown for what it is, and only to who asked for it by name
+run 0 bound zoo:chain -p asic-16 -k 3 --method superblocks --json
+json 'd["bound"]["certified"] == (d["bound"]["kind"] != "solver-claimed") and d["bound"]["value_ps"] > 0'

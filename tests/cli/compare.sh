@@ -41,6 +41,7 @@ json '{"auto", "random", "heavy-cone"} <= {row["method"] for row in d}'
 # Bad words, before any work
 rejects 2 "did you mean 'heavy-cone'" compare zoo:chain --methods auto,heavy-cne
 rejects 2 "unknown method ''" compare zoo:chain --methods auto,
+rejects 2 "it is one of: auto, .*cut" compare zoo:chain --bounds nothing
 rejects 2 "did you mean 'cut'" compare zoo:chain --bounds cutt
 rejects 1 'nothing.onnx' compare nothing.onnx
 rejects 2 "has no flag '--method'" compare zoo:chain --method auto

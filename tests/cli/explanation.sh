@@ -19,6 +19,13 @@ proves cut 'anchored cut'
 proves counting counting
 proves chain 'chain of cuts'
 
+# what a solver claims for the integer programs; never certified
+for method in mip superblocks; do
+    run 0 bound example.json -k 3 --method $method --json
+    json 'd["bound"]["kind"] == "solver-claimed" and not d["bound"]["certified"] and round(d["bound"]["value_ps"] / 1e6, 3) == 17'
+    says bounds.md "method $method"
+done
+
 # the bottleneck of the picture's split
 run 0 plan example.json -k 3 --json
 json 'd["predicted"]["bottleneck_ps"] == 17 * 10**6'

@@ -16,6 +16,15 @@ json 'len(d["stages"]) <= 3 and d["k"] == 3'
 run 0 plan zoo:bert-base --from old.json -k 9 --method model-order --json
 json "d[\"predicted\"][\"bottleneck_ps\"] <= $old and d[\"k\"] == 9"
 
+# Replicas and objective are the plan's too
+run 0 plan zoo:chain -p asic-16 -k 6 --replicas 3 --evals 6 -o replicas.json --quiet
+run 0 plan zoo:chain --from replicas.json --method model-order --json
+json 'd["predicted"]["bottleneck_ps"] <= json.load(open("replicas.json"))["predicted"]["bottleneck_ps"]'
+says err ' 0 moved, 0 new, 0 gone; '
+run 0 plan zoo:chain -p asic-16 -k 3 --objective latency --evals 6 -o latency.json --quiet
+run 0 plan zoo:chain --from latency.json --evals 6 --json
+json 'd["objective"] == "latency" and d["predicted"]["latency_ps"] <= json.load(open("latency.json"))["predicted"]["latency_ps"]'
+
 # The model edited: an operator inserted, one renamed, one gone
 run 0 inspect zoo:chain:layers=12 -o graph.json
 run 0 plan graph.json -p asic-16 -k 4 --evals 8 -o chain.json --quiet

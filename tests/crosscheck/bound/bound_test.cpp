@@ -29,6 +29,7 @@ void check_bounds(const cost::StageProblem& problem, std::int64_t stages, Counts
         const std::int64_t best = optimum.at(stages, replicas);
         std::map<std::string_view, std::int64_t> values;
         for (const auto& bound : bound::bounds()) {
+            if (bound.name == "mip" || bound.name == "superblocks") continue;  // no part of auto; linear_program_test has them
             const auto result = bound.prove(problem, {.stages = stages, .max_replicas = replicas}, observer, {});
             ASSERT_TRUE(result) << result.error().message;
             const auto faults = bound::check_certificate(problem, result->certificate);

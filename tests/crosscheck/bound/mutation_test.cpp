@@ -180,7 +180,8 @@ TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
             random, random.chance(0.5) ? everything : testing::RandomProblemOptions{.max_operators = 6}, random.chance(0.5) ? stages : 0);
         const PartitionOptimum optimum(problem);
         const auto& method = bound::bounds()[random.below(bound::bounds().size())];
-        const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer, {});
+        const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer,
+                                         {.deadline = {}, .evaluations = 4, .stop = {}});
         ASSERT_TRUE(proven);
         const Certificate& original = proven->certificate;
         ASSERT_TRUE(bound::check_certificate(problem, original).empty());

@@ -435,7 +435,9 @@ private:
         const std::int64_t optimum = exhaustive.optimum(replicas, &best);
         SilentObserver silent;
         for (const bound::Bound& method : bound::bounds()) {
-            const auto proven = method.prove(frozen.problem, {.stages = k_, .max_replicas = replicas}, silent, {});
+            Limits limits;
+            if (method.name == "mip" || method.name == "superblocks") limits.evaluations = 8;  // these search trees
+            const auto proven = method.prove(frozen.problem, {.stages = k_, .max_replicas = replicas}, silent, limits);
             ASSERT_TRUE(proven) << to_text(proven.error());
             bound::Certificate certificate = proven->certificate;
             certificate.model = graph_.fingerprint();

@@ -22,15 +22,15 @@ void check(const cost::StageProblem& problem, std::int64_t stages, std::int64_t 
     const auto optimum = testing::least_latency(problem, stages);
     SilentObserver silent;
     for (const bound::Bound& method : bound::bounds()) {
-        const auto proven = method.prove(problem, {.stages = stages, .objective = Objective::latency}, silent, {});
+        Limits limits;
+        if (method.name == "mip" || method.name == "superblocks") limits.evaluations = 8;  // these search trees
+        const auto proven = method.prove(problem, {.stages = stages, .objective = Objective::latency}, silent, limits);
         ASSERT_TRUE(proven) << proven.error().message;
         bound::Certificate certificate = proven->certificate;
         certificate.objective = Objective::latency;
         const auto objections = bound::check_certificate(problem, certificate);
         ASSERT_TRUE(objections.empty()) << method.name << ": " << objections.front().message;
-        if (optimum && !hard) {
-            ASSERT_LE(certificate.value, *optimum) << method.name;
-        }
+        if (optimum && !hard) { ASSERT_LE(certificate.value, *optimum) << method.name; }
     }
     solve::SolveOptions options;
     options.stages = stages;

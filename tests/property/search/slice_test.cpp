@@ -36,6 +36,27 @@ RC_GTEST_PROP(SliceProperty, NoRandomCutOfTheOrderIsBetter, (std::uint64_t seed)
     RC_ASSERT(bottleneck(problem, *best) <= bottleneck(problem, partition));
 }
 
+RC_GTEST_PROP(SliceProperty, NoRandomCutWithReplicasIsBetter, (std::uint64_t seed)) {
+    const auto problem = problem_of(seed, 120);
+    RandomStream random(seed, 1);
+    auto partition = testing::random_partition(problem, 5, random);
+    std::vector<NodeId> order;
+    for (const auto& stage : partition.stages) order.insert(order.end(), stage.nodes.begin(), stage.nodes.end());
+    const std::int64_t most = random.between(1, 4);
+    std::int64_t last = std::numeric_limits<std::int64_t>::max(), devices = 0;
+    for (auto& stage : partition.stages) devices += stage.replicas = random.between(1, most);
+    search::Slicer slicer(problem);
+    for (std::int64_t replicas = 1; replicas <= most; ++replicas) {
+        const auto best = slicer.slice(order, {.stages = 12, .max_replicas = replicas});
+        RC_ASSERT(best.has_value());
+        RC_ASSERT(cost::faults_of(problem, *best, 12).empty());
+        const std::int64_t now = bottleneck(problem, *best);
+        RC_ASSERT(now <= last);
+        last = now;
+    }
+    RC_ASSERT(devices > 12 || last <= bottleneck(problem, partition));
+}
+
 RC_GTEST_PROP(SliceProperty, MoreStagesNeverHurt, (std::uint64_t seed)) {
     const auto problem = problem_of(seed, 300);
     const auto order = inference::depth_first_order(problem);

@@ -160,6 +160,31 @@ TEST(Checker, CombinatorialByHand) {
     EXPECT_NE(objection(problem, certificate), "");
 }
 
+TEST(Checker, LinearProgramByHand) {
+    const auto problem = chain();
+    Certificate certificate = known(problem);
+    // Two stages below 9: a in the first, c in the last, so at least one border is crossed. Rows: 0, 1 cost; 2-5 t0: out, in for each
+    // block; 6-9 t1; 10-12 order of b after a, c after b, and the borders, 12 and 13.
+    const auto with = [&](std::vector<bound::LinearProgramWitness::Row> rows, std::int64_t threshold, std::int64_t value) {
+        certificate.witness =
+            bound::LinearProgramWitness{.blocks = {1, 2}, .threshold = Duration{threshold}, .unit = 1, .rows = std::move(rows)};
+        certificate.value = Duration{value};
+        return objection(problem, certificate);
+    };
+    // (T - work) + (2T - work) >= 0: T >= 9 / 3.
+    EXPECT_EQ(with({{0, 1}, {1, 1}}, 8, 3), "");
+    EXPECT_NE(with({{0, 1}, {1, 1}}, 8, 4).find("witness proves 3 ps"), std::string::npos);
+    EXPECT_NE(with({{0, 1}, {1, 1}}, 1, 4), "") << "no more than the threshold and 1";
+    EXPECT_EQ(with({}, 1, 2), "") << "all before c and c take 9, three stages 3";
+    EXPECT_NE(with({{400, 1}}, 8, 0).find("has no row"), std::string::npos);
+    EXPECT_NE(with({{0, -1}}, 8, 0).find("negative"), std::string::npos);
+    certificate.witness = bound::LinearProgramWitness{.blocks = {1, 1}, .threshold = Duration{8}, .rows = {}};
+    EXPECT_NE(objection(problem, certificate).find("fewer than 3"), std::string::npos) << "three stages are possible";
+    certificate.witness = bound::SolverClaimWitness{.solver = "S 1", .blocks = {1, 1, 1}, .threshold = Duration{8}};
+    certificate.value = Duration{0};
+    EXPECT_NE(objection(problem, certificate).find("nothing to check"), std::string::npos);
+}
+
 Result<Certificate> read(std::string_view text) {
     const auto document = json::parse(text, "certificate.json");
     if (!document) return fail(document.error());
@@ -172,6 +197,9 @@ TEST(CertificateFile, RoundTrip) {
     for (const bound::Witness& witness :
          {certificate.witness, bound::Witness{bound::TotalWorkWitness{}}, bound::Witness{bound::LargestOperatorWitness{NodeId(2)}},
           bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}},
+          bound::Witness{bound::LinearProgramWitness{
+              .blocks = {1, 2, 1}, .threshold = Duration{17}, .unit = 3, .rows = {{0, 5}, {7, std::int64_t{1} << 60}}}},
+          bound::Witness{bound::SolverClaimWitness{.solver = "S 1", .blocks = {4}, .threshold = Duration{8}}},
           bound::Witness{CutWitness{.anchor = NodeId(0), .scale = 48, .work = 20, .in = 10, .out = 18, .theta = 7, .flows = {}}}}) {
         certificate.witness = witness;
         certificate.objective =

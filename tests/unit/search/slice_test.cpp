@@ -79,6 +79,37 @@ TEST(Slicer, RefusesTooManyCombinations) {
     EXPECT_TRUE(search::sliceable(chain(2000, 10, 1, {2000, 3}), 2000));
 }
 
+TEST(Slicer, ReplicasOfOneClass) {
+    const auto problem = chain(1, 12, 0, {3, 2});  // 12 on the first class, 24 on the second
+    const auto bottleneck = [&](std::int64_t stages, std::int64_t replicas) {
+        const auto partition = search::Slicer(problem).slice(order_of(problem), {.stages = stages, .max_replicas = replicas});
+        EXPECT_TRUE(partition && cost::faults_of(problem, *partition, stages).empty());
+        EXPECT_EQ(partition->stages.size(), 1u);
+        return price(problem, *partition).bottleneck;
+    };
+    EXPECT_EQ(bottleneck(5, 1), Duration{12});
+    EXPECT_EQ(bottleneck(5, 2), Duration{6});
+    EXPECT_EQ(bottleneck(5, 3), Duration{4});
+    EXPECT_EQ(bottleneck(5, 5), Duration{4}) << "there are three of the class";
+    EXPECT_EQ(bottleneck(2, 5), Duration{6}) << "k counts replicas";
+    EXPECT_EQ(bottleneck(5, std::int64_t{1} << 40), Duration{4});
+}
+
+TEST(Slicer, ReplicasNearTheLimit) {
+    const std::int64_t work = kLargestTotal.count() / 16;
+    const auto problem = chain(8, work, work / 4, {1'000'000});
+    const auto partition = search::Slicer(problem).slice(order_of(problem), {.stages = 1'000'000, .max_replicas = 1 << 16});
+    ASSERT_TRUE(partition);
+    EXPECT_EQ(price(problem, *partition).bottleneck, Duration{(work + 2 * (work / 4)) >> 16}) << "an inner node, on all that it may have";
+}
+
+TEST(Slicer, ReplicasNeedMoreCombinations) {
+    const auto problem = chain(2000, 10, 1, {4000, 4000});
+    EXPECT_TRUE(search::sliceable(problem, 8000));
+    EXPECT_FALSE(search::sliceable(problem, 8000, 2));
+    EXPECT_TRUE(search::sliceable(problem, 8, 8));
+}
+
 TEST(Slicer, StopsWhenTold) {
     const auto problem = chain(20'000, 10, 1, {64});
     std::stop_source source;
