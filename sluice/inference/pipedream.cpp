@@ -122,16 +122,14 @@ graph::NodeSet descendants_of_one_source(const cost::StageProblem& problem) {
     return free;
 }
 
-std::optional<PipedreamSplit> pipedream_split(const cost::StageProblem& problem, std::int64_t devices, std::int64_t max_replicas,
-                                              const Limits& limits, std::size_t most_states) {
+namespace {
+
+/// The best split whose stages lie between states; nullopt: stopped by the limits.
+std::optional<PipedreamSplit> split_of(const cost::StageProblem& problem, const States& states, std::int64_t devices,
+                                       std::int64_t max_replicas, const Limits& limits) {
     PipedreamSplit split;
-    graph::NodeSet all(problem.node_count());
-    for (std::size_t v = 0; v < problem.node_count(); ++v) all.insert(v);
-    auto downsets = downsets_of(problem, most_states, all);
-    if (!downsets) downsets = downsets_of(problem, most_states, descendants_of_one_source(problem));
-    split.chain = !downsets;
-    const States states = downsets ? states_of(problem, *std::move(downsets)) : prefixes_of(problem);
     split.states = states.count() - 1;
+    split.chain = states.sets.empty();
     const auto d = static_cast<std::size_t>(devices);
     const auto r = static_cast<std::size_t>(std::clamp<std::int64_t>(max_replicas, 1, devices));
     std::vector<Cell> cells(states.count() * (d + 1));
@@ -178,6 +176,21 @@ std::optional<PipedreamSplit> pipedream_split(const cost::StageProblem& problem,
     std::ranges::reverse(split.stages);
     std::ranges::reverse(split.replicas);
     return split;
+}
+
+}  // namespace
+
+std::optional<PipedreamSplit> pipedream_split(const cost::StageProblem& problem, std::int64_t devices, std::int64_t max_replicas,
+                                              const Limits& limits, std::size_t most_states) {
+    graph::NodeSet all(problem.node_count());
+    for (std::size_t v = 0; v < problem.node_count(); ++v) all.insert(v);
+    if (auto downsets = downsets_of(problem, most_states, all))
+        return split_of(problem, states_of(problem, *std::move(downsets)), devices, max_replicas, limits);
+    auto chain = split_of(problem, prefixes_of(problem), devices, max_replicas, limits);
+    auto downsets = downsets_of(problem, most_states, descendants_of_one_source(problem));
+    if (!downsets) return chain;
+    auto split = split_of(problem, states_of(problem, *std::move(downsets)), devices, max_replicas, limits);
+    return !split || (chain && chain->bottleneck < split->bottleneck) ? chain : split;
 }
 
 Result<PlannerResult> plan_by_pipedream(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer,

@@ -3,12 +3,12 @@
 // are the non-empty downsets of the graph ("antichain states"); dynamic programming over (state, devices) minimises the largest of
 //   max(work, transfer of what crosses the stage's first border, transfer of what crosses its last) / replicas.
 // Forward only: no gradients on the way back (the factor 2 of each transfer), none to synchronise, nothing stashed. Devices may stay unused
-// (its --use_fewer_machines). Where there are more than `kMostStates` states, only downsets of what hangs on one source are states, as
-// published (other sources join when they are needed); where these are too many, the model's order is planned as a chain, as its users do
-// (compress_graph_branches.py; GraphPipe's comparison): the states are then the order's prefixes.
-// Equal devices are presumed: with several classes the fastest work of each node counts, no stage is replicated, and devices are chosen for
-// the split afterwards. Memory is checked at the end only: its own check is off by default.
-// O(states^2 (nodes / 64 + devices replicas)) time, states (nodes / 8 + 16 devices) bytes. Deterministic.
+// (its --use_fewer_machines). Where there are more than `kMostStates` states it is the better, by its own cost, of two ways out:
+// only downsets of what hangs on one source, as published (other sources join when they are needed), if these are few enough; and the
+// model's order as a chain, whose states are its prefixes, as its users do (compress_graph_branches.py; GraphPipe's comparison). Equal
+// devices are presumed: with several classes the fastest work of each node counts, no stage is replicated, and devices are chosen for the
+// split afterwards. Memory is checked at the end only: its own check is off by default. O(states^2 (nodes / 64 + devices replicas)) time,
+// states (nodes / 8 + 16 devices) bytes. Deterministic.
 #pragma once
 
 #include "sluice/inference/registry.hpp"
