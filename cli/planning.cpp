@@ -226,16 +226,19 @@ Result<Verdict> verify_files(std::string_view model, const std::filesystem::path
     auto plan = plan::read_plan_file(plan_file);
     if (!plan) return failed(std::move(plan.error()));
     std::optional<bound::Certificate> certificate;
+    Bytes size;
     if (!certificate_file.empty()) {
         auto read = bound::read_certificate_file(certificate_file);
         if (!read) return failed(std::move(read.error()));
         certificate = std::move(*read);
+        std::error_code error;
+        if (const auto bytes = std::filesystem::file_size(certificate_file, error); !error) size.count = static_cast<std::int64_t>(bytes);
     }
     auto loaded = onnx::load_model(model, {.dimensions = plan->model.dimensions, .assume_size = plan->model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
     auto report = solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
     for (Diagnostic& failure : report.failures) failure = with_labels(std::move(failure), loaded->graph);
-    return Verdict{std::move(*plan), loaded->graph.name(), std::move(report)};
+    return Verdict{std::move(*plan), loaded->graph.name(), std::move(report), size};
 }
 
 Result<void> check_output(const std::optional<std::string>& path) {

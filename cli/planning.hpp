@@ -79,6 +79,7 @@ struct Verdict {
     plan::Plan plan;
     std::string model;  // its name
     solve::VerifyReport report;
+    Bytes certificate_bytes = {};  // of its file; 0 without one
 };
 /// From files alone; `certificate` may be empty. Fails when a file cannot be read as what it should be.
 [[nodiscard]] Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan,

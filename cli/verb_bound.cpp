@@ -161,6 +161,7 @@ Result<Outcome> run_bound(Session& session) {
                             {"gap", known ? report::percent(gap_of(reached, certificate.value)) : ""},
                             {"throughput", seconds > 0 && !latency ? report::rate_text(1 / seconds) + " inferences/s at most" : ""},
                             {"witness", report::printable(std::visit(Describe{*prepared}, certificate.witness))},
+                            {"certificate", to_text(Bytes{static_cast<std::int64_t>(text.size())})},
                             {"stopped", std::format("{}; {:.2f} s", why, session.seconds())}})};
 }
 

@@ -30,7 +30,8 @@ std::optional<Duration> Ascent::enough() const {
     return least;
 }
 
-void Ascent::raise(Duration most, const std::function<std::optional<bool>(Duration)>& refutes, const std::function<Witness()>& witness) {
+void Ascent::raise(Duration hint, Duration most, const std::function<std::optional<bool>(Duration)>& refutes,
+                   const std::function<Witness()>& witness) {
     std::int64_t known = best_.count();
     const auto ask = [&](std::int64_t value) {
         ++evaluations_;
@@ -39,6 +40,7 @@ void Ascent::raise(Duration most, const std::function<std::optional<bool>(Durati
         return refuted;
     };
     std::int64_t limit = std::min(most, enough().value_or(most)).count() + 1;  // nothing from here on is proven
+    if (hint.count() > known && hint.count() < limit && !ended() && !ask(hint.count())) limit = hint.count();
     const std::int64_t first = known + std::max<std::int64_t>(1, known / kFirstStep);
     if (!ended() && known + 1 < limit && ask(std::min(first, limit - 1)) && !ended() && known + 1 < limit && !ask(limit - 1)) {
         --limit;

@@ -24,8 +24,10 @@ public:
     [[nodiscard]] Duration best() const { return best_; }
 
     /// Tries a method: `refutes(v)` says that no partition has a bottleneck below v (never wrongly; nullopt: stopped), and no v above
-    /// `most` is worth asking. Where it proves more than is known, `witness` makes the certificate's.
-    void raise(Duration most, const std::function<std::optional<bool>(Duration)>& refutes, const std::function<Witness()>& witness);
+    /// `most` is worth asking. `hint`, when above what is known, is asked first: a value that the method likely proves. Where it proves
+    /// more than is known, `witness` makes the certificate's.
+    void raise(Duration hint, Duration most, const std::function<std::optional<bool>(Duration)>& refutes,
+               const std::function<Witness()>& witness);
 
     /// The best certificate above the floor, if any.
     [[nodiscard]] std::optional<Certificate> take() { return std::move(certificate_); }

@@ -15,6 +15,9 @@ using search::ChainOfCuts;
 using search::SerialProblem;
 using Index = SerialProblem::Index;
 
+constexpr std::size_t kHopeless = 2;       // orders far from proving anything new, after which others are not tried,
+constexpr std::size_t kWorthSaving = 256;  // from so many groups on
+
 /// Depth first from the sources: an operator as soon as it is ready, the latest made ready first.
 std::vector<Index> latest_ready_order(const SerialProblem& serial) {
     std::vector<Index> order, ready;
@@ -51,13 +54,17 @@ void try_chains(Ascent& ascent, const cost::StageProblem& problem, const BoundOp
     if (!relaxed || ascent.ended()) return;
     const SerialProblem serial = search::merge_safely(*std::move(relaxed));
     const Duration most = most_provable(serial);
-    for (const auto& [order, mirrored] : orders_and_types(serial))
+    std::size_t hopeless = 0;  // orders that do not refute far less than is known
+    for (const auto& [order, mirrored] : orders_and_types(serial)) {
+        bool hope = false;
         for (std::int64_t theta = serial.spills ? 2 : 0; theta >= 0; --theta) {
             if (ascent.ended() || ascent.best() >= most) return;
             const auto chain = ChainOfCuts::build(serial, order, theta, limits, mirrored, options.threads);
             if (!chain) return;
+            hope = hope || serial.group_count() < kWorthSaving ||
+                   chain->refutes(threshold_below(serial, std::max(ascent.best() / 4 * 3, Duration{1})));
             ascent.raise(
-                most, [&](Duration value) { return chain->refutes(threshold_below(serial, value)); },
+                even_share(serial), most, [&](Duration value) { return chain->refutes(threshold_below(serial, value)); },
                 [&] {
                     ChainWitness witness{
                         .serial = terms_of(serial), .order = {}, .theta_halves = chain->theta_halves(), .mirrored = mirrored};
@@ -65,6 +72,8 @@ void try_chains(Ascent& ascent, const cost::StageProblem& problem, const BoundOp
                     return witness;
                 });
         }
+        if (!hope && ++hopeless == kHopeless) return;
+    }
 }
 
 }  // namespace

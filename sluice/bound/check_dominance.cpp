@@ -1,34 +1,24 @@
 #include "sluice/bound/check_dominance.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 namespace sluice::bound {
 
 namespace {
 
-constexpr std::uint32_t kSource = 0, kSink = 1;
-constexpr std::int64_t kUnlimited = std::int64_t{1} << 62;  // above the sum of all costs
+constexpr CheckedFlow::Vertex kSource = 0, kSink = 1;
 
 }  // namespace
 
 CheckedDominance::CheckedDominance(const CheckedGroups& groups) : groups_(&groups), local_(groups.size(), 0), seen_(groups.tensors(), 0) {}
 
-void CheckedDominance::connect(Index from, Index to, std::int64_t capacity, std::int64_t back) {
-    first_[from].push_back(static_cast<Index>(arcs_.size()));
-    arcs_.push_back({from, to, capacity, 0});
-    first_[to].push_back(static_cast<Index>(arcs_.size()));
-    arcs_.push_back({to, from, back, 0});
-}
-
 /// Vertices: source, sink, X, then one for an alive tensor with consumers in X, two for a dead one made in X and read by several.
 /// The source side of a cut is Y with the alive tensors that lie wholly in it.
 void CheckedDominance::build(const graph::NodeSet& larger) {
-    arcs_.clear();
-    first_.clear();
+    flow_.reset(2);
     alive_ = 0;
-    vertex(), vertex();
-    for (Index g : difference_) local_[g] = vertex();
+    for (Index g : difference_) local_[g] = flow_.add_vertex();
     ++call_;
     for (Index g : difference_) {
         const Index own = local_[g];
@@ -43,21 +33,21 @@ void CheckedDominance::build(const graph::NodeSet& larger) {
                     from_source += q;
                     continue;
                 }
-                const Index whole = vertex();
-                connect(kSource, whole, q);
-                connect(whole, own, kUnlimited);
+                const Index whole = flow_.add_vertex();
+                flow_.add_arc(kSource, whole, q);
+                flow_.add_arc(whole, own, CheckedFlow::kUnlimited);
                 for (Index reader : readers)
-                    if (local_[reader] != 0) connect(whole, local_[reader], kUnlimited);
+                    if (local_[reader] != 0) flow_.add_arc(whole, local_[reader], CheckedFlow::kUnlimited);
             } else if (readers.size() == 1) {
-                connect(own, local_[readers.front()], q, q);
+                flow_.add_arc(own, local_[readers.front()], q), flow_.add_arc(local_[readers.front()], own, q);
             } else {
-                const Index in = vertex(), out = vertex();
-                connect(in, out, q);
-                connect(own, in, kUnlimited);
-                connect(out, own, kUnlimited);
+                const Index in = flow_.add_vertex(), out = flow_.add_vertex();
+                flow_.add_arc(in, out, q);
+                flow_.add_arc(own, in, CheckedFlow::kUnlimited);
+                flow_.add_arc(out, own, CheckedFlow::kUnlimited);
                 for (Index reader : readers) {
-                    connect(local_[reader], in, kUnlimited);
-                    connect(out, local_[reader], kUnlimited);
+                    flow_.add_arc(local_[reader], in, CheckedFlow::kUnlimited);
+                    flow_.add_arc(out, local_[reader], CheckedFlow::kUnlimited);
                 }
             }
         }
@@ -71,63 +61,14 @@ void CheckedDominance::build(const graph::NodeSet& larger) {
                 to_sink += groups_->transfer[t];
                 continue;
             }
-            const Index read = vertex();
-            connect(read, kSink, groups_->transfer[t]);
+            const Index read = flow_.add_vertex();
+            flow_.add_arc(read, kSink, groups_->transfer[t]);
             for (Index reader : readers)
-                if (local_[reader] != 0) connect(local_[reader], read, kUnlimited);
+                if (local_[reader] != 0) flow_.add_arc(local_[reader], read, CheckedFlow::kUnlimited);
         }
-        if (from_source > 0) connect(kSource, own, from_source);
-        if (to_sink > 0) connect(own, kSink, to_sink);
+        if (from_source > 0) flow_.add_arc(kSource, own, from_source);
+        if (to_sink > 0) flow_.add_arc(own, kSink, to_sink);
     }
-}
-
-bool CheckedDominance::label() {
-    level_.assign(first_.size(), 0);
-    queue_.assign(1, kSource);
-    level_[kSource] = 1;
-    for (std::size_t head = 0; head < queue_.size(); ++head)
-        for (Index a : first_[queue_[head]])
-            if (arcs_[a].flow < arcs_[a].capacity && level_[arcs_[a].to] == 0) {
-                level_[arcs_[a].to] = level_[queue_[head]] + 1;
-                queue_.push_back(arcs_[a].to);
-            }
-    return level_[kSink] != 0;
-}
-
-std::int64_t CheckedDominance::push(Index vertex, std::int64_t most) {
-    if (vertex == kSink) return most;
-    std::int64_t pushed = 0;
-    for (Index& i = next_[vertex]; i < first_[vertex].size(); ++i) {
-        const Index a = first_[vertex][i];
-        if (level_[arcs_[a].to] != level_[vertex] + 1 || arcs_[a].flow == arcs_[a].capacity) continue;
-        const std::int64_t through = push(arcs_[a].to, std::min(most - pushed, arcs_[a].capacity - arcs_[a].flow));
-        arcs_[a].flow += through;
-        arcs_[a ^ 1].flow -= through;
-        pushed += through;
-        if (pushed == most) return pushed;
-    }
-    return pushed;
-}
-
-void CheckedDominance::saturate() {
-    while (label()) {
-        next_.assign(first_.size(), 0);
-        if (push(kSource, alive_) == 0) return;
-    }
-}
-
-bool CheckedDominance::verified() const {
-    std::vector<std::int64_t> excess(first_.size(), 0);
-    for (std::size_t a = 0; a < arcs_.size(); a += 2) {
-        // A pair of arcs holds one net flow; both capacities bind it.
-        const Arc &arc = arcs_[a], &reverse = arcs_[a + 1];
-        if (arc.flow > arc.capacity || -arc.flow > reverse.capacity) return false;
-        excess[arc.from] -= arc.flow;
-        excess[arc.to] += arc.flow;
-    }
-    for (std::size_t v = 0; v < excess.size(); ++v)
-        if (v != kSource && v != kSink && excess[v] != 0) return false;
-    return excess[kSink] == alive_ && excess[kSource] == -alive_;
 }
 
 bool CheckedDominance::shown(const graph::NodeSet& larger, const graph::NodeSet& smaller) {
@@ -136,9 +77,8 @@ bool CheckedDominance::shown(const graph::NodeSet& larger, const graph::NodeSet&
     difference_.clear();
     rest.for_each([&](std::size_t g) { difference_.push_back(static_cast<Index>(g)); });
     build(larger);
-    if (alive_ > 0) saturate();
     for (Index g : difference_) local_[g] = 0;
-    return verified();
+    return alive_ == 0 || flow_.at_least(kSource, kSink, alive_) >= alive_;
 }
 
 }  // namespace sluice::bound

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "sluice/bound/check_flow.hpp"
 #include "sluice/bound/check_groups.hpp"
 #include "sluice/graph/node_set.hpp"
 
@@ -32,31 +33,16 @@ public:
 
 private:
     using Index = CheckedGroups::Index;
-    struct Arc {
-        Index from, to;
-        std::int64_t capacity, flow;
-    };
 
-    Index vertex() {
-        first_.emplace_back();
-        return static_cast<Index>(first_.size() - 1);
-    }
-    void connect(Index from, Index to, std::int64_t capacity, std::int64_t back = 0);
     void build(const graph::NodeSet& larger);
-    void saturate();
-    bool label();
-    std::int64_t push(Index vertex, std::int64_t most);
-    [[nodiscard]] bool verified() const;
 
     const CheckedGroups* groups_;
     std::vector<Index> difference_;  // X
-    std::vector<Index> local_;       // per group: 1 + its vertex, 0 outside X
+    std::vector<Index> local_;       // per group: its vertex, 0 outside X
     std::vector<Index> seen_;        // per tensor: call that looked at it
     Index call_ = 0;
     std::int64_t alive_ = 0;
-    std::vector<Arc> arcs_;  // each followed by its reverse
-    std::vector<std::vector<Index>> first_;
-    std::vector<Index> level_, next_, queue_;
+    CheckedFlow flow_;
 };
 
 }  // namespace sluice::bound

@@ -15,7 +15,7 @@ Raised raise_by_counting(const cost::StageProblem& problem, const BoundOptions& 
         const search::SerialProblem serial = search::merge_safely(*std::move(relaxed));
         for (std::int64_t theta = serial.spills ? 2 : 0; theta >= 0 && !ascent.ended(); --theta)
             ascent.raise(
-                most_provable(serial),
+                even_share(serial), most_provable(serial),
                 [&](Duration value) -> std::optional<bool> {
                     const auto weights = search::counting_weights(serial, threshold_below(serial, value), options.threads, limits, theta);
                     if (!weights) return std::nullopt;

@@ -25,4 +25,9 @@ namespace sluice::bound {
     return Duration{static_cast<std::int64_t>(ceil_divide(Wide{serial.total_work()} + spill_time(serial, bytes), serial.charge.scale))};
 }
 
+/// All work over all devices: what most methods prove at least.
+[[nodiscard]] inline Duration even_share(const search::SerialProblem& serial) {
+    return Duration{static_cast<std::int64_t>(ceil_divide(serial.total_work(), Wide{serial.charge.scale} * serial.devices))};
+}
+
 }  // namespace sluice::bound

@@ -27,6 +27,8 @@ constexpr std::int64_t kBeyond = std::int64_t{1} << 60;
 constexpr std::int64_t kInfinite = std::int64_t{1} << 62;
 
 constexpr std::size_t kTypesAtATime = 16;  // between two looks at the clock
+// Positions that the types leave open, all types together. Beyond it an order is so wide that its cuts say little and take long.
+constexpr std::size_t kMostOpen = 4'000'000;
 
 }  // namespace
 
@@ -193,6 +195,11 @@ std::optional<ChainOfCuts> ChainOfCuts::build(const SerialProblem& problem, std:
         const std::size_t p = mirrored ? i : groups - 1 - i;
         grow(p, mirrored ? problem.predecessors[order[p]] : problem.successors[order[p]]);
     }
+
+    std::size_t open = 0;
+    for (std::size_t p = 0; p < groups; ++p) open += (mirrored ? p + 1 : groups - p) - chain.cone_[p].count();
+    chain.usable_ = open <= kMostOpen;
+    if (!chain.usable_) return chain;
 
     chain.types_.resize(groups + 1);
     tbb::task_arena arena(std::max(threads, 1));

@@ -56,7 +56,8 @@ public:
         std::int64_t across = 0;
     };
 
-    /// `order` is topological. `theta_halves` of the spill (0, 1, 2) are charged to the groups that hold the parameters. nullopt: stopped
+    /// `order` is topological. Where it is very wide (the types leave millions of positions open), the result refutes nothing.
+    /// `theta_halves` of the spill (0, 1, 2) are charged to the groups that hold the parameters. nullopt: stopped
     /// by the limits.
     static std::optional<ChainOfCuts> build(const SerialProblem& problem, std::span<const SerialProblem::Index> order,
                                             std::int64_t theta_halves, const Limits& limits, bool mirrored = false, int threads = 1);
@@ -80,7 +81,7 @@ private:
     std::vector<SerialProblem::Index> order_;
     std::vector<std::uint32_t> position_;
     bool mirrored_ = false;
-    bool usable_ = true;  // sums are far from leaving int64; else nothing is refuted
+    bool usable_ = true;  // sums far from leaving int64, an order not too wide; else nothing is refuted
     std::int64_t theta_halves_ = 0, factor_ = 1;
     std::int64_t devices_ = 0, replicas_ = 1;
     std::int64_t allowance_ = 0;  // of spill that fast memory spares each stage

@@ -1,6 +1,7 @@
 #include "sluice/solve/verify.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <format>
 #include <iterator>
 
@@ -66,7 +67,9 @@ VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bou
     add(plan::validate(plan, graph, *frozen));
     if (certificate) {
         auto failures = compare(plan, *certificate);
+        const auto started = std::chrono::steady_clock::now();
         std::ranges::move(bound::check_certificate(frozen->problem, *certificate), std::back_inserter(failures));
+        report.check_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
         report.certified = failures.empty();
         add(std::move(failures));
     }

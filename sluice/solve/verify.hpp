@@ -13,9 +13,11 @@ struct VerifyReport {
     bool valid = false;      // no failure at all: everything that was given is what it says
     bool certified = false;  // a certificate was given, it proves its bound for this plan, and the plan claims no other
     std::vector<Diagnostic> failures;
+    double check_seconds = 0;  // that the certificate took to check
 };
 
-/// Linear in model, plan and certificate, beside freezing. Deterministic.
+/// Linear in model and plan, beside freezing; a certificate takes what its kind takes (bound/check_certificate.hpp). Deterministic but for
+/// the seconds.
 [[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
 
 }  // namespace sluice::solve
