@@ -38,7 +38,8 @@ private:
     const cost::StageProblem& problem_;
     const BoundOptions& options_;
     Observer& observer_;
-    const Limits& limits_;
+    Limits limits_;
+    const std::optional<Limits::Clock::time_point> deadline_ = limits_.deadline;
     std::optional<DownsetEngine> engine_;
     Duration proven_;
     Duration reached_ = Duration::max();  // by a partition found on the way
@@ -72,13 +73,15 @@ bool DownsetBound::ended() {
 /// Is every bottleneck at least `value`?
 DownsetOutcome DownsetBound::attempt(Duration value, std::int64_t nodes) {
     if (limits_.evaluations) nodes = std::min(nodes, *limits_.evaluations * kNodesPerEvaluation - nodes_);
-    // A certificate is checked in about the time it took to find: no more than half of what is left is for the search.
+    // A certificate is checked in about the time it took to find, and that time is kept free.
+    const auto began = Limits::Clock::now();
     Limits limits = limits_;
-    if (limits.deadline) limits.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) / 2;
+    if (deadline_) limits.deadline = std::min(*limits_.deadline, began + (*deadline_ - began) / 2);
     auto attempt = engine_->attempt(value - Duration{1}, {.nodes = nodes, .witness = true}, limits);
     nodes_ += attempt.nodes + 1;
     if (attempt.outcome == DownsetOutcome::refuted && value > proven_ && attempt.refutation) {
         proven_ = value;
+        if (deadline_) limits_.deadline = *deadline_ - (Limits::Clock::now() - began) * 3 / 2;
         refutation_ = std::move(attempt.refutation);
         observer_.on_event({seconds(), "search", std::nullopt, proven_, "exact-dp"});
     }

@@ -31,7 +31,7 @@ class DownsetPlanner {
 public:
     DownsetPlanner(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits,
                    std::string_view phase)
-        : problem_(problem), options_(options), observer_(observer), limits_(limits), best_(problem, options, observer, limits, phase) {}
+        : problem_(problem), options_(options), observer_(observer), limits_(limits), best_(problem, options, observer, limits_, phase) {}
 
     Result<void> slice_orders();
     /// Needs no partition known. False: there is none to search below, or no numbers to search with.
@@ -57,7 +57,8 @@ private:
     const cost::StageProblem& problem_;
     const PlannerOptions& options_;
     Observer& observer_;
-    const Limits& limits_;
+    Limits limits_;
+    const std::optional<Limits::Clock::time_point> deadline_ = limits_.deadline;
     Incumbent best_;
     std::optional<DownsetEngine> engine_;
     Duration proven_{0};
@@ -100,13 +101,18 @@ DownsetOutcome DownsetPlanner::attempt(Duration threshold, DownsetEngine::Effort
         const std::int64_t left = best_.evaluations_left() * kNodesPerEvaluation;
         effort.nodes = effort.nodes > 0 ? std::min(effort.nodes, left) : left;
     }
-    auto attempt = engine_->attempt(threshold, effort, limits_);
+    // A proof is checked in about the time it took to find, and that time is kept free.
+    const auto began = Limits::Clock::now();
+    Limits limits = limits_;
+    if (deadline_ && effort.states_per_level == 0) limits.deadline = std::min(*limits_.deadline, began + (*deadline_ - began) / 2);
+    auto attempt = engine_->attempt(threshold, effort, limits);
     best_.count(attempt.nodes / kNodesPerEvaluation + 1);
     if (attempt.outcome == DownsetOutcome::found) best_.offer(std::move(attempt.partition), winner);
     if (attempt.outcome == DownsetOutcome::refuted && threshold >= proven_) {
         proven_ = threshold + Duration{1};
         if (attempt.refutation) {
             refuted_ = std::move(attempt.refutation);
+            if (deadline_) limits_.deadline = *deadline_ - (Limits::Clock::now() - began) * 3 / 2;
             observer_.on_event({best_.seconds(), "search", std::nullopt, proven_, "exact-dp"});
         } else {
             exhausted_ = true;

@@ -170,25 +170,20 @@ public:
         return {};
     }
 
-    /// The best certificate that the independent checker accepts; its objections to better ones become warnings.
+    /// The best of the accepted certificates.
     void settle_bound() {
         std::ranges::move(planner_certificates_, std::back_inserter(certificates_));
         std::ranges::move(planner_warnings_, std::back_inserter(warnings_));
         std::ranges::stable_sort(certificates_, std::ranges::greater{}, &Certificate::value);
         for (Certificate& certificate : certificates_) {
             certificate.model = options_.model;
-            auto objections = bound::check_certificate(problem_, certificate);
-            if (objections.empty() && !best_.stages.empty() && certificate.value > value())
-                objections.push_back(internal_error(
-                    std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), value().count())));
-            if (objections.empty()) {
+            if (best_.stages.empty() || certificate.value <= value()) {
                 certificate_ = std::move(certificate);
                 certified_ = true;
                 return;
             }
-            Diagnostic refused = internal_error(std::format("a {} bound of {} was not accepted by the checker and is not used: {}",
-                                                            certificate.kind(), to_text(certificate.value), objections.front().message));
-            warnings_.push_back(std::move(refused).fix("this is a defect of sluice: please report it with the model"));
+            warnings_.push_back(refused(
+                certificate, std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), value().count())));
         }
         // Nothing is known: zero is a bound on any plan.
         certificate_ = {.problem = problem_.fingerprint,
@@ -279,9 +274,49 @@ private:
             planner_warnings_.push_back(std::move(certificate.error()));
             return;
         }
-        certificate->objective = options_.objective;
-        meeting_.announce("search", std::nullopt, certificate->value, certificate->kind());
-        planner_certificates_.push_back(*std::move(certificate));
+        accept({*std::move(certificate)}, "search", planner_certificates_, planner_warnings_);
+    }
+
+    [[nodiscard]] static Diagnostic refused(const Certificate& certificate, std::string_view why) {
+        return internal_error(std::format("a {} bound of {} was not accepted by the checker and is not used: {}", certificate.kind(),
+                                          to_text(certificate.value), why))
+            .fix("this is a defect of sluice: please report it with the model");
+    }
+
+    /// Until when a certificate may be checked: the deadline and a little more; two seconds after an interrupt.
+    [[nodiscard]] Limits checking_limits() const {
+        Limits limits;
+        if (const auto deadline = meeting_.limits().deadline) {
+            const std::chrono::duration<double> budget = *deadline - Limits::Clock::now() + std::chrono::duration<double>(meeting_.seconds());
+            limits.deadline = *deadline + std::chrono::duration_cast<Limits::Clock::duration>(budget / 25);
+        }
+        if (meeting_.interrupted()) {
+            const auto soon = Limits::Clock::now() + std::chrono::seconds(2);
+            limits.deadline = std::min(soon, limits.deadline.value_or(soon));
+        }
+        return limits;
+    }
+
+    /// Adds the first of these, best first, that the independent checker accepts; its objections to better ones become warnings.
+    void accept(std::vector<Certificate> offered, std::string_view phase, std::vector<Certificate>& accepted,
+                std::vector<Diagnostic>& warnings) {
+        std::ranges::stable_sort(offered, std::ranges::greater{}, &Certificate::value);
+        for (Certificate& certificate : offered) {
+            certificate.objective = options_.objective;
+            const Limits limits = checking_limits();
+            const auto objections = bound::check_certificate(problem_, certificate, limits);
+            if (objections.empty()) {
+                meeting_.announce(phase, std::nullopt, certificate.value, certificate.kind());
+                accepted.push_back(std::move(certificate));
+                return;
+            }
+            if (limits.out_of_time())
+                warnings.push_back(input_error(std::format("a {} bound of {} could not be checked in time and is not used",
+                                                           certificate.kind(), to_text(certificate.value)))
+                                       .fix("a larger --time leaves room for the check"));
+            else
+                warnings.push_back(refused(certificate, objections.front().message));
+        }
     }
 
     void take_bound(std::string_view name, Result<BoundResult> result) {
@@ -293,15 +328,11 @@ private:
             warnings_.push_back(std::move(warning));
             return;
         }
-        result->certificate.objective = options_.objective;
         bound_reason_ = result->termination.reason;
         bound_evaluations_ = result->termination.evaluations;
-        meeting_.announce("bound", std::nullopt, result->certificate.value, result->certificate.kind());
-        certificates_.push_back(std::move(result->certificate));
-        for (Certificate& weaker : result->weaker) {
-            weaker.objective = options_.objective;
-            certificates_.push_back(std::move(weaker));
-        }
+        std::vector<Certificate> offered = std::move(result->weaker);
+        offered.push_back(std::move(result->certificate));
+        accept(std::move(offered), "bound", certificates_, warnings_);
         if (result->claim) claim_ = std::move(result->claim);
     }
 

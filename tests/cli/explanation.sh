@@ -18,6 +18,7 @@ proves combinatorial combinatorial
 proves cut 'anchored cut'
 proves counting counting
 proves chain 'chain of cuts'
+proves exact-dp 'exact search'
 
 # what a solver claims for the integer programs; never certified
 for method in mip superblocks; do
