@@ -140,7 +140,11 @@ Result<BoundResult> prove_exact_dp(const cost::StageProblem& problem, const Boun
     if (!raised.certificate) {
         // No threshold below zero can be met.
         search::Refutation refutation;
+        const search::Charge charge = search::charges_for(problem.model).front();
         refutation.threshold = Duration{-1};
+        refutation.scale = charge.scale;
+        refutation.work = charge.work;
+        refutation.transfer = charge.transfer;
         refutation.stages = options.stages;
         refutation.max_replicas = options.max_replicas;
         auto trivial = certificate_of(problem, refutation);

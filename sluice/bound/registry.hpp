@@ -29,7 +29,7 @@ struct BoundOptions {
 struct BoundResult {
     Certificate certificate;
     Termination termination;
-    std::vector<Certificate> weaker = {};  // found on the way: to fall back on when the best takes too long to check
+    std::vector<Certificate> weaker = {};   // found on the way: to fall back on when the best takes too long to check
     std::optional<Certificate> claim = {};  // more than the certificate proves, but nobody can check it: kind solver-claimed
 };
 

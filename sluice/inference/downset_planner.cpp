@@ -19,7 +19,7 @@ using search::DownsetOutcome;
 
 constexpr std::int64_t kFirstOrders = 64;      // evaluations that `auto` gives to orders before it searches
 constexpr std::int64_t kFirstNodes = 200'000;  // of the first complete search; each round takes kGrowth times as many
-constexpr std::int64_t kFirstMoves = 20'000;    // evaluations of the first local search
+constexpr std::int64_t kFirstMoves = 20'000;   // evaluations of the first local search
 constexpr std::int64_t kGrowth = 4;
 constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 less than the best, at last for
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
@@ -44,6 +44,7 @@ public:
     [[nodiscard]] bool closed() const { return best_.found() && best_.bottleneck() <= bound(); }
     [[nodiscard]] bool ended() { return closed() || best_.must_end(); }
     [[nodiscard]] bool out_of_memory() const { return out_of_memory_; }
+    [[nodiscard]] bool exhausted() const { return exhausted_; }
     [[nodiscard]] Incumbent& best() { return best_; }
     Result<PlannerResult> take(std::string why) &&;
 
@@ -51,6 +52,10 @@ private:
     [[nodiscard]] Duration bound() const {
         Duration known = std::max(proven_, options_.good_enough.value_or(Duration{0}));
         return options_.other_side ? std::max(known, options_.other_side->bound()) : known;
+    }
+    /// A batch of search nodes may end a little beyond what was left.
+    void count(std::int64_t evaluations) {
+        best_.count(limits_.evaluations ? std::min(evaluations, best_.evaluations_left()) : evaluations);
     }
     DownsetOutcome attempt(Duration threshold, DownsetEngine::Effort effort, std::string_view winner);
 
@@ -80,7 +85,7 @@ Result<void> DownsetPlanner::slice_orders() {
         if (best_.found()) return {};
         return fail(std::move(sliced.error()));
     }
-    best_.count(sliced->termination.evaluations);
+    count(sliced->termination.evaluations);
     best_.offer(std::move(sliced->partition), sliced->winner);
     return {};
 }
@@ -106,7 +111,7 @@ DownsetOutcome DownsetPlanner::attempt(Duration threshold, DownsetEngine::Effort
     Limits limits = limits_;
     if (deadline_ && effort.states_per_level == 0) limits.deadline = std::min(*limits_.deadline, began + (*deadline_ - began) / 2);
     auto attempt = engine_->attempt(threshold, effort, limits);
-    best_.count(attempt.nodes / kNodesPerEvaluation + 1);
+    count(attempt.nodes / kNodesPerEvaluation + 1);
     if (attempt.outcome == DownsetOutcome::found) best_.offer(std::move(attempt.partition), winner);
     if (attempt.outcome == DownsetOutcome::refuted && threshold >= proven_) {
         proven_ = threshold + Duration{1};
@@ -160,7 +165,7 @@ void DownsetPlanner::search_by_moves(std::int64_t evaluations) {
     options.seed += ++walks_;  // never the same walk twice
     auto improved = improve(problem_, best_.partition(), options, observer_, limits);
     if (!improved) return;
-    best_.count(improved->termination.evaluations);
+    count(improved->termination.evaluations);
     best_.offer(std::move(improved->partition), improved->winner);
 }
 
@@ -170,9 +175,6 @@ Result<PlannerResult> DownsetPlanner::take(std::string why) && {
     if (!result) return result;
     result->refuted = std::move(refuted_);
     if (proven) result->termination.reason = StopReason::optimal;
-    if (proven && exhausted_)
-        result->warnings.push_back(input_error("complete search found nothing better than this plan; for overlap, device classes, a hard "
-                                               "memory or a host link that leaves no certificate, so the bound below may be weaker"));
     return result;
 }
 
@@ -184,8 +186,12 @@ Result<PlannerResult> plan_exact(const cost::StageProblem& problem, const Planne
     DownsetPlanner planner(problem, options, observer, limits, "exact");
     if (auto sliced = planner.slice_orders(); !sliced) return fail(std::move(sliced.error()));
     if (planner.build_engine()) (void)planner.search_completely(0);
-    const bool out_of_memory = planner.out_of_memory();
+    const bool out_of_memory = planner.out_of_memory(), uncertified = planner.exhausted() && planner.closed();
     auto result = std::move(planner).take("exact search found none");
+    if (result && uncertified)
+        result->warnings.push_back(
+            input_error("complete search found nothing better than this plan; for overlap, device classes, a hard "
+                        "memory or a host link that leaves no certificate, so the bound may be weaker"));
     if (result && out_of_memory)
         result->warnings.push_back(
             input_error(std::format("exact search stopped at its memory budget of {}: the plan is the best so far, "

@@ -287,7 +287,8 @@ private:
     [[nodiscard]] Limits checking_limits() const {
         Limits limits;
         if (const auto deadline = meeting_.limits().deadline) {
-            const std::chrono::duration<double> budget = *deadline - Limits::Clock::now() + std::chrono::duration<double>(meeting_.seconds());
+            const std::chrono::duration<double> budget =
+                *deadline - Limits::Clock::now() + std::chrono::duration<double>(meeting_.seconds());
             limits.deadline = *deadline + std::chrono::duration_cast<Limits::Clock::duration>(budget / 25);
         }
         if (meeting_.interrupted()) {

@@ -16,7 +16,7 @@ open("screen", "wb").write(screen)
 sys.exit(process.wait())
 PY
 # enough evaluations to use the time up
-plan="plan zoo:bert-base -p asic-16 -k 7 --evals 1000000000000"
+plan="plan zoo:mmt:branches=4,layers=8 -p asic-16 -k 7 --method random --evals 1000000000000"
 escape=$(printf '\033')
 on_terminal() { call="on a terminal: $*"; "$python" terminal.py "$@" || fail "$call"; cp screen err; }
 

@@ -3,7 +3,7 @@ run 0 plan zoo:residual -p asic-16 -k 3 --evals 4 -o plan.json --quiet
 run 0 verify zoo:residual plan.json plan.certificate.json
 says out 'the plan holds'
 says out 'certificate checked'
-says out '^certificate .* B, checked in '
+says out '^certificate .*B, checked in '
 run 0 verify zoo:residual plan.json plan.certificate.json --json
 json 'd["valid"] is True and d["check_seconds"] >= 0 and d["certificate_bytes"] == __import__("os").path.getsize("plan.certificate.json")'
 run 0 verify zoo:residual plan.json --json
