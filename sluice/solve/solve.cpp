@@ -1,10 +1,13 @@
 #include "sluice/solve/solve.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <exception>
 #include <format>
 #include <iterator>
 #include <limits>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
@@ -26,6 +29,9 @@ using inference::Planner;
 using inference::PlannerResult;
 
 constexpr std::string_view kOpeningBound = "combinatorial";  // linear time: known before anything else starts
+
+/// What the bound's side gets once the planner came to its natural end.
+constexpr std::chrono::seconds kAfterPlanning{2};
 
 Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
 
@@ -152,11 +158,17 @@ public:
     /// Side by side, half of the threads each. The bound starts when the first plan is known: beyond that nothing can be proven.
     Result<void> together(const Planner& planner, const Bound& bound) {
         const int for_bound = threads_ / 2;
+        std::mutex mutex;
+        std::condition_variable changed;
+        bool proven = false;
         std::jthread prover;
         try {
             prover = std::jthread([&, this] {
                 const auto objective = meeting_.wait_for_objective();
                 if (objective) prove(bound, bound_needed_for(*objective, options_.gap), for_bound, meeting_.limits());
+                const std::lock_guard lock(mutex);
+                proven = true;
+                changed.notify_one();
             });
         } catch (const std::system_error&) {
             return alternate(planner, bound);  // no thread to be had
@@ -164,6 +176,10 @@ public:
         auto planned = plan(planner, options_.seed, threads_ - for_bound, meeting_.limits());
         if (!planned) meeting_.stop();
         meeting_.planning_ended();
+        if (planned == StopReason::finished) {  // a method with an end of its own: nobody waits for the last word on it
+            std::unique_lock lock(mutex);
+            if (!changed.wait_for(lock, kAfterPlanning, [&] { return proven; })) meeting_.stop();
+        }
         prover.join();
         if (!planned) return fail(std::move(planned.error()));
         planner_reason_ = *planned;

@@ -66,7 +66,7 @@ run 0 plan zoo:bert-base -p edge-chain-4 --evals 2 --json
 json 'd["k"] == 4'
 
 # --require-gap: everything is written all the same
-run 4 plan zoo:bert-base -p asic-16 -k 7 --evals 1 --require-gap 0 -o short.json --json
+run 4 plan zoo:bert-base -p asic-16 -k 7 --method equal-operators --evals 1 --require-gap 0 -o short.json --json
 says err 'require-gap'
 [ -s short.json ] && [ -s short.certificate.json ] || fail "exit 4 kept nothing"
 cmp -s out short.json || fail "exit 4 printed something else"
@@ -74,7 +74,7 @@ cmp -s out short.json || fail "exit 4 printed something else"
 run 0 plan zoo:chain $fast -k 2 --require-gap 0.999
 
 # --time counts from the start and ends the work; who names one gets it used, and without one the method has its usual effort
-run 0 plan zoo:bert-base -p asic-16 -k 7 --time 1 --json
+run 0 plan zoo:mmt:branches=4,layers=8 -p asic-16 -k 7 --time 1 --method random --json
 json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
 run 0 plan zoo:bert-base -p asic-16 -k 7 --time 600 --method heavy-cone --json
 json 'd["termination"]["reason"] == "finished" and d["termination"]["limit"] is None'
