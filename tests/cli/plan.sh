@@ -76,9 +76,9 @@ run 0 plan zoo:chain $fast -k 2 --require-gap 0.999
 # --time counts from the start and ends the work; who names one gets it used, and without one the method has its usual effort
 run 0 plan zoo:mmt:branches=4,layers=8 -p asic-16 -k 7 --time 1 --method random --json
 json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
-run 0 plan zoo:bert-base -p asic-16 -k 7 --time 600 --method heavy-cone --json
+run 0 plan zoo:bert-base -p asic-16 -k 7 --time 600 --method equal-operators --json
 json 'd["termination"]["reason"] == "finished" and d["termination"]["limit"] is None'
-run 0 plan zoo:bert-base -p asic-16 -k 7 --evals 1000000000000 --time 1 --json
+run 0 plan zoo:mmt:branches=4,layers=8 -p asic-16 -k 7 --method random --evals 1000000000000 --time 1 --json
 json 'd["termination"]["reason"] == "time" and "--time 1 s" in d["termination"]["limit"]'
 
 # Proven infeasible: 3, and why in numbers
