@@ -14,6 +14,7 @@
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/solve/solve.hpp"
 #include "sluice/solve/verify.hpp"
+#include "tests/support/effort.hpp"
 
 namespace sluice {
 namespace {
@@ -492,7 +493,7 @@ private:
 };
 
 TEST(Exhaustive, PlanOptimumBoundAndVerdictAgree) {
-    constexpr std::uint64_t kCases = 4000;
+    constexpr std::uint64_t kCases = testing::cases(4000);
     Seen seen;
     for (std::uint64_t i = 0; i < kCases && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
@@ -506,9 +507,9 @@ TEST(Exhaustive, PlanOptimumBoundAndVerdictAgree) {
     EXPECT_GT(seen.tight, (seen.optimal + seen.worse) / 4);
     EXPECT_GT(seen.proven, 0);
     EXPECT_LT(seen.missed, 40);
-    EXPECT_GT(seen.replicated, 500);
-    EXPECT_GT(seen.mixed, 1000);
-    EXPECT_GT(seen.merged, 500);
+    EXPECT_GT(seen.replicated, kCases / 8);
+    EXPECT_GT(seen.mixed, kCases / 4);
+    EXPECT_GT(seen.merged, kCases / 8);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "sluice/bound/registry.hpp"
 #include "sluice/solve/solve.hpp"
 #include "tests/support/brute_force.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -69,7 +70,7 @@ void check(const cost::StageProblem& problem, std::int64_t stages, std::int64_t 
 
 TEST(Latency, PlansAndBoundsAroundTheOptimum) {
     Seen seen;
-    for (std::uint64_t i = 0; i < 1500 && !HasFailure(); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(1500) && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(61, i);
         RandomProblemOptions options;
@@ -90,7 +91,7 @@ TEST(Latency, PlansAndBoundsAroundTheOptimum) {
 
 TEST(Latency, WithEverything) {
     Seen seen;
-    for (std::uint64_t i = 0; i < 1000 && !HasFailure(); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(1000) && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(62, i);
         RandomProblemOptions options = RandomProblemOptions::everything(5);
