@@ -16,6 +16,7 @@ using search::DownsetOutcome;
 
 constexpr std::int64_t kFirstNodes = 200'000;  // of the first round's searches; each round takes kGrowth times as many
 constexpr std::int64_t kGrowth = 4;
+constexpr std::int64_t kMostNodes = std::int64_t{1} << 50;
 constexpr std::int64_t kRounds = 2;  // when no limit ends the search
 constexpr std::int64_t kNodesPerEvaluation = 1000;
 constexpr std::int64_t kResolution = 2048;  // of a bisection
@@ -33,7 +34,7 @@ private:
     /// Nothing from here on can be proven.
     [[nodiscard]] Duration top() const;
     DownsetOutcome attempt(Duration value, std::int64_t nodes);
-    void bisect(std::int64_t nodes);
+    bool bisect(std::int64_t nodes);
 
     const cost::StageProblem& problem_;
     const BoundOptions& options_;
@@ -90,20 +91,23 @@ DownsetOutcome DownsetBound::attempt(Duration value, std::int64_t nodes) {
     return attempt.outcome;
 }
 
-/// From below, so that the planner's own search just below its best plan is not done twice.
-void DownsetBound::bisect(std::int64_t nodes) {
+/// From below, so that the planner's own search just below its best plan is not done twice. True: more nodes may prove more.
+bool DownsetBound::bisect(std::int64_t nodes) {
     Duration high = top();
+    bool cut_short = false;
     while (!ended()) {
         high = std::min(high, top());
         const Duration width = high - proven_;
         const Duration value = width <= std::max(Duration{1}, proven_ / kResolution) ? high : proven_ + width / 2;
-        if (value <= proven_) return;
+        if (value <= proven_) break;
         const DownsetOutcome outcome = attempt(value, nodes);
         if (outcome == DownsetOutcome::refuted) continue;
-        if (value == high && high == top()) return;
+        cut_short = cut_short || outcome == DownsetOutcome::too_large || outcome == DownsetOutcome::stopped;
+        if (value == high && high == top()) break;
         high = std::min(value, high);
-        if (high - proven_ <= std::max(Duration{1}, proven_ / kResolution)) return;
+        if (high - proven_ <= std::max(Duration{1}, proven_ / kResolution)) break;
     }
+    return cut_short;
 }
 
 Raised DownsetBound::run() {
@@ -115,8 +119,8 @@ Raised DownsetBound::run() {
         if (engine_ && top() == Duration::max()) reached_ = Duration{engine_->serial().total_work()} + Duration{1};
         std::int64_t nodes = kFirstNodes;
         for (std::int64_t round = 0; engine_ && !ended() && (round < kRounds || limits_.deadline || limits_.evaluations); ++round) {
-            bisect(nodes);
-            nodes *= kGrowth;
+            if (!bisect(nodes)) break;
+            nodes = std::min(nodes * kGrowth, kMostNodes);
         }
     }
     Raised raised{.certificate = {}, .termination = {reason_, seconds(), nodes_ / kNodesPerEvaluation}};

@@ -21,6 +21,8 @@ constexpr std::int64_t kFirstOrders = 64;      // evaluations that `auto` gives 
 constexpr std::int64_t kFirstNodes = 200'000;  // of the first complete search; each round takes kGrowth times as many
 constexpr std::int64_t kFirstMoves = 20'000;   // evaluations of the first local search
 constexpr std::int64_t kGrowth = 4;
+constexpr std::int64_t kMostNodes = std::int64_t{1} << 50;
+constexpr std::size_t kMostStates = std::size_t{1} << 24;
 constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 less than the best, at last for
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
 constexpr std::size_t kFirstBeam = 10;         // states a level
@@ -206,7 +208,8 @@ Result<PlannerResult> plan_beam(const cost::StageProblem& problem, const Planner
     DownsetPlanner planner(problem, options, observer, limits, "beam");
     if (auto sliced = planner.slice_orders(); !sliced) return fail(std::move(sliced.error()));
     if (planner.build_engine())
-        for (std::int64_t round = 0, states = kFirstBeam; !planner.ended() && (round < kRounds || limits.deadline); ++round, states *= 3)
+        for (std::int64_t round = 0, states = kFirstBeam; !planner.ended() && (round < kRounds || limits.deadline);
+             ++round, states = std::min(states * 3, static_cast<std::int64_t>(kMostStates)))
             planner.search_by_beam(static_cast<std::size_t>(states), kNodesPerState * states / static_cast<std::int64_t>(kFirstBeam) * 3);
     return std::move(planner).take("a beam found none");
 }
@@ -223,10 +226,10 @@ Result<PlannerResult> plan_auto(const cost::StageProblem& problem, const Planner
             if (planner.search_completely(nodes)) break;
             planner.search_by_moves(moves);
             planner.search_by_beam(states, nodes_per_state);
-            moves *= kGrowth;
-            nodes *= kGrowth;
-            states *= kGrowth;
-            nodes_per_state *= kGrowth;
+            moves = std::min(moves * kGrowth, kMostNodes);
+            nodes = std::min(nodes * kGrowth, kMostNodes);
+            states = std::min(states * kGrowth, kMostStates);
+            nodes_per_state = std::min(nodes_per_state * kGrowth, kMostNodes);
         }
     }
     return std::move(planner).take("no order could be sliced");
