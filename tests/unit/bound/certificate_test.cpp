@@ -288,12 +288,13 @@ cost::StageProblem larger(std::uint64_t seed, std::size_t operators, bool overla
 
 TEST(Bounds, SameCertificateAtAnyThreadCount) {
     SilentObserver observer;
+    const Limits limits{.deadline = {}, .evaluations = 50, .stop = {}};
     for (std::uint64_t i = 0; i < 6; ++i) {
         const auto problem = larger(50 + i, 300, i % 2 != 0);
-        const auto one = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = 1}, observer, {});
+        const auto one = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = 1}, observer, limits);
         ASSERT_TRUE(one);
         for (int threads : {2, 5}) {
-            const auto many = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = threads}, observer, {});
+            const auto many = bound::find_bound("auto").value()->prove(problem, {.stages = 8, .threads = threads}, observer, limits);
             ASSERT_TRUE(many);
             EXPECT_EQ(one->certificate, many->certificate);
             EXPECT_EQ(one->termination.evaluations, many->termination.evaluations);
