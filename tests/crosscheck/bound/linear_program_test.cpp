@@ -269,9 +269,11 @@ TEST(BlockPrograms, CorruptedDualsProveNothingFalse) {
                     case 3:
                         any().multiplier = random.chance(0.2) ? std::numeric_limits<std::int64_t>::max() : random.between(-2, 1 << 20);
                         break;
-                    case 4:
-                        any().multiplier *= 2;
+                    case 4: {
+                        std::int64_t& multiplier = any().multiplier;
+                        multiplier = static_cast<std::int64_t>(static_cast<std::uint64_t>(multiplier) * 2);
                         break;
+                    }
                     case 5:
                         any().row = static_cast<std::uint32_t>(random.below(200));
                         std::ranges::sort(witness.rows, {}, &LinearProgramWitness::Row::row);
