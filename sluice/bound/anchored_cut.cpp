@@ -130,10 +130,8 @@ private:
 bool AnchoredCuts::ended() {
     if (reached())
         reason_ = StopReason::optimal;
-    else if (limits_.interrupted())
-        reason_ = StopReason::interrupted;
-    else if (search::must_stop(limits_))
-        reason_ = StopReason::time;
+    else if (const auto reason = search::limit_reached(limits_))
+        reason_ = *reason;
     else
         return false;
     return true;

@@ -14,10 +14,8 @@ constexpr std::int64_t kFirstStep = 1024;   // a method that proves less than th
 bool Ascent::ended() {
     if (const auto most = enough(); most && best_ >= *most)
         reason_ = StopReason::optimal;
-    else if (limits_.interrupted())
-        reason_ = StopReason::interrupted;
-    else if (search::must_stop(limits_))
-        reason_ = StopReason::time;
+    else if (const auto reason = search::limit_reached(limits_))
+        reason_ = *reason;
     else
         return false;
     return true;

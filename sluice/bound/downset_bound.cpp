@@ -1,9 +1,11 @@
 #include "sluice/bound/downset_bound.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 
 #include "sluice/bound/exact_dp.hpp"
+#include "sluice/bound/serial_terms.hpp"
 #include "sluice/search/downset_engine.hpp"
 #include "sluice/search/poll.hpp"
 
@@ -13,12 +15,9 @@ namespace {
 
 using search::DownsetEngine;
 using search::DownsetOutcome;
+using search::kNodesPerEvaluation;
 
-constexpr std::int64_t kFirstNodes = 200'000;  // of the first round's searches; each round takes kGrowth times as many
-constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kMostNodes = std::int64_t{1} << 50;
-constexpr std::int64_t kRounds = 2;  // when no limit ends the search
-constexpr std::int64_t kNodesPerEvaluation = 1000;
+constexpr std::int64_t kRounds = 2;         // when no limit ends the search
 constexpr std::int64_t kResolution = 2048;  // of a bisection
 
 class DownsetBound {
@@ -60,10 +59,8 @@ Duration DownsetBound::top() const {
 bool DownsetBound::ended() {
     if (proven_ >= top())
         reason_ = StopReason::optimal;
-    else if (limits_.interrupted())
-        reason_ = StopReason::interrupted;
-    else if (search::must_stop(limits_))
-        reason_ = StopReason::time;
+    else if (const auto reason = search::limit_reached(limits_))
+        reason_ = *reason;
     else if (limits_.evaluations && nodes_ / kNodesPerEvaluation >= *limits_.evaluations)
         reason_ = StopReason::evaluations;
     else
@@ -116,17 +113,18 @@ Raised DownsetBound::run() {
             problem_,
             {.stages = options_.stages, .max_replicas = options_.max_replicas, .threads = options_.threads, .memory = options_.memory},
             limits_);
-        if (engine_ && top() == Duration::max()) reached_ = Duration{engine_->serial().total_work()} + Duration{1};
-        std::int64_t nodes = kFirstNodes;
+        if (engine_ && top() == Duration::max()) reached_ = most_provable(engine_->serial()) + Duration{1};
+        std::int64_t nodes = search::kFirstNodes;
         for (std::int64_t round = 0; engine_ && !ended() && (round < kRounds || limits_.deadline || limits_.evaluations); ++round) {
             if (!bisect(nodes)) break;
-            nodes = std::min(nodes * kGrowth, kMostNodes);
+            nodes = search::grown(nodes);
         }
     }
     Raised raised{.certificate = {}, .termination = {reason_, seconds(), nodes_ / kNodesPerEvaluation}};
     if (!refutation_) return raised;
     auto certificate = certificate_of(problem_, *refutation_);
-    if (certificate) raised.certificate = *std::move(certificate);
+    assert(certificate && "the engine's own refutation is of this problem");
+    raised.certificate = *std::move(certificate);
     return raised;
 }
 

@@ -16,16 +16,15 @@ namespace {
 
 using search::DownsetEngine;
 using search::DownsetOutcome;
+using search::grown;
+using search::kNodesPerEvaluation;
 
-constexpr std::int64_t kFirstOrders = 64;      // evaluations that `auto` gives to orders before it searches
-constexpr std::int64_t kFirstNodes = 200'000;  // of the first complete search; each round takes kGrowth times as many
-constexpr std::int64_t kFirstMoves = 20'000;   // evaluations of the first local search
-constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kMostNodes = std::int64_t{1} << 50;
-constexpr std::size_t kMostStates = std::size_t{1} << 24;
+constexpr std::int64_t kFirstOrders = 64;     // evaluations that `auto` gives to orders before it searches
+constexpr std::int64_t kFirstMoves = 20'000;  // evaluations of the first local search
+constexpr std::int64_t kMostStates = std::int64_t{1} << 24;
 constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 less than the best, at last for
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
-constexpr std::size_t kFirstBeam = 10;         // states a level
+constexpr std::int64_t kFirstBeam = 10;        // states a level
 constexpr std::int64_t kNodesPerState = 2000;  // of the first beam
 constexpr std::int64_t kRounds = 2;            // when nothing else ends the search
 
@@ -47,7 +46,6 @@ public:
     [[nodiscard]] bool ended() { return closed() || best_.must_end(); }
     [[nodiscard]] bool out_of_memory() const { return out_of_memory_; }
     [[nodiscard]] bool exhausted() const { return exhausted_; }
-    [[nodiscard]] Incumbent& best() { return best_; }
     Result<PlannerResult> take(std::string why) &&;
 
 private:
@@ -209,8 +207,8 @@ Result<PlannerResult> plan_beam(const cost::StageProblem& problem, const Planner
     if (auto sliced = planner.slice_orders(); !sliced) return fail(std::move(sliced.error()));
     if (planner.build_engine())
         for (std::int64_t round = 0, states = kFirstBeam; !planner.ended() && (round < kRounds || limits.deadline);
-             ++round, states = std::min(states * 3, static_cast<std::int64_t>(kMostStates)))
-            planner.search_by_beam(static_cast<std::size_t>(states), kNodesPerState * states / static_cast<std::int64_t>(kFirstBeam) * 3);
+             ++round, states = grown(states, kMostStates))
+            planner.search_by_beam(static_cast<std::size_t>(states), kNodesPerState * states / kFirstBeam);
     return std::move(planner).take("a beam found none");
 }
 
@@ -220,16 +218,13 @@ Result<PlannerResult> plan_auto(const cost::StageProblem& problem, const Planner
     DownsetPlanner planner(problem, options, observer, limits, "search");
     if (auto sliced = planner.slice_orders(); !sliced) return fail(std::move(sliced.error()));
     if (!planner.ended() && planner.build_engine()) {
-        std::int64_t nodes = kFirstNodes, nodes_per_state = kNodesPerState, moves = kFirstMoves;
-        std::size_t states = kFirstBeam;
+        std::int64_t nodes = search::kFirstNodes, nodes_per_state = kNodesPerState, moves = kFirstMoves, states = kFirstBeam;
         for (std::int64_t round = 0; !planner.ended() && (round < kRounds || limits.deadline || limits.evaluations); ++round) {
             if (planner.search_completely(nodes)) break;
             planner.search_by_moves(moves);
-            planner.search_by_beam(states, nodes_per_state);
-            moves = std::min(moves * kGrowth, kMostNodes);
-            nodes = std::min(nodes * kGrowth, kMostNodes);
-            states = std::min(states * kGrowth, kMostStates);
-            nodes_per_state = std::min(nodes_per_state * kGrowth, kMostNodes);
+            planner.search_by_beam(static_cast<std::size_t>(states), nodes_per_state);
+            for (std::int64_t* effort : {&nodes, &moves, &nodes_per_state}) *effort = grown(*effort);
+            states = grown(states, kMostStates);
         }
     }
     return std::move(planner).take("no order could be sliced");

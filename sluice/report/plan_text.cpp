@@ -65,7 +65,7 @@ std::string why_stopped(const Termination& termination, const std::string& limit
     const std::string which = limit.empty() ? "" : std::format(" ({})", limit);
     switch (termination.reason) {
         case StopReason::finished:
-            return "the method came to its end; one that draws orders goes on with --time or --evals" + which;
+            return "the method came to its end" + which;
         case StopReason::optimal:
             return "plan and bound met: no partition is better";
         case StopReason::gap:

@@ -6,6 +6,16 @@
 
 namespace sluice::search {
 
+namespace {
+
+/// Above 2^61 every threshold is the same: no stage costs as much.
+std::int64_t scaled(Duration threshold, std::int64_t scale) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 61;
+    return threshold.count() > kMost / scale ? kMost : threshold.count() * scale;
+}
+
+}  // namespace
+
 std::optional<DownsetEngine> DownsetEngine::build(const cost::StageProblem& problem, const EngineOptions& options, const Limits& limits) {
     const auto charges = charges_for(problem.model);
     const Charge charge = options.charge.value_or(charges[charges.size() / 2]);
@@ -33,7 +43,7 @@ std::optional<DownsetEngine> DownsetEngine::build(const cost::StageProblem& prob
 }
 
 DownsetEngine::Attempt DownsetEngine::attempt(Duration threshold, const Effort& effort, const Limits& limits) const {
-    const DownsetOptions options{.threshold = threshold.count() * serial_.charge.scale,
+    const DownsetOptions options{.threshold = scaled(threshold, serial_.charge.scale),
                                  .chains = chains_,
                                  .counting = true,
                                  .states_per_level = effort.states_per_level,

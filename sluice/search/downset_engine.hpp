@@ -3,6 +3,7 @@
 // still hold, and with `judged` its partitions are the problem's own. Deterministic at any thread count.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -11,6 +12,14 @@
 #include "sluice/search/downset_search.hpp"
 
 namespace sluice::search {
+
+/// Search nodes that count as one evaluation.
+inline constexpr std::int64_t kNodesPerEvaluation = 1000;
+/// Planners and bounds search in rounds: so many nodes a search in the first, more in each later one.
+inline constexpr std::int64_t kFirstNodes = 200'000;
+inline constexpr std::int64_t kGrowth = 4;
+inline constexpr std::int64_t kMostNodes = std::int64_t{1} << 50;
+[[nodiscard]] constexpr std::int64_t grown(std::int64_t effort, std::int64_t most = kMostNodes) { return std::min(effort * kGrowth, most); }
 
 struct EngineOptions {
     std::int64_t stages = 1;

@@ -7,7 +7,6 @@
 #include <bit>
 #include <cassert>
 #include <memory>
-#include <numeric>
 #include <unordered_set>
 
 #include "sluice/search/dominance.hpp"
@@ -54,7 +53,6 @@ public:
     }
     [[nodiscard]] std::span<const Word> set(std::uint32_t state) const { return {bits_.data() + state * words_, words_}; }
     [[nodiscard]] const State& operator[](std::uint32_t state) const { return states_[state]; }
-    [[nodiscard]] std::size_t size() const { return states_.size(); }
     [[nodiscard]] std::size_t bytes() const { return states_.size() * (words_ * sizeof(Word) + kBytesPerState); }
 
 private:

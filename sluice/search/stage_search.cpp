@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "sluice/search/poll.hpp"
+#include "sluice/search/spill_share.hpp"
 
 namespace sluice::search {
 
@@ -36,13 +37,7 @@ void finish(StageSearchTables& tables) {
     }
     tables.total_work = problem.total_work();
     tables.allowance.clear();
-    for (const ChainOfCuts& chain : tables.chains) {
-        // theta/2 of what fast memory spares a stage
-        const Wide scaled =
-            static_cast<Wide>(problem.memory) * problem.charge.work * chain.factor() * chain.theta_halves() * 1'000'000'000'000;
-        const Wide divisor = static_cast<Wide>(problem.rate.bytes_per_second) * 2;
-        tables.allowance.push_back(static_cast<std::int64_t>(std::min<Wide>((scaled + divisor - 1) / divisor, kLargestTotal.count())));
-    }
+    for (const ChainOfCuts& chain : tables.chains) tables.allowance.push_back(spill_share(problem, chain.theta_halves()).allowance);
 }
 
 StageSearch::StageSearch(const StageSearchTables& tables)

@@ -23,7 +23,7 @@ inline constexpr std::size_t kMostChains = 8;
 struct StageSearchTables {
     const SerialProblem* problem = nullptr;
     std::int64_t threshold = 0;
-    std::span<const ChainOfCuts> chains;      // at most kMostChains
+    std::span<const ChainOfCuts> chains;        // at most kMostChains
     std::vector<CompletionTable> completion;    // one a chain
     std::vector<std::int64_t> counting;         // per group; empty: not used
     const cost::StageProblem* judge = nullptr;  // DownsetOptions::judge
@@ -117,7 +117,7 @@ private:
     std::int64_t limit_ = 0, floor_ = 0, devices_left_ = 0, replicas_ = 1;
     std::int64_t downset_work_ = 0, candidate_work_ = 0, least_value_ = 0, parameter_spill_ = 0, counting_most_ = 0;
     std::size_t groups_left_ = 0;
-    std::vector<std::int64_t> chain_value_;                           // per chain: factor work + share of the downset
+    std::vector<std::int64_t> chain_value_;  // per chain: factor work + share of the downset
     const StageSearchLimits* limits_ = nullptr;
     StageSearchResult* result_ = nullptr;
     std::int64_t nodes_before_ = 0;
@@ -126,7 +126,7 @@ private:
     std::vector<Index> candidates_;
     std::vector<std::int64_t> work_, made_, most_, counting_;
     std::size_t words_ = 0;  // of a set of candidates
-    std::vector<std::uint64_t> descendants_, ancestors_, dead_;
+    std::vector<std::uint64_t> descendants_, dead_;
     std::vector<char> included_;
     std::vector<std::uint32_t> chosen_, refused_, died_;  // stacks
     // Tensors with a candidate at an end

@@ -63,7 +63,7 @@ public:
         Certificate certificate = *options_.known;
         certificate.problem = problem_.fingerprint;
         certificate.stages = options_.stages;
-        if (!bound::check_certificate(problem_, certificate).empty()) return;
+        if (!bound::check_certificate(problem_, certificate, checking_limits()).empty()) return;
         meeting_.announce("bound", std::nullopt, certificate.value, certificate.kind());
         certificates_.push_back(std::move(certificate));
     }

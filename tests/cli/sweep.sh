@@ -66,7 +66,7 @@ process.send_signal(signal.SIGINT)
 sys.exit(process.wait(30))
 PY
 call="sweep, then SIGINT"
-"$python" interrupt.py "$sluice" sweep zoo:bert-large -p asic-16 -k 13..15 --evals 1000000000000 || fail "$call: $?"
+"$python" interrupt.py "$sluice" sweep zoo:mmt -p asic-16 -k 13..15 --evals 1000000000000 || fail "$call: $?"
 says out '^13 '
 lacks out '^15 '
 says err '1 of 3 numbers of stages have a row'
