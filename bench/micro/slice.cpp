@@ -53,7 +53,7 @@ void slice_improve(benchmark::State& state) {
 void sizes(::benchmark::internal::Benchmark* bench) {
     bench->ArgNames({"n", "transfer", "spill"})->Unit(benchmark::kMillisecond);
     for (const std::int64_t transfer : {1'000'000, 10'000'000, 100'000'000}) bench->Args({10'000, transfer, 0});
-    bench->Args({10'000, 10'000'000, 1})->Args({2'000, 10'000'000, 0});
+    bench->Args({10'000, 10'000'000, 1})->Args({2'000, 10'000'000, 0})->Args({50'000, 10'000'000, 0});
 }
 
 BENCHMARK(slice_first)->Apply(sizes);

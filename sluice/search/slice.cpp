@@ -422,17 +422,20 @@ std::optional<cost::Partition> Slicer::slice(std::span<const NodeId> order, cons
         std::max({ceil_divide(s.floor, s.replicas), s.share(0, s.states.total), std::min(options.at_least.count(), kNoLimit)});
     std::int64_t high = options.below ? options.below->count() : kNone;
     std::optional<cost::Partition> best;
-    std::int64_t step = std::max<std::int64_t>(low / 4, 1);
+    std::int64_t step = std::max<std::int64_t>(low / 16, 1);
+    bool failed = false;
     while (low < high) {
+        // A slicing found is often the best there is: after one sweep in vain, the question is whether any other is better at all.
+        std::int64_t threshold = failed ? high - 1 : low + (high - 1 - low) / 2;
         // Without a first slicing: straight to the incumbent, or up from below in growing steps (long segments are what costs time).
-        std::int64_t threshold = low + (high - 1 - low) / 2;
         if (!best) {
             threshold = options.below ? high - 1 : std::min(low + step, std::max(low, kNoLimit));
             step = std::min(2 * step, kNoLimit);
         }
         const auto outcome = s.sweep_any(threshold);
         if (outcome == Scratch::Sweep::stopped) break;
-        if (outcome == Scratch::Sweep::found) {
+        failed = outcome == Scratch::Sweep::none;
+        if (!failed) {
             best = s.trace(order);
             high = s.best_end()->worst;
         } else {
