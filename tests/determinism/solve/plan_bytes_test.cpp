@@ -52,8 +52,13 @@ TEST(Determinism, PlanBytesDoNotDependOnThreads) {
         std::string first;
         for (const int threads : {1, 2, 8, 8, 2, 1}) {
             SilentObserver silent;
-            const SolveOptions options{
-                .stages = 6, .seed = seed, .threads = threads, .gap = seed == 5 ? 0.2 : 0.0, .model = graph.fingerprint()};
+            const SolveOptions options{.stages = 6,
+                                       .max_replicas = seed == 4 ? 3 : 1,
+                                       .objective = seed == 2 || seed == 3 ? cost::Objective::latency : cost::Objective::throughput,
+                                       .seed = seed,
+                                       .threads = threads,
+                                       .gap = seed == 5 ? 0.2 : 0.0,
+                                       .model = graph.fingerprint()};
             auto result = solve(frozen.problem, options, silent, {.deadline = {}, .evaluations = 150, .stop = {}});
             ASSERT_TRUE(result) << to_text(result.error());
             plan::Plan plan = make_plan(graph, platform, frozen, options, *result);

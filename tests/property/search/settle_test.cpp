@@ -78,6 +78,32 @@ RC_GTEST_PROP(StageGraphProperty, AgreesWithTheReferenceAfterEveryMove, (std::ui
     }
 }
 
+TEST(StageGraphProperty, NothingIsLostInAHundredThousandMoves) {
+    const auto problem = problem_of(5, 200);
+    RandomStream random(5, 2);
+    search::StageGraph graph(problem, testing::random_partition(problem, 8, random));
+    int kept = 0;
+    for (int made = 0; made < 100'000;) {
+        const NodeId node(random.below(problem.node_count()));
+        const std::size_t to = random.below(graph.stage_count());
+        if (graph.stage_of(node) == to) continue;
+        graph.move(node, to);
+        ++made;
+        if (random.chance(0.3) || !graph.latency())
+            graph.undo_move();
+        else
+            ++kept;
+    }
+    EXPECT_GT(kept, 1000);
+    const auto latency = graph.latency();
+    ASSERT_TRUE(latency);
+    EXPECT_EQ(cost::price(problem, graph.partition()).latency, *latency);
+    for (std::size_t s = 0; s < graph.stage_count(); ++s)
+        if (!graph.empty(s)) {
+            EXPECT_EQ(graph.time(s), stage_time(problem.model, stage_terms(problem, graph.members(s), graph.device(s))));
+        }
+}
+
 RC_GTEST_PROP(SettleProperty, NeverWorseAndAlwaysValid, (std::uint64_t seed)) {
     const auto problem = problem_of(seed, 60);
     RandomStream random(seed, 1);

@@ -77,6 +77,32 @@ TEST(StageMoves, TermsAreThoseOfTheDefinitionAfterManyMoves) {
     EXPECT_GT(kept, 1000);
 }
 
+TEST(StageMoves, NothingIsLostInAHundredThousandMovesOfOnePartition) {
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        SCOPED_TRACE(i);
+        RandomStream random(3, i);
+        auto options = testing::RandomProblemOptions::everything(600);
+        options.min_operators = 300;
+        options.largest_time = options.largest_transfer = options.largest_bytes = 1'000'000;
+        options.classes = 0;  // so that any stage takes any node
+        const auto problem = testing::random_problem(random, options, 12);
+        StageMoves moves(problem);
+        moves.assign(testing::random_partition(problem, 10, random), 12);
+        for (int made = 0; made < 100'000;) {
+            const NodeId node(random.below(problem.node_count()));
+            const auto range = moves.range_of(node);
+            const std::size_t to = range.low + random.below(range.high - range.low + 1);
+            if (to == moves.stage_of(node)) continue;
+            moves.move(node, to);
+            ++made;
+            if (random.chance(0.3)) moves.keep();
+            if (random.chance(0.05)) moves.take_back();
+        }
+        moves.keep();
+        expect_as_defined(problem, moves);
+    }
+}
+
 TEST(Walker, AWalkGivesWhatItSays) {
     for (std::uint64_t i = 0; i < 60; ++i) {
         RandomStream random(2, i);
