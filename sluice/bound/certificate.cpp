@@ -145,8 +145,8 @@ Result<CountingWitness> read_counting(const Node& node) {
 }
 
 Result<CoveringWitness> read_covering(const Node& node) {
-    if (auto known = node.expect_keys(
-            {"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "weights", "uncharged", "labels"});
+    if (auto known =
+            node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "weights", "uncharged", "labels"});
         !known)
         return fail(known.error());
     CoveringWitness witness;

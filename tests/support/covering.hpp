@@ -11,8 +11,8 @@
 namespace sluice::testing {
 
 /// Each node weighs its work in stages of the largest T that all work does not fit in: whatever transfers cost, no stage on r devices of
-/// cost at most r T weighs more than r, and all together weigh more than there are devices. So the bound is that of all work, shared. nullopt:
-/// it is below 2.
+/// cost at most r T weighs more than r, and all together weigh more than there are devices. So the bound is that of all work, shared.
+/// nullopt: it is below 2.
 inline std::optional<bound::Certificate> share_of_work(const cost::StageProblem& problem, std::int64_t stages, std::int64_t max_replicas) {
     const std::int64_t devices = bound::devices_of(problem, stages);
     std::int64_t total = 0;

@@ -84,8 +84,7 @@ void check_one(RandomStream& random, const testing::RandomProblemOptions& option
 
     const Limits no_limits;
     const std::int64_t devices = bound::devices_of(problem, stages);
-    const bound::Claim claim{problem,           devices,  std::min(replicas, devices), certificate.objective,
-                             certificate.value, no_limits};
+    const bound::Claim claim{problem, devices, std::min(replicas, devices), certificate.objective, certificate.value, no_limits};
     const auto serial = bound::check_serial(claim, witness.serial);
     ASSERT_TRUE(serial) << serial.error().message;
     const auto order = bound::check_order(*serial, witness.order);
@@ -129,9 +128,7 @@ void check_one(RandomStream& random, const testing::RandomProblemOptions& option
     certificate.witness = witness;
     const auto objections = bound::check_certificate(problem, certificate);
     ASSERT_EQ(objections.empty(), light && enough) << (objections.empty() ? "" : objections.front().message);
-    if (objections.empty()) {
-        ASSERT_LE(certificate.value.count(), optimum);
-    }
+    if (objections.empty()) { ASSERT_LE(certificate.value.count(), optimum); }
     counts.right += light && enough;
     counts.overweight += enough && !light;
     std::get<CoveringWitness>(certificate.witness).labels = random.between(1, 4);

@@ -136,8 +136,10 @@ void mutate_covering(bound::CoveringWitness& covering, const cost::StageProblem&
             break;
         }
         case 2:
-            if (!weights.empty() && random.chance(0.5)) weights.pop_back();
-            else weights.push_back(nudged(5, random));
+            if (!weights.empty() && random.chance(0.5))
+                weights.pop_back();
+            else
+                weights.push_back(nudged(5, random));
             break;
         case 3: {
             uncharged.push_back(static_cast<std::uint32_t>(random.below(weights.size() + 1)));
@@ -152,8 +154,10 @@ void mutate_covering(bound::CoveringWitness& covering, const cost::StageProblem&
                 std::swap(covering.order[random.below(covering.order.size())], covering.order[random.below(covering.order.size())]);
             break;
         default:
-            if (random.chance(0.3)) covering.theta_halves = nudged(covering.theta_halves, random);
-            else mutate_terms(covering.serial, problem, random);
+            if (random.chance(0.3))
+                covering.theta_halves = nudged(covering.theta_halves, random);
+            else
+                mutate_terms(covering.serial, problem, random);
     }
 }
 
