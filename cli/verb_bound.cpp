@@ -48,6 +48,9 @@ struct Describe {
     std::string operator()(const bound::CountingWitness&) const {
         return "the share of a stage that each operator takes, beside the transfers around it";
     }
+    std::string operator()(const bound::CoveringWitness& witness) const {
+        return std::format("weights of {} of which no stage has more than its devices", report::counted(witness.order.size(), "group"));
+    }
     std::string operator()(const bound::ExactDpWitness& witness) const {
         std::size_t kept = 0;
         for (const auto& level : witness.kept) kept += level.size();

@@ -28,6 +28,13 @@ std::optional<Duration> Ascent::enough() const {
     return least;
 }
 
+void Ascent::prove(Duration value, Witness witness) {
+    if (value <= best_) return;
+    best_ = value;
+    certificate_ = certificate(best_, std::move(witness));
+    observer_.on_event({seconds(), kind_, std::nullopt, best_, kind_});
+}
+
 void Ascent::raise(Duration hint, Duration most, const std::function<std::optional<bool>(Duration)>& refutes,
                    const std::function<Witness()>& witness) {
     std::int64_t known = best_.count();
@@ -48,9 +55,7 @@ void Ascent::raise(Duration hint, Duration most, const std::function<std::option
         }
     }
     if (known > best_.count()) {
-        best_ = Duration{known};
-        certificate_ = certificate(best_, witness());
-        observer_.on_event({seconds(), kind_, std::nullopt, best_, kind_});
+        prove(Duration{known}, witness());
     } else {
         observer_.on_event({seconds(), kind_, std::nullopt, best_, ""});
     }

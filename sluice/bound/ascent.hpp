@@ -29,6 +29,10 @@ public:
     void raise(Duration hint, Duration most, const std::function<std::optional<bool>(Duration)>& refutes,
                const std::function<Witness()>& witness);
 
+    /// The same for a method that has its own way up: kept, and told, when it is above what is known.
+    void prove(Duration value, Witness witness);
+    void count_evaluation() { ++evaluations_; }
+
     /// The best certificate above the floor, if any.
     [[nodiscard]] std::optional<Certificate> take() { return std::move(certificate_); }
     [[nodiscard]] Certificate certificate(Duration value, Witness witness) const {

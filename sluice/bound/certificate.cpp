@@ -21,6 +21,7 @@ constexpr std::string_view kTotalWork = "total-work";
 constexpr std::string_view kAnchoredCut = "anchored-cut";
 constexpr std::string_view kChainOfCuts = "chain-of-cuts";
 constexpr std::string_view kCountingWeights = "counting-weights";
+constexpr std::string_view kCoveringWeights = "covering-weights";
 constexpr std::string_view kLongestPath = "longest-path";
 
 ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
@@ -40,11 +41,16 @@ ordered_json to_json(const CutWitness& witness) {
             {"flows", std::move(flows)}};
 }
 
+ordered_json indices_of(const std::vector<NodeId>& nodes) {
+    ordered_json indices = ordered_json::array();
+    for (NodeId node : nodes) indices.push_back(node.index());
+    return indices;
+}
+
 ordered_json to_json(const ChainWitness& witness) {
-    ordered_json object = {{"type", kChainOfCuts}}, order = ordered_json::array();
+    ordered_json object = {{"type", kChainOfCuts}};
     add_terms(object, witness.serial);
-    for (NodeId node : witness.order) order.push_back(node.index());
-    object["order"] = std::move(order);
+    object["order"] = indices_of(witness.order);
     object["theta_halves"] = witness.theta_halves;
     object["mirrored"] = witness.mirrored;
     return object;
@@ -57,11 +63,18 @@ ordered_json to_json(const CountingWitness& witness) {
     return object;
 }
 
-ordered_json to_json(const LongestPathWitness& witness) {
-    ordered_json nodes = ordered_json::array();
-    for (NodeId node : witness.nodes) nodes.push_back(node.index());
-    return {{"type", kLongestPath}, {"nodes", std::move(nodes)}};
+ordered_json to_json(const CoveringWitness& witness) {
+    ordered_json object = {{"type", kCoveringWeights}};
+    add_terms(object, witness.serial);
+    object["order"] = indices_of(witness.order);
+    object["theta_halves"] = witness.theta_halves;
+    object["weights"] = witness.weights;
+    object["uncharged"] = witness.uncharged;
+    object["labels"] = witness.labels;
+    return object;
 }
+
+ordered_json to_json(const LongestPathWitness& witness) { return {{"type", kLongestPath}, {"nodes", indices_of(witness.nodes)}}; }
 
 Result<CutWitness> read_cut(const Node& node) {
     if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
@@ -131,6 +144,50 @@ Result<CountingWitness> read_counting(const Node& node) {
     return witness;
 }
 
+Result<CoveringWitness> read_covering(const Node& node) {
+    if (auto known =
+            node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "weights", "uncharged", "labels"});
+        !known)
+        return fail(known.error());
+    CoveringWitness witness;
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    auto order = read_nodes(node, "order");
+    if (!order) return fail(order.error());
+    witness.order = *std::move(order);
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    const auto weights = read_array(node, "weights");
+    if (!weights) return fail(weights.error());
+    if ((*weights)->size() != witness.order.size())
+        return wrong(node, std::format("{} weights for an order of {} groups", (*weights)->size(), witness.order.size()));
+    for (const Node& item : **weights) {
+        const auto weight = item.as_int();
+        if (!weight) return fail(weight.error());
+        if (*weight < 0 || *weight > kLargestCoveringWeight)
+            return wrong(item, std::format("a weight of {}, expected 0 to {}", *weight, kLargestCoveringWeight));
+        witness.weights.push_back(*weight);
+    }
+    const auto uncharged = read_array(node, "uncharged");
+    if (!uncharged) return fail(uncharged.error());
+    std::int64_t before = -1;
+    for (const Node& item : **uncharged) {
+        const auto position = item.as_int();
+        if (!position) return fail(position.error());
+        if (*position <= before || *position >= std::ssize(witness.order))
+            return wrong(item, std::format("position {} after {}: uncharged positions are distinct, ascending and below {}", *position,
+                                           before, witness.order.size()));
+        witness.uncharged.push_back(static_cast<std::uint32_t>(*position));
+        before = *position;
+    }
+    const auto labels = read_integer(node, "labels", 1, kMostCoveringLabels);
+    if (!labels) return fail(labels.error());
+    witness.labels = *labels;
+    return witness;
+}
+
 Result<LongestPathWitness> read_path(const Node& node) {
     if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
     const auto nodes = read_array(node, "nodes");
@@ -151,6 +208,7 @@ Result<Witness> read_witness(const Node& node) {
     if (*type == kAnchoredCut) return read_cut(node);
     if (*type == kChainOfCuts) return read_chain(node);
     if (*type == kCountingWeights) return read_counting(node);
+    if (*type == kCoveringWeights) return read_covering(node);
     if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLinearProgram) return read_linear_program(node);
     if (*type == kSolverClaim) return read_solver_claim(node);
@@ -165,9 +223,9 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'", *type,
-                                   kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights, kExactDp,
-                                   kLinearProgram, kSolverClaim));
+    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'",
+                                   *type, kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights,
+                                   kCoveringWeights, kExactDp, kLinearProgram, kSolverClaim));
 }
 
 }  // namespace
@@ -176,6 +234,7 @@ std::string_view Certificate::kind() const {
     if (std::holds_alternative<CutWitness>(witness)) return "cut";
     if (std::holds_alternative<ChainWitness>(witness)) return "chain";
     if (std::holds_alternative<CountingWitness>(witness)) return "counting";
+    if (std::holds_alternative<CoveringWitness>(witness)) return "covering";
     if (std::holds_alternative<ExactDpWitness>(witness)) return "exact-dp";
     if (std::holds_alternative<LinearProgramWitness>(witness)) return "exact-lp";
     if (std::holds_alternative<SolverClaimWitness>(witness)) return "solver-claimed";

@@ -21,6 +21,10 @@ namespace sluice::bound {
 inline constexpr std::string_view kCertificateFormat = "sluice.certificate/1";
 /// Of CutWitness::scale: far finer than rounding needs, and small enough that no capacity leaves __int128.
 inline constexpr std::int64_t kLargestScale = std::int64_t{1} << 20;
+/// Of one weight of a CoveringWitness, and of all together for the checker.
+inline constexpr std::int64_t kLargestCoveringWeight = std::int64_t{1} << 62;
+/// Of CoveringWitness::labels.
+inline constexpr std::int64_t kMostCoveringLabels = 65536;
 
 /// One operator cannot be split: bound = its least work over the classes (plus the spill of its own weights on every class).
 struct LargestOperatorWitness {
@@ -82,6 +86,18 @@ struct CountingWitness {
     friend bool operator==(const CountingWitness&, const CountingWitness&) = default;
 };
 
+/// Weights of groups such that no stage of f(S) <= r T has more than r of them together (docs/explanation/bounds.md, "Covering"): the dual
+/// of covering the groups with stages. Proven by dynamic programming along the order.
+struct CoveringWitness {
+    SerialTerms serial;
+    std::vector<NodeId> order;             // the first node of every group, in a topological order of the groups
+    std::int64_t theta_halves = 0;         // of the spill: 0, 1 or 2
+    std::vector<std::int64_t> weights;     // by the order, in 1/2^32 of a device
+    std::vector<std::uint32_t> uncharged;  // positions in the order, ascending: what these groups make costs nothing and orders nothing
+    std::int64_t labels = 64;              // of one state that the check tells apart, at most: 1 to kMostCoveringLabels
+    friend bool operator==(const CoveringWitness&, const CoveringWitness&) = default;
+};
+
 /// A complete search over the downsets that the first stages of a partition can be, which found none with f(S) <= r (value - 1) for every
 /// stage S, r its devices (notes/bounds 2.4, 2.5). Groups are numbered by the first order, or, without any, as docs/formats/certificate.md
 /// says.
@@ -126,7 +142,7 @@ struct SolverClaimWitness {
 };
 
 using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness,
-                             ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
+                             CoveringWitness, ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -140,7 +156,7 @@ struct Certificate {
     cost::Objective objective = cost::Objective::throughput;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "chain", "counting", "exact-dp", "exact-lp" or "solver-claimed".
+    /// "combinatorial", "cut", "chain", "counting", "covering", "exact-dp", "exact-lp" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 

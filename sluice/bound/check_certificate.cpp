@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "sluice/bound/check_chain.hpp"
+#include "sluice/bound/check_covering.hpp"
 #include "sluice/bound/check_exact_dp.hpp"
 #include "sluice/bound/check_lp.hpp"
 #include "sluice/bound/check_terms.hpp"
@@ -162,6 +163,8 @@ Proof refuted_below(Duration value, const Result<void>& check) {
 Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_below(claim.value, check_chain(claim, witness)); }
 
 Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
+
+Proof prove(const Claim& claim, const CoveringWitness& witness) { return refuted_below(claim.value, check_covering(claim, witness)); }
 
 Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
 

@@ -1,7 +1,8 @@
 // The independent checker: re-verifies a certificate in exact integers (int64, __int128) from the problem alone. It shares no code with
 // search/, planners and their flows (tests/layers enforces it, for every bound/check_*). Linear in problem and certificate for
-// combinatorial and cut; chain and counting are computed again, with flows that count only once verified (check_flow.hpp); exact-dp
-// enumerates again, in about the time that the search took (check_exact_dp.hpp).
+// combinatorial and cut; chain and counting are computed again, with flows that count only once verified (check_flow.hpp); covering
+// prices all stages again, along the order (check_covering.hpp); exact-dp enumerates again, in about the time that the search took
+// (check_exact_dp.hpp).
 #pragma once
 
 #include <vector>

@@ -8,6 +8,7 @@
 #include "sluice/bound/best.hpp"
 #include "sluice/bound/combinatorial.hpp"
 #include "sluice/bound/counting.hpp"
+#include "sluice/bound/covering.hpp"
 #include "sluice/bound/downset_bound.hpp"
 #include "sluice/bound/mip.hpp"
 #include "sluice/bound/relaxation.hpp"
@@ -17,13 +18,16 @@ namespace sluice::bound {
 namespace {
 
 constexpr std::array kBounds{
-    Bound{"auto", "the best of all: combinatorial, cut, chain, counting, exact-dp, each only for what it adds", "design §5", prove_best},
+    Bound{"auto", "the best of all: combinatorial, cut, chain, counting, covering, exact-dp, each only for what it adds", "design §5",
+          prove_best},
     Bound{"combinatorial", "the largest operator; all work, and what fast memory cannot hold, shared by all devices",
           "Archer, Fahrbach, Liu, Prabhu, ICML 2024, simple bounds", prove_combinatorial},
     Bound{"cut", "the cheapest stage around each operator, by minimum cuts", "anchored minimum cut, notes/inference 7.1", prove_cut},
     Bound{"chain", "minimum cuts between stages, chained over all of them", "chain of cuts, notes/bounds 2.2", prove_chain},
     Bound{"counting", "shares of stages that operators take, beside the transfers around them", "anchored counting, notes/bounds 2.3",
           prove_counting},
+    Bound{"covering", "weights of operators that no stage holds more than its devices' share of, by column generation",
+          "docs/explanation/bounds.md", prove_covering},
     Bound{"exact-dp", "complete search over what the first stages can be, by bisection on the bottleneck", "docs/explanation/bounds.md",
           prove_exact_dp},
     Bound{"mip", "the exact integer program and its relaxation, by HiGHS: small models only",

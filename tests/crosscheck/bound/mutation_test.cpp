@@ -7,6 +7,7 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
 #include "tests/support/brute_force.hpp"
+#include "tests/support/covering.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -123,10 +124,49 @@ void mutate_chain(bound::ChainWitness& chain, const cost::StageProblem& problem,
     }
 }
 
+void mutate_covering(bound::CoveringWitness& covering, const cost::StageProblem& problem, RandomStream& random) {
+    auto& weights = covering.weights;
+    auto& uncharged = covering.uncharged;
+    switch (random.below(7)) {
+        case 0:
+        case 1: {
+            if (weights.empty()) return;
+            std::int64_t& weight = weights[random.below(weights.size())];
+            weight = random.chance(0.5) ? nudged(weight, random) : random.between(0, std::int64_t{3} << 32);
+            break;
+        }
+        case 2:
+            if (!weights.empty() && random.chance(0.5))
+                weights.pop_back();
+            else
+                weights.push_back(nudged(5, random));
+            break;
+        case 3: {
+            uncharged.push_back(static_cast<std::uint32_t>(random.below(weights.size() + 1)));
+            if (random.chance(0.9)) std::ranges::sort(uncharged);
+            break;
+        }
+        case 4:
+            covering.labels = random.chance(0.5) ? random.between(0, 4) : nudged(covering.labels, random);
+            break;
+        case 5:
+            if (!covering.order.empty())
+                std::swap(covering.order[random.below(covering.order.size())], covering.order[random.below(covering.order.size())]);
+            break;
+        default:
+            if (random.chance(0.3))
+                covering.theta_halves = nudged(covering.theta_halves, random);
+            else
+                mutate_terms(covering.serial, problem, random);
+    }
+}
+
 void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
     auto* cut = std::get_if<CutWitness>(&certificate.witness);
     if (auto* chain = std::get_if<bound::ChainWitness>(&certificate.witness); chain && random.chance(0.6))
         return mutate_chain(*chain, problem, random);
+    if (auto* covering = std::get_if<bound::CoveringWitness>(&certificate.witness); covering && random.chance(0.6))
+        return mutate_covering(*covering, problem, random);
     if (auto* counting = std::get_if<bound::CountingWitness>(&certificate.witness); counting && random.chance(0.6)) {
         if (random.chance(0.8)) return mutate_terms(counting->serial, problem, random);
         counting->theta_halves = nudged(counting->theta_halves, random);
@@ -183,16 +223,18 @@ TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
         const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer,
                                          {.deadline = {}, .evaluations = 4, .stop = {}});
         ASSERT_TRUE(proven);
-        const Certificate& original = proven->certificate;
+        Certificate original = proven->certificate;
+        if (random.chance(0.2))
+            if (auto covering = testing::share_of_work(problem, stages, random.between(1, 2))) original = *std::move(covering);
         ASSERT_TRUE(bound::check_certificate(problem, original).empty());
 
         Certificate raised = original;
         raised.value += Duration{1};
-        // A search may stop short of what its own witness proves.
+        // A search, or weights, may stop short of what the witness proves.
         const std::int64_t true_value =
             optimum.at(std::clamp<std::int64_t>(raised.stages, 1, 12), std::clamp<std::int64_t>(raised.max_replicas, 1, 12));
-        if (raised.kind() != "exact-dp" || raised.value.count() > true_value) {
-            ASSERT_FALSE(bound::check_certificate(problem, raised).empty()) << "raised by 1 ps, " << method.name;
+        if ((raised.kind() != "exact-dp" && raised.kind() != "covering") || raised.value.count() > true_value) {
+            ASSERT_FALSE(bound::check_certificate(problem, raised).empty()) << "raised by 1 ps, " << raised.kind();
         }
         Certificate foreign = original;
         foreign.problem += "0";

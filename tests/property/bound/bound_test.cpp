@@ -82,8 +82,8 @@ TEST(BoundProperty, NamesMakeNoDifference) {
     }
 }
 
-/// Chains and counting follow an order or merge by numbers, so what they prove may differ; these may not. Nor may the optimum, where no hard
-/// memory makes the order of execution matter.
+/// Chains and counting follow an order or merge by numbers, so what they prove may differ; these may not. Nor may the optimum, where no
+/// hard memory makes the order of execution matter.
 TEST(BoundProperty, NumbersMakeNoDifferenceToOrderFreeKinds) {
     std::size_t moved = 0, above = 0;
     for (std::uint64_t seed = 0; seed < testing::cases(400); ++seed) {

@@ -199,6 +199,12 @@ TEST(CertificateFile, RoundTrip) {
           bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}},
           bound::Witness{bound::LinearProgramWitness{
               .blocks = {1, 2, 1}, .threshold = Duration{17}, .unit = 3, .rows = {{0, 5}, {7, std::int64_t{1} << 60}}}},
+          bound::Witness{bound::CoveringWitness{.serial = {.scale = 3, .work = 2, .transfer = 1, .merges = {{NodeId(1), NodeId(2)}}},
+                                                .order = {NodeId(0), NodeId(1), NodeId(3)},
+                                                .theta_halves = 1,
+                                                .weights = {0, 17, bound::kLargestCoveringWeight},
+                                                .uncharged = {0, 2},
+                                                .labels = bound::kMostCoveringLabels}},
           bound::Witness{bound::SolverClaimWitness{.solver = "S 1", .blocks = {4}, .threshold = Duration{8}}},
           bound::Witness{CutWitness{.anchor = NodeId(0), .scale = 48, .work = 20, .in = 10, .out = 18, .theta = 7, .flows = {}}}}) {
         certificate.witness = witness;
