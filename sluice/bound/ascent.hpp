@@ -32,6 +32,7 @@ public:
     /// The same for a method that has its own way up: kept, and told, when it is above what is known.
     void prove(Duration value, Witness witness);
     void count_evaluation() { ++evaluations_; }
+    [[nodiscard]] std::int64_t evaluations() const { return evaluations_; }
 
     /// The best certificate above the floor, if any.
     [[nodiscard]] std::optional<Certificate> take() { return std::move(certificate_); }

@@ -57,7 +57,7 @@ public:
     }
 
     /// completion_needs; the empty downset, which has type 0, completes only if that of type 0 is not above 0.
-    [[nodiscard]] std::vector<std::vector<Wide>> needs(const std::vector<Wide>& limits, std::size_t devices) {
+    [[nodiscard]] Result<std::vector<std::vector<Wide>>> needs(const std::vector<Wide>& limits, std::size_t devices, const Limits& until) {
         const Wide total = whole();
         const std::size_t types = size_ + 1;
         // Per type and devices left: what work - cut must be at least to complete, and what work + cut then is at least.
@@ -79,6 +79,7 @@ public:
         if (!mirrored_) {
             sum[size_].assign(devices + 1, total);
             for (std::size_t i = size_; i-- > 0;) {
+                if (auto more = go_on(until); !more) return fail(more.error());
                 const auto [across, certain] = stages_from(i);
                 for (std::size_t j = i + 1; j < types; ++j) step(i, sum[j], across[j], certain[j]);
                 close(i, across[i]);
@@ -91,6 +92,7 @@ public:
                 if (i > 0) rest += work_[i - 1];
             }
             for (std::size_t j = types; j-- > 0;) {
+                if (auto more = go_on(until); !more) return fail(more.error());
                 const auto [across, certain] = stages_to(j);
                 close(j, across[j]);
                 for (std::size_t i = 0; i < j; ++i) step(i, sum[j], across[i], certain[i]);
@@ -230,9 +232,10 @@ std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const Checked
     return limits;
 }
 
-std::vector<std::vector<Wide>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
-                                                const std::vector<std::uint32_t>& order, bool mirrored, const std::vector<Wide>& limits) {
-    return ChainCheck(serial, charge, order, mirrored).needs(limits, static_cast<std::size_t>(serial.devices));
+Result<std::vector<std::vector<Wide>>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                        const std::vector<std::uint32_t>& order, bool mirrored,
+                                                        const std::vector<Wide>& limits, const Limits& until) {
+    return ChainCheck(serial, charge, order, mirrored).needs(limits, static_cast<std::size_t>(serial.devices), until);
 }
 
 Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
@@ -245,8 +248,9 @@ Result<void> check_chain(const Claim& claim, const ChainWitness& witness) {
     if (claim.value <= Duration{0}) return {};
     ChainCheck check(*serial, *charge, *order, witness.mirrored);
     const auto devices = static_cast<std::size_t>(serial->devices);
-    if (check.needs(stage_limits(*serial, *charge, claim.value), devices)[0][devices] <= 0)
-        return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
+    const auto needs = check.needs(stage_limits(*serial, *charge, claim.value), devices, claim.limits);
+    if (!needs) return fail(needs.error());
+    if ((*needs)[0][devices] <= 0) return fail(objection(std::format("the chain of cuts does not prove {} ps", claim.value.count())));
     return {};
 }
 

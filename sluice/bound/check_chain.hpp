@@ -16,14 +16,17 @@ namespace sluice::bound {
 [[nodiscard]] std::vector<CheckedWide> stage_limits(const CheckedSerial& serial, const CheckedCharge& charge, Duration value);
 
 /// Per type of downsets along a topological order of the groups (mirrored: from its end), 0 to their number, and per devices left: with so
-/// many, a downset of this type, other than of all groups, completes only if work - cut, in 1/charge.factor, is at least this.
-[[nodiscard]] std::vector<std::vector<CheckedWide>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
-                                                                     const std::vector<std::uint32_t>& order, bool mirrored,
-                                                                     const std::vector<CheckedWide>& limits);
+/// many, a downset of this type, other than of all groups, completes only if work - cut, in 1/charge.factor, is at least this. Fails when
+/// `until` ends it.
+[[nodiscard]] Result<std::vector<std::vector<CheckedWide>>> completion_needs(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                                             const std::vector<std::uint32_t>& order, bool mirrored,
+                                                                             const std::vector<CheckedWide>& limits, const Limits& until);
 
-/// Per group, rounded down: over a stage on r devices they sum to at most r << kCheckedShift. nullopt: some group fits no stage.
-[[nodiscard]] std::optional<std::vector<std::int64_t>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
-                                                                        const std::vector<CheckedWide>& limits);
+/// Per group, rounded down: over a stage on r devices they sum to at most r << kCheckedShift. None: some group fits no stage. Fails when
+/// `until` ends it.
+[[nodiscard]] Result<std::optional<std::vector<std::int64_t>>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                                                const std::vector<CheckedWide>& limits,
+                                                                                const Limits& until);
 inline constexpr int kCheckedShift = 32;
 
 }  // namespace sluice::bound

@@ -96,15 +96,16 @@ private:
 
 }  // namespace
 
-std::optional<std::vector<std::int64_t>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
-                                                          const std::vector<Wide>& limits) {
+Result<std::optional<std::vector<std::int64_t>>> counting_weights(const CheckedSerial& serial, const CheckedCharge& charge,
+                                                                  const std::vector<Wide>& limits, const Limits& until) {
     CountingCheck check(serial, charge);
     const Wide replicas = serial.replicas;
     std::vector<std::int64_t> weights;
     for (std::uint32_t g = 0; g < serial.group_count(); ++g) {
+        if (auto more = go_on(until); !more) return fail(more.error());
         const Wide work = charge.work[g];
         const Wide transfers = work == 0 ? 0 : check.least_transfers(g, limits.back());
-        if (work + transfers > limits.back()) return std::nullopt;
+        if (work + transfers > limits.back()) return std::optional<std::vector<std::int64_t>>();
         // Its work is at most its room, so the weight is at most one whole stage's on all replicas.
         weights.push_back(
             work == 0 ? 0 : static_cast<std::int64_t>((work * replicas << kCheckedShift) / (limits.front() * replicas - transfers)));
@@ -118,10 +119,11 @@ Result<void> check_counting(const Claim& claim, const CountingWitness& witness) 
     const auto charge = check_charge(*serial, witness.theta_halves);
     if (!charge) return fail(charge.error());
     if (claim.value <= Duration{0}) return {};
-    const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, claim.value));
-    if (!weights) return {};
+    const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, claim.value), claim.limits);
+    if (!weights) return fail(weights.error());
+    if (!*weights) return {};
     Wide total = 0;
-    for (std::int64_t weight : *weights) total += weight;
+    for (std::int64_t weight : **weights) total += weight;
     if (total > Wide{serial->devices} << kCheckedShift) return {};
     return fail(objection(std::format("the counting weights do not prove {} ps", claim.value.count())));
 }

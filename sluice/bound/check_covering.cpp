@@ -232,7 +232,7 @@ Result<void> check_covering(const Claim& claim, const CoveringWitness& witness) 
     const std::vector<Wide> limits = stage_limits(*serial, *charge, claim.value);
     CoveringCheck check(limits.back(), witness.labels);
     for (std::size_t p = 0; p < steps->size(); ++p) {
-        if (claim.limits.interrupted() || claim.limits.out_of_time()) return fail(objection("the check was stopped before its end"));
+        if (auto more = go_on(claim.limits); !more) return fail(more.error());
         if (!check.pass((*steps)[p]))
             return fail(objection(std::format("more than {} labels at position {} of the order: too large to check", kMostLabels, p)));
     }

@@ -58,12 +58,13 @@ Result<std::vector<CheckedDownset>> decode(const CheckedGroups& groups, const Ex
 
 /// The needs of a table, for groups numbered along `numbers`.
 Result<CheckedTable> table_of(const CheckedSerial& serial, std::span<const std::uint32_t> numbers, const ExactDpWitness::Table& table,
-                              Duration value) {
+                              Duration value, const Limits& until) {
     const auto order = check_order(serial, table.order);
     if (!order) return fail(order.error());
     const auto charge = check_charge(serial, table.theta_halves);
     if (!charge) return fail(charge.error());
-    const auto needs = completion_needs(serial, *charge, *order, table.mirrored, stage_limits(serial, *charge, value));
+    const auto needs = completion_needs(serial, *charge, *order, table.mirrored, stage_limits(serial, *charge, value), until);
+    if (!needs) return fail(needs.error());
 
     std::vector<std::uint32_t> number(numbers.size());
     for (std::size_t i = 0; i < numbers.size(); ++i) number[numbers[i]] = static_cast<std::uint32_t>(i);
@@ -80,13 +81,13 @@ Result<CheckedTable> table_of(const CheckedSerial& serial, std::span<const std::
         checked.everything += charge->work[g];
         if (table.theta_halves > 0) checked.share.push_back(charge->work[g] - charge->factor * serial.work[g]);
     }
-    checked.width = needs.size();
+    checked.width = needs->size();
     const std::size_t rows = static_cast<std::size_t>(serial.devices) + 1;
     checked.need.resize(rows * checked.width);
     constexpr Wide kMost = std::numeric_limits<std::int64_t>::max();
-    for (std::size_t type = 0; type < needs.size(); ++type)
+    for (std::size_t type = 0; type < needs->size(); ++type)
         for (std::size_t left = 0; left < rows; ++left)
-            checked.need[left * checked.width + type] = static_cast<std::int64_t>(std::clamp(needs[type][left], -kMost, kMost));
+            checked.need[left * checked.width + type] = static_cast<std::int64_t>(std::clamp((*needs)[type][left], -kMost, kMost));
     checked.settle();
     return checked;
 }
@@ -117,16 +118,17 @@ Result<void> check_exact_dp(const Claim& claim, const ExactDpWitness& witness) {
     search.replicas = serial->replicas;
     search.kept = *std::move(kept);
     for (const auto& table : witness.completion) {
-        auto checked = table_of(*serial, *order, table, value);
+        auto checked = table_of(*serial, *order, table, value, claim.limits);
         if (!checked) return fail(checked.error());
         search.tables.push_back(*std::move(checked));
     }
     if (witness.counting) {
         const auto charge = check_charge(*serial, 0);
         if (!charge) return fail(charge.error());
-        const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, value));
-        if (!weights) return {};  // some group fits no stage
-        for (std::uint32_t g : *order) search.counting.push_back((*weights)[g]);
+        const auto weights = counting_weights(*serial, *charge, stage_limits(*serial, *charge, value), claim.limits);
+        if (!weights) return fail(weights.error());
+        if (!*weights) return {};  // some group fits no stage
+        for (std::uint32_t g : *order) search.counting.push_back((**weights)[g]);
     }
     if (auto why = objection_to(search, claim.limits)) return fail(objection(*std::move(why)));
     return {};

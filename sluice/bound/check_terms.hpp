@@ -19,6 +19,12 @@ inline constexpr CheckedWide kPicosecondsPerSecond = 1'000'000'000'000;
 
 [[nodiscard]] inline Diagnostic objection(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
 
+/// Checkers ask between pieces of work.
+[[nodiscard]] inline Result<void> go_on(const Limits& limits) {
+    if (limits.interrupted() || limits.out_of_time()) return fail(objection("the check was stopped before its end"));
+    return {};
+}
+
 /// ceil(a / b); needs b > 0.
 [[nodiscard]] constexpr CheckedWide round_up(CheckedWide a, CheckedWide b) { return a <= 0 ? -(-a / b) : (a + b - 1) / b; }
 

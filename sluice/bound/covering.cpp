@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
@@ -24,9 +25,13 @@ using Stage = std::vector<Index>;
 constexpr double kOne = std::int64_t{1} << search::kCountingShift;  // a device
 constexpr std::int64_t kResolution = 2048;                          // of a bisection
 constexpr std::int64_t kFirstLabels = 64, kLeastLabels = 16, kManyLabels = 4096;
-constexpr std::int64_t kFirstEffort = 1'000'000'000;  // labels that the first round may make: some seconds
+constexpr std::int64_t kFirstEffort = 50'000'000;  // labels that the first round may make: half a second
+constexpr std::int64_t kProgramEffort = 500'000;   // what a linear program costs, in labels: a millisecond or two
+constexpr std::int64_t kCallsAtLeast = 10;         // of pricing, before anything may be proven
+constexpr std::int64_t kAttempts = 4;              // that share what effort a round has left
 constexpr std::int64_t kGrowth = 4;
 constexpr std::int64_t kRounds = 2;  // when no limit ends the search
+constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1;
 
 class Covering {
@@ -54,6 +59,10 @@ private:
     };
     enum class Answer { proven, not_so, too_much_effort, stopped };
 
+    /// More labels than that were made, or all evaluations are used up.
+    [[nodiscard]] bool spent(std::int64_t until) const {
+        return work_ > until || ascent_.evaluations() >= limits_.evaluations.value_or(kUnlimited);
+    }
     Answer attempt(Duration value, std::int64_t effort);
     [[nodiscard]] bool prepare(std::int64_t threshold);
     void fill_program(std::int64_t threshold);
@@ -74,10 +83,10 @@ private:
     const Limits& limits_;
     const std::int64_t replicas_, most_labels_;
     std::int64_t labels_, work_ = 0;
-    std::set<Stage> stages_;       // every one that the program was ever told of, less those that only rounding made
-    std::set<Stage> rounded_;      // dearer than they were priced
-    std::vector<Stage> fresh_;     // of the last judgement
-    std::vector<double> centre_;   // per group, in devices: the best weights so far
+    std::set<Stage> stages_;      // every one that the program was ever told of, less those that only rounding made
+    std::set<Stage> rounded_;     // dearer than they were priced
+    std::vector<Stage> fresh_;    // of the last judgement
+    std::vector<double> centre_;  // per group, in devices: the best weights so far
     double box_ = kFirstBox;
     std::optional<CoveringProgram> program_;
 };
@@ -125,7 +134,8 @@ bool Covering::prepare(std::int64_t threshold) {
 
     centre_.assign(serial_.group_count(), 0);
     for (std::size_t g = 0; g < centre_.size(); ++g)
-        centre_[g] = static_cast<double>(pricing_.charge().factor * serial_.work[g]) / static_cast<double>(std::max<std::int64_t>(limit, 1));
+        centre_[g] =
+            static_cast<double>(pricing_.charge().factor * serial_.work[g]) / static_cast<double>(std::max<std::int64_t>(limit, 1));
     const auto counting = search::counting_weights(serial_, threshold, threads_, limits_, theta_halves_);
     if (!counting) return false;
     if (!counting->refuted) {
@@ -188,7 +198,8 @@ bool Covering::confirm(Duration value, const std::vector<double>& weights) {
     const std::int64_t threshold = threshold_below(serial_, value);
     std::vector<std::int64_t> whole(weights.size());
     std::int64_t sum = 0;
-    for (std::size_t g = 0; g < whole.size(); ++g) sum += whole[g] = static_cast<std::int64_t>(std::max(weights[g], 0.0) * kOne * (1 - 1e-9));
+    for (std::size_t g = 0; g < whole.size(); ++g)
+        sum += whole[g] = static_cast<std::int64_t>(std::max(weights[g], 0.0) * kOne * (1 - 1e-9));
     if (sum <= serial_.devices << search::kCountingShift) return false;
     const auto priced = pricing_.price(whole, {.limit = limit_for(replicas_, threshold), .labels = labels_}, limits_);
     if (!priced) return false;
@@ -226,10 +237,12 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
     };
     if (!judge_centre()) return Answer::stopped;
     box_ = std::max(box_, kFirstBox);
-    const std::vector<double> none(groups, 0), most(groups, static_cast<double>(replicas_));
+    const std::vector<double> none(groups, 0), most(groups, devices + 1);  // what fits no stage may weigh anything
     std::vector<double> lower(groups), upper(groups);
-    for (std::int64_t round = 1; best <= devices * (1 + 1e-8); ++round) {
-        if (work_ > until) return Answer::too_much_effort;
+    const double enough = devices * (1 + 1e-8);
+    for (std::int64_t round = 1; best <= enough; ++round) {
+        if (spent(until)) return Answer::too_much_effort;
+        work_ += kProgramEffort;
         for (std::size_t g = 0; g < groups; ++g) {
             lower[g] = std::max(0.0, centre_[g] * (1 - box_) - 1e-4 * box_);
             upper[g] = std::min(most[g], centre_[g] * (1 + box_) + 1e-3 * box_);
@@ -249,6 +262,7 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
             best = judged.value;
             for (std::size_t g = 0; g < groups; ++g) centre_[g] = weights[g] / judged.heaviest;
         }
+        if (best > enough) break;
         bool added = false;
         for (Stage& stage : fresh_) added = add_stage(std::move(stage), threshold) || added;
 
@@ -277,24 +291,29 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
 }
 
 bool Covering::climb(Duration most, std::int64_t effort) {
-    bool cut_short = false;
+    if (pricing_.least_work() > effort / kCallsAtLeast) return true;
+    const std::int64_t until = work_ + effort;
     const auto top = [&] { return std::min(most, ascent_.enough().value_or(most)); };
-    Duration high = top();
-    Duration reach = std::max(even_share(serial_), ascent_.best() + ascent_.best() / 8);  // where nothing is known from above: step by step
+    const auto step = [&] { return std::max(Duration{1}, ascent_.best() / kResolution); };
+    Duration high = top() + Duration{1};  // the least that was asked in vain
+    // The first question is whether there is anything to be had; where nothing is known from above, the next go up step by step.
+    Duration reach = std::max(even_share(serial_), ascent_.best() + step());
+    bool cut_short = false;
     while (!ascent_.ended()) {
-        high = std::min(high, top());
-        const Duration width = high - ascent_.best();
-        if (width <= Duration{0}) break;
-        const bool at_top = width <= std::max(Duration{1}, ascent_.best() / kResolution);
-        if (at_top && high < top()) break;
-        const Duration value = at_top ? high : std::min(ascent_.best() + width / 2, std::max(reach, ascent_.best() + Duration{1}));
-        const Answer answer = attempt(value, effort);
+        const Duration most_left = std::min(high - Duration{1}, top());
+        if (most_left <= ascent_.best() || (high <= top() && high - ascent_.best() <= step())) break;
+        if (spent(until)) return true;
+        const Duration middle = ascent_.best() + (most_left - ascent_.best() + Duration{1}) / 2;
+        const Duration value =
+            most_left - ascent_.best() <= step() ? most_left : std::min(middle, std::max(reach, ascent_.best() + step()));
+        const Answer answer = attempt(value, (until - work_) / kAttempts + 1);
+        if (answer == Answer::stopped) return false;
         if (answer == Answer::proven) {
             reach = ascent_.best() + ascent_.best() / 8;
             continue;
         }
-        if (answer == Answer::stopped || at_top) return answer != Answer::not_so;
         cut_short = cut_short || answer == Answer::too_much_effort;
+        if (value <= ascent_.best() + step()) break;  // hardly more than is known
         high = value;
     }
     return cut_short;

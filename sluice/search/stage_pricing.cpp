@@ -167,6 +167,7 @@ bool StagePricing::limit_states(const Limits& limits) {
             states.swap(next);
         }
         states_ = std::max(states_, static_cast<std::int64_t>(states.size()));
+        least_work_ += 3 * kStateWork * static_cast<std::int64_t>(states.size());
     }
     if (dropped) steps_ = lay_out(charged);
     for (std::uint32_t i = 0; i < groups; ++i)
@@ -281,7 +282,7 @@ private:
             if (label.cost + cost > options_.limit) break;
             shifted_.push_back({label.cost + cost, label.weight + weight, label.node, inside});
         }
-        result_.work += static_cast<std::int64_t>(shifted_.size());
+        result_.work += static_cast<std::int64_t>(shifted_.size()) + kStateWork;
     }
 
     /// `shifted_` into labels: what no other beats.

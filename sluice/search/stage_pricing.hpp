@@ -21,8 +21,9 @@ namespace sluice::search {
 class StagePricing {
 public:
     using Index = SerialProblem::Index;
-    static constexpr std::size_t kMostOpen = 42;     // tensors that a state tells of
+    static constexpr std::size_t kMostOpen = 42;  // tensors that a state tells of
     static constexpr std::size_t kMostStates = 4096;
+    static constexpr std::int64_t kStateWork = 50;
     static constexpr std::int64_t kMostLabels = std::int64_t{1} << 20;  // of all states together
 
     /// Where there are more than kMostStates states, what the tensors cost that cost least is left out: cheaper stages, still a bound.
@@ -34,14 +35,14 @@ public:
         std::int64_t cost, weight;
     };
     struct Options {
-        std::int64_t limit = 0;    // in the units of charge(): stages of at most this cost
-        std::int64_t labels = 64;  // per state, at most
+        std::int64_t limit = 0;                   // in the units of charge(): stages of at most this cost
+        std::int64_t labels = 64;                 // per state, at most
         std::optional<std::int64_t> wanted = {};  // stages heavier than this are listed: at most one for each last group
     };
     struct Result {
         std::vector<Point> frontier;             // ascending in both: no stage of less than the next cost weighs more
         std::vector<std::vector<Index>> stages;  // groups ascending
-        std::int64_t work = 0;                   // labels made
+        std::int64_t work = 0;                   // labels made, and kStateWork for every state's way to another
     };
     /// `weights` per group, not negative, their sum below 2^62. nullopt: stopped by the limits.
     [[nodiscard]] std::optional<Result> price(std::span<const std::int64_t> weights, const Options& options, const Limits& limits) const;
@@ -52,6 +53,7 @@ public:
     [[nodiscard]] std::span<const Index> order() const { return order_; }
     [[nodiscard]] std::span<const std::uint32_t> uncharged() const { return uncharged_; }  // positions whose outputs are not charged
     [[nodiscard]] std::int64_t states() const { return states_; }                          // of the widest position
+    [[nodiscard]] std::int64_t least_work() const { return least_work_; }                  // of a call, about
 
 private:
     __extension__ typedef unsigned __int128 Key;  // three bits a slot
@@ -83,7 +85,7 @@ private:
     std::vector<Index> order_;
     std::vector<std::uint32_t> uncharged_;
     std::vector<Step> steps_;  // per position
-    std::int64_t states_ = 1;
+    std::int64_t states_ = 1, least_work_ = 0;
 };
 
 }  // namespace sluice::search

@@ -22,8 +22,9 @@ RC_GTEST_PROP(BoundProperty, CertifiedAndBelowEveryPlan, (std::uint64_t seed)) {
     const auto problem = testing::random_problem(random, options, 6);
     SilentObserver observer;
     for (const auto& bound : bound::bounds()) {
-        if (bound.name == "mip" || bound.name == "superblocks") continue;        // not polynomial: tests/crosscheck has them
-        const bool searches = bound.name == "exact-dp" || bound.name == "auto";  // as far as it is let, which may be further for some k
+        if (bound.name == "mip" || bound.name == "superblocks") continue;  // not polynomial: tests/crosscheck has them
+        // As far as they are let, which may be further for some k.
+        const bool searches = bound.name == "exact-dp" || bound.name == "covering" || bound.name == "auto";
         Limits limits;
         if (searches) limits.evaluations = 20;
         std::int64_t last = kLargestTotal.count();

@@ -5,7 +5,7 @@
 #include <functional>
 #include <optional>
 
-#include "tests/support/random_problem.hpp"
+#include "tests/support/random_serial.hpp"
 #include "tests/support/serial_enumeration.hpp"
 
 namespace sluice::search {
@@ -14,35 +14,7 @@ namespace {
 using Index = SerialProblem::Index;
 using testing::SerialEnumeration;
 using Set = SerialEnumeration::Set;
-
-std::vector<Index> some_order(const SerialProblem& problem, RandomStream& random) {
-    if (random.chance(0.5)) return heavy_cone_order(problem, random.chance(0.5));
-    std::vector<Index> order, ready;
-    std::vector<std::size_t> waiting(problem.group_count());
-    for (std::size_t g = 0; g < waiting.size(); ++g)
-        if ((waiting[g] = problem.predecessors[g].size()) == 0) ready.push_back(static_cast<Index>(g));
-    while (!ready.empty()) {
-        std::swap(ready[random.below(ready.size())], ready.back());
-        order.push_back(ready.back());
-        ready.pop_back();
-        for (Index next : problem.successors[order.back()])
-            if (--waiting[next] == 0) ready.push_back(next);
-    }
-    return order;
-}
-
-/// Serial, overlap, classes, host links, hard memory; replicas; merged or not.
-std::optional<SerialProblem> some_problem(RandomStream& random, std::size_t operators) {
-    auto options = random.chance(0.5) ? testing::RandomProblemOptions::everything(operators) : testing::RandomProblemOptions{};
-    options.max_operators = operators;
-    options.largest_transfer = random.chance(0.5) ? 10 : 40;
-    const auto original = testing::random_problem(random, options, 5);
-    const auto charges = charges_for(original.model);
-    auto problem = relax_to_serial(original, random.between(1, 5), random.chance(0.7) ? 1 : random.between(2, 3),
-                                   charges[random.below(charges.size())]);
-    if (problem && random.chance(0.5)) return merge_safely(*std::move(problem));
-    return problem;
-}
+using testing::some_order, testing::some_problem;
 
 std::size_t type_of(const ChainOfCuts& chain, Set downset) {
     std::size_t type = chain.mirrored() ? 0 : chain.order().size();
