@@ -25,7 +25,7 @@ using Stage = std::vector<Index>;
 constexpr double kOne = std::int64_t{1} << search::kCountingShift;  // a device
 constexpr std::int64_t kResolution = 2048;                          // of a bisection
 constexpr std::int64_t kFirstLabels = 64, kLeastLabels = 16, kManyLabels = 4096;
-constexpr std::int64_t kFirstEffort = 50'000'000;  // labels that the first round may make: half a second
+constexpr std::int64_t kFirstEffort = 20'000'000;  // labels that the first round may make: a fraction of a second
 constexpr std::int64_t kProgramEffort = 500'000;   // what a linear program costs, in labels: a millisecond or two
 constexpr std::int64_t kCallsAtLeast = 10;         // of pricing, before anything may be proven
 constexpr std::int64_t kAttempts = 4;              // that share what effort a round has left

@@ -36,7 +36,7 @@ inline std::optional<SerialProblem> some_problem(RandomStream& random, std::size
     const auto original = random_problem(random, options, 5);
     const auto charges = search::charges_for(original.model);
     auto problem = search::relax_to_serial(original, random.between(1, 5), random.chance(0.7) ? 1 : random.between(2, 3),
-                                   charges[random.below(charges.size())]);
+                                           charges[random.below(charges.size())]);
     if (problem && random.chance(0.5)) return search::merge_safely(*std::move(problem));
     return problem;
 }

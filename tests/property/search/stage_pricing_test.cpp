@@ -91,7 +91,8 @@ TEST(StagePricing, TheFrontierIsWhatEnumerationFinds) {
         for_each_stage(c.problem, [&](const Stage& stage) {
             const std::int64_t cost = cost_of(c, stage);
             EXPECT_EQ(c.pricing.charged_cost(stage), cost);
-            if (cost <= c.limit) heaviest[static_cast<std::size_t>(cost)] = std::max(heaviest[static_cast<std::size_t>(cost)], weight_of(c, stage));
+            if (cost <= c.limit)
+                heaviest[static_cast<std::size_t>(cost)] = std::max(heaviest[static_cast<std::size_t>(cost)], weight_of(c, stage));
         });
         for (std::size_t cost = 0; cost < heaviest.size(); ++cost) {
             if (cost > 0) heaviest[cost] = std::max(heaviest[cost], heaviest[cost - 1]);
