@@ -1,7 +1,7 @@
 """Bound over best by number of stages, a line a method, a panel a link rate."""
 import os
 
-COLOURS = {"simple": "#9aa5b1", "+ anchored": "#e0a33e", "+ chain": "#4c9f70", "+ counting": "#3f7cac", "+ exact engine": "#22313f",
+COLOURS = {"simple": "#9aa5b1", "+ anchored": "#e0a33e", "+ chain": "#4c9f70", "+ counting": "#3f7cac", "+ covering": "#c8553d", "+ exact engine": "#22313f",
            "three superblocks": "#b56bb0", "exact MIP": "#7a4988"}
 
 

@@ -9,7 +9,7 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 
-LADDER = [("simple", "combinatorial"), ("+ anchored", "cut"), ("+ chain", "chain"), ("+ counting", "counting")]
+LADDER = [("simple", "combinatorial"), ("+ anchored", "cut"), ("+ chain", "chain"), ("+ counting", "counting"), ("+ covering", "covering")]
 MIPS = [("three superblocks", "superblocks"), ("exact MIP", "mip")]
 PROVEN = 0.999
 PAPER = {"simple": 0.4598, "MIPs": 0.9452}
