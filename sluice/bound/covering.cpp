@@ -30,7 +30,8 @@ constexpr std::int64_t kProgramEffort = 500'000;   // what a linear program cost
 constexpr std::int64_t kCallsAtLeast = 10;         // of pricing, before anything may be proven
 constexpr std::int64_t kAttempts = 4;              // that share what effort a round has left
 constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kRounds = 2;  // when no limit ends the search
+constexpr std::int64_t kRounds = 2;        // when no limit ends the search
+constexpr std::int64_t kRoundsToHope = 8;  // between programs without a box
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1;
 
@@ -74,6 +75,8 @@ private:
         return search::stage_limit(pricing_.charge(), devices, threshold);
     }
     [[nodiscard]] std::int64_t devices_for(const Stage& stage, std::int64_t threshold) const;
+    /// In devices: what fits no stage may weigh more than all of them, and more is of no use.
+    [[nodiscard]] double heaviest_possible() const { return static_cast<double>(serial_.devices + 1); }
 
     Ascent& ascent_;
     const SerialProblem& serial_;
@@ -199,7 +202,7 @@ bool Covering::confirm(Duration value, const std::vector<double>& weights) {
     std::vector<std::int64_t> whole(weights.size());
     std::int64_t sum = 0;
     for (std::size_t g = 0; g < whole.size(); ++g)
-        sum += whole[g] = static_cast<std::int64_t>(std::max(weights[g], 0.0) * kOne * (1 - 1e-9));
+        sum += whole[g] = static_cast<std::int64_t>(std::clamp(weights[g], 0.0, heaviest_possible()) * kOne * (1 - 1e-9));
     if (sum <= serial_.devices << search::kCountingShift) return false;
     const auto priced = pricing_.price(whole, {.limit = limit_for(replicas_, threshold), .labels = labels_}, limits_);
     if (!priced) return false;
@@ -232,12 +235,12 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
         const Judgement judged = judge(centre_, threshold, false);
         best = judged.value;
         if (judged.heaviest > 0)
-            for (double& weight : centre_) weight /= judged.heaviest;
+            for (double& weight : centre_) weight = std::min(weight / judged.heaviest, heaviest_possible());
         return judged.complete;
     };
     if (!judge_centre()) return Answer::stopped;
     box_ = std::max(box_, kFirstBox);
-    const std::vector<double> none(groups, 0), most(groups, devices + 1);  // what fits no stage may weigh anything
+    const std::vector<double> none(groups, 0), most(groups, heaviest_possible());
     std::vector<double> lower(groups), upper(groups);
     const double enough = devices * (1 + 1e-8);
     for (std::int64_t round = 1; best <= enough; ++round) {
@@ -260,31 +263,36 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
         const double before = best;
         if (judged.value > best) {
             best = judged.value;
-            for (std::size_t g = 0; g < groups; ++g) centre_[g] = weights[g] / judged.heaviest;
+            for (std::size_t g = 0; g < groups; ++g) centre_[g] = std::min(weights[g] / judged.heaviest, heaviest_possible());
         }
         if (best > enough) break;
         bool added = false;
         for (Stage& stage : fresh_) added = add_stage(std::move(stage), threshold) || added;
 
         const bool stuck = !added || hoped <= before * (1 + 1e-6);
+        bool too_rough = stuck && (!rounded_.empty() || judged.value < hoped * 0.999);  // only rounding makes these stages possible
         if (judged.value - before > (hoped - before) / 2 && !stuck) {
             box_ = std::min(kWholeBox, box_ * 1.5);
-        } else if (stuck && (!rounded_.empty() || judged.value < hoped * 0.999)) {  // by stages that only rounding makes possible
-            if (labels_ >= most_labels_) return Answer::not_so;
-            labels_ = std::min(2 * labels_, most_labels_);
-            fill_program(threshold);
-            box_ = std::max(box_, 0.1);
-            if (!judge_centre()) return Answer::stopped;
-        } else if (stuck) {
+        } else if (stuck && !too_rough) {
             if (box_ >= kWholeBox) return Answer::not_so;
             box_ = std::min(kWholeBox, box_ * 4);
         } else if (judged.value <= before) {
             box_ = std::max(kLeastBox, box_ * 0.7);
         }
-        if (!added || round % 8 == 0) {  // is there hope at all?
+        if (!too_rough && (!added || round % kRoundsToHope == 0)) {  // is there hope at all?
             const auto all = program_->solve(none, most, limits_);
             if (all.weights.empty()) return Answer::stopped;
-            if (std::reduce(all.weights.begin(), all.weights.end()) <= devices) return Answer::not_so;
+            if (std::reduce(all.weights.begin(), all.weights.end()) <= devices) {
+                if (rounded_.empty()) return Answer::not_so;
+                too_rough = true;
+            }
+        }
+        if (too_rough) {
+            if (labels_ >= most_labels_) return Answer::not_so;
+            labels_ = std::min(2 * labels_, most_labels_);
+            fill_program(threshold);
+            box_ = std::max(box_, 0.1);
+            if (!judge_centre()) return Answer::stopped;
         }
     }
     return confirm(value, centre_) ? Answer::proven : Answer::not_so;
