@@ -25,10 +25,11 @@ using Stage = std::vector<Index>;
 constexpr double kOne = std::int64_t{1} << search::kCountingShift;  // a device
 constexpr std::int64_t kResolution = 2048;                          // of a bisection
 constexpr std::int64_t kFirstLabels = 64, kLeastLabels = 16, kManyLabels = 4096;
-constexpr std::int64_t kFirstEffort = 20'000'000;  // labels that the first round may make: a fraction of a second
-constexpr std::int64_t kProgramEffort = 500'000;   // what a linear program costs, in labels: a millisecond or two
-constexpr std::int64_t kCallsAtLeast = 10;         // of pricing, before anything may be proven
-constexpr std::int64_t kAttempts = 4;              // that share what effort a round has left
+constexpr std::int64_t kFirstEffort = 20'000'000;     // labels that the first round may make: a fraction of a second,
+constexpr std::int64_t kTimedEffort = 2'000'000'000;  // and where a deadline ends it anyway
+constexpr std::int64_t kProgramEffort = 500'000;      // what a linear program costs, in labels: a millisecond or two
+constexpr std::int64_t kCallsAtLeast = 10;            // of pricing, before anything may be proven
+constexpr std::int64_t kAttempts = 4;                 // that share what effort a round has left
 constexpr std::int64_t kGrowth = 4;
 constexpr std::int64_t kRounds = 2;        // when no limit ends the search
 constexpr std::int64_t kRoundsToHope = 8;  // between programs without a box
@@ -343,7 +344,7 @@ Raised raise_by_covering(const cost::StageProblem& problem, const BoundOptions& 
             const auto pricing = StagePricing::build(serial, order, theta, share);
             if (!pricing) break;
             Covering covering(ascent, serial, *pricing, theta, options.threads, share);
-            std::int64_t effort = kFirstEffort;
+            std::int64_t effort = share.deadline ? kTimedEffort : kFirstEffort;
             for (std::int64_t round = 0; !ascent.ended() && !search::must_stop(share) && (round < kRounds || share.deadline); ++round) {
                 if (!covering.climb(most_provable(serial), effort)) break;
                 effort *= kGrowth;

@@ -7,6 +7,7 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
 #include "tests/support/brute_force.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -48,7 +49,7 @@ void check_bounds(const cost::StageProblem& problem, std::int64_t stages, Counts
 
 TEST(BoundCrosscheck, NeverAboveTheOptimum) {
     Counts counts;
-    for (std::uint64_t i = 0; i < 6000 && !HasFatalFailure(); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(6000) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(11, i);
         const auto stages = random.between(1, 4);
@@ -59,11 +60,12 @@ TEST(BoundCrosscheck, NeverAboveTheOptimum) {
     EXPECT_GT(counts.best["cut"], counts.problems / 10);
     EXPECT_GT(counts.best["chain"], counts.problems / 5);
     EXPECT_GT(counts.best["counting"], counts.problems / 20);
+    EXPECT_GT(counts.best["covering"], counts.problems / 5);
 }
 
 TEST(BoundCrosscheck, NeverAboveTheOptimumWithEverything) {
     Counts counts;
-    for (std::uint64_t i = 0; i < 5000 && !HasFatalFailure(); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(5000) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(12, i);
         const auto stages = random.between(1, 4);
@@ -81,7 +83,7 @@ TEST(BoundCrosscheck, OverlapWithSpill) {
     options.spill = 0.7;
     options.host_link = 0.5;
     Counts counts;
-    for (std::uint64_t i = 0; i < 1500 && !HasFatalFailure(); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(1500) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(13, i);
         check_bounds(testing::random_problem(random, options, 3), 3, counts);
