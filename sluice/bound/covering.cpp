@@ -34,7 +34,7 @@ constexpr std::int64_t kGrowth = 4;
 constexpr std::int64_t kRounds = 2;        // when no limit ends the search
 constexpr std::int64_t kRoundsToHope = 8;  // between programs without a box
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
-constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1;
+constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1, kNoBox = 1e9;  // of the weights, to both sides
 
 class Covering {
 public:
@@ -240,7 +240,7 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
         return judged.complete;
     };
     if (!judge_centre()) return Answer::stopped;
-    box_ = std::max(box_, kFirstBox);
+    box_ = std::clamp(box_, kFirstBox, kWholeBox);
     const std::vector<double> none(groups, 0), most(groups, heaviest_possible());
     std::vector<double> lower(groups), upper(groups);
     const double enough = devices * (1 + 1e-8);
@@ -253,7 +253,7 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
             lower[g] = std::min(lower[g], upper[g]);
         }
         const auto [weights, infeasible] = program_->solve(lower, upper, limits_);
-        if (infeasible && box_ < kWholeBox) {  // by stages that only rounding makes possible
+        if (infeasible && box_ < kWholeBox) {  // by stages that only rounding makes possible; the whole box holds zero
             box_ = std::min(kWholeBox, 2 * box_);
             continue;
         }
@@ -270,14 +270,15 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
         bool added = false;
         for (Stage& stage : fresh_) added = add_stage(std::move(stage), threshold) || added;
 
-        const bool stuck = !added || hoped <= before * (1 + 1e-6);
+        const bool better = judged.value > before * (1 + 1e-6);
+        const bool stuck = !better && (!added || hoped <= before * (1 + 1e-6));
         bool too_rough = stuck && (!rounded_.empty() || judged.value < hoped * 0.999);  // only rounding makes these stages possible
-        if (judged.value - before > (hoped - before) / 2 && !stuck) {
+        if (better && judged.value - before > (hoped - before) / 2) {
             box_ = std::min(kWholeBox, box_ * 1.5);
         } else if (stuck && !too_rough) {
-            if (box_ >= kWholeBox) return Answer::not_so;
-            box_ = std::min(kWholeBox, box_ * 4);
-        } else if (judged.value <= before) {
+            if (box_ >= kNoBox) return Answer::not_so;
+            box_ = box_ < kWholeBox ? std::min(kWholeBox, box_ * 4) : kNoBox;
+        } else if (!better) {
             box_ = std::max(kLeastBox, box_ * 0.7);
         }
         if (!too_rough && (!added || round % kRoundsToHope == 0)) {  // is there hope at all?
