@@ -171,7 +171,8 @@ Covering::Judgement Covering::judge(const std::vector<double>& weights, std::int
         if (replicas_ == 1) try_lower(whole, priced->frontier);
     }
     judgement.complete = true;
-    if (judgement.heaviest > 0) judgement.value = sum / judgement.heaviest;
+    if (judgement.heaviest == 0) judgement.heaviest = kOne;  // all weight is where no stage fits
+    judgement.value = sum / judgement.heaviest;
     judgement.heaviest /= kOne;
     return judgement;
 }
@@ -235,7 +236,7 @@ Covering::Answer Covering::attempt(Duration value, std::int64_t effort) {
     const auto judge_centre = [&] {
         const Judgement judged = judge(centre_, threshold, false);
         best = judged.value;
-        if (judged.heaviest > 0)
+        if (judged.complete)
             for (double& weight : centre_) weight = std::min(weight / judged.heaviest, heaviest_possible());
         return judged.complete;
     };
@@ -329,20 +330,16 @@ bool Covering::climb(Duration most, std::int64_t effort) {
     return cut_short;
 }
 
-}  // namespace
-
-Raised raise_by_covering(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
-                         Duration floor) {
+/// `share`: when to stop, at the latest when `limits` say so.
+Raised cover(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits, const Limits& share,
+             Duration floor) {
     Ascent ascent(problem, options, observer, limits, floor, "covering");
-    Limits share = limits;  // of the time: exact search comes after
-    if (limits.deadline) share.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) / 2;
     for (const search::Charge& charge : search::charges_for(problem.model)) {
         auto relaxed = search::relax_to_serial(problem, options.stages, options.max_replicas, charge);
         if (!relaxed || ascent.ended()) continue;
         const SerialProblem serial = search::merge_safely(*std::move(relaxed));
         for (std::int64_t theta = serial.spills ? 2 : 0; theta >= 0 && !ascent.ended() && !search::must_stop(share); --theta) {
-            const auto order = search::heavy_cone_order(serial);
-            const auto pricing = StagePricing::build(serial, order, theta, share);
+            const auto pricing = StagePricing::build(serial, search::heavy_cone_order(serial), theta, share);
             if (!pricing) break;
             Covering covering(ascent, serial, *pricing, theta, options.threads, share);
             std::int64_t effort = share.deadline ? kTimedEffort : kFirstEffort;
@@ -355,10 +352,19 @@ Raised raise_by_covering(const cost::StageProblem& problem, const BoundOptions& 
     return {ascent.take(), ascent.termination()};
 }
 
+}  // namespace
+
+Raised raise_by_covering(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
+                         Duration floor) {
+    Limits share = limits;  // half of the time: exact search comes after
+    if (limits.deadline) share.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) / 2;
+    return cover(problem, options, observer, limits, share, floor);
+}
+
 Result<BoundResult> prove_covering(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
                                    const Limits& limits) {
     if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
-    Raised raised = raise_by_covering(problem, options, observer, limits, Duration{0});
+    Raised raised = cover(problem, options, observer, limits, limits, Duration{0});
     if (!raised.certificate) {
         CoveringWitness trivial;
         trivial.serial.transfer = 0;
