@@ -113,19 +113,28 @@ Result<CutWitness> read_cut(const Node& node) {
     return witness;
 }
 
+/// What chain, counting and covering witnesses begin with.
+template <typename SerialWitness>
+Result<void> read_grounds(const Node& node, SerialWitness& witness) {
+    auto terms = read_terms(node);
+    if (!terms) return fail(terms.error());
+    witness.serial = *std::move(terms);
+    if constexpr (requires { witness.order; }) {
+        auto order = read_nodes(node, "order");
+        if (!order) return fail(order.error());
+        witness.order = *std::move(order);
+    }
+    const auto theta = read_integer(node, "theta_halves", 0, 2);
+    if (!theta) return fail(theta.error());
+    witness.theta_halves = *theta;
+    return {};
+}
+
 Result<ChainWitness> read_chain(const Node& node) {
     if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "order", "theta_halves", "mirrored"}); !known)
         return fail(known.error());
     ChainWitness witness;
-    auto terms = read_terms(node);
-    if (!terms) return fail(terms.error());
-    witness.serial = *std::move(terms);
-    auto order = read_nodes(node, "order");
-    if (!order) return fail(order.error());
-    witness.order = *std::move(order);
-    const auto theta = read_integer(node, "theta_halves", 0, 2);
-    if (!theta) return fail(theta.error());
-    witness.theta_halves = *theta;
+    if (auto grounds = read_grounds(node, witness); !grounds) return fail(grounds.error());
     const auto mirrored = read_bool(node, "mirrored");
     if (!mirrored) return fail(mirrored.error());
     witness.mirrored = *mirrored;
@@ -135,12 +144,7 @@ Result<ChainWitness> read_chain(const Node& node) {
 Result<CountingWitness> read_counting(const Node& node) {
     if (auto known = node.expect_keys({"type", "scale", "work", "transfer", "merges", "theta_halves"}); !known) return fail(known.error());
     CountingWitness witness;
-    auto terms = read_terms(node);
-    if (!terms) return fail(terms.error());
-    witness.serial = *std::move(terms);
-    const auto theta = read_integer(node, "theta_halves", 0, 2);
-    if (!theta) return fail(theta.error());
-    witness.theta_halves = *theta;
+    if (auto grounds = read_grounds(node, witness); !grounds) return fail(grounds.error());
     return witness;
 }
 
@@ -150,15 +154,7 @@ Result<CoveringWitness> read_covering(const Node& node) {
         !known)
         return fail(known.error());
     CoveringWitness witness;
-    auto terms = read_terms(node);
-    if (!terms) return fail(terms.error());
-    witness.serial = *std::move(terms);
-    auto order = read_nodes(node, "order");
-    if (!order) return fail(order.error());
-    witness.order = *std::move(order);
-    const auto theta = read_integer(node, "theta_halves", 0, 2);
-    if (!theta) return fail(theta.error());
-    witness.theta_halves = *theta;
+    if (auto grounds = read_grounds(node, witness); !grounds) return fail(grounds.error());
     const auto weights = read_array(node, "weights");
     if (!weights) return fail(weights.error());
     if ((*weights)->size() != witness.order.size())
