@@ -2,10 +2,8 @@
 // Source: Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 2 (BrkgaSortAndSlice); Goncalves and Resende, "Biased random-key genetic
 // algorithms for combinatorial optimization", J. Heuristics 2011. Keys in [0, 1) as 32-bit fractions -> Kahn's algorithm, smallest key
 // first -> slice DP -> fitness. The paper does not name its shares: PlannerOptions::genetic.
-// An evaluation is a member of a generation, elites included (their fitness is copied): `size` x `generations` in all. Members are sliced
-// only as far as decides whether they are elite: nothing else of their fitness is ever used, so no choice changes by that.
-// Every member has its random stream; members are made and sliced in batches of fixed size: the result depends on seed and evaluations
-// only. O(evaluations x slicing); 8 bytes x nodes x size of memory.
+// An evaluation is a member of a generation, elites included (their fitness is copied): `size` x `generations` in all. evolution.hpp says
+// what the result depends on and what it costs.
 #pragma once
 
 #include "sluice/inference/registry.hpp"

@@ -55,7 +55,7 @@ Result<PlannerResult> plan_by_local_search(const cost::StageProblem& problem, co
                 if (kick)
                     return Candidate{walker.kick(search.incumbent.partition(), devices, problem.node_count() / 20 + 1, random),
                                      Duration::max(), 1, ""};
-                return search.slice(walker, search.order_of(random.below(PartitionSearch::kOrders), &random), no_keys, std::nullopt);
+                return search.slice(walker, search.order_of(random.below(PartitionSearch::kOrders), random), no_keys, std::nullopt);
             });
             if (!found[0].partition.stages.empty()) {
                 current = found[0];
@@ -149,7 +149,7 @@ Result<PlannerResult> plan_by_memetic(const cost::StageProblem& problem, const P
             const int coolness = kCoolness[slot % kCoolness.size()];
             std::optional<Candidate> child;
             if (filling)
-                child = search.slice(walker, search.order_of((drawn + slot) % PartitionSearch::kOrders, &random), no_keys, std::nullopt);
+                child = search.slice(walker, search.order_of((drawn + slot) % PartitionSearch::kOrders, random), no_keys, std::nullopt);
             else if (slot % 4 != 0)
                 if (const auto &a = pool.draw(random), &b = pool.draw(random); &a != &b) {
                     Order base;

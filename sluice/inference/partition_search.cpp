@@ -13,26 +13,11 @@ PartitionSearch::PartitionSearch(const cost::StageProblem& stage_problem, const 
       options(planner_options),
       limits(planner_limits),
       incumbent(stage_problem, planner_options, observer, planner_limits, phase),
-      cones_{cone_work(problem, ConeDirection::from_sinks), cone_work(problem, ConeDirection::from_sources)},
+      orders_(stage_problem),
       workers_(planner_options.threads),
       walkers_(workers_.count()),
       candidates_(kBatch) {
-    for (std::size_t kind = 0; kind < kOrders; ++kind) bases_[kind] = order_of(kind, nullptr);
-}
-
-Order PartitionSearch::order_of(std::size_t kind, RandomStream* random) const {
-    switch (kind) {
-        case 0:
-            return heavy_cone_order(problem, ConeDirection::from_sinks, cones_[0], random);
-        case 1:
-            return heavy_cone_order(problem, ConeDirection::from_sources, cones_[1], random);
-        case 2:
-            return depth_first_order(problem, random);
-        case 3:
-            return greedy_frontier_order(problem, random);
-        default:
-            return random ? random_order(problem, *random) : model_order(problem);
-    }
+    for (std::size_t kind = 0; kind < kOrders; ++kind) bases_[kind] = orders_.make(kEveryOrder[kind], nullptr);
 }
 
 void PartitionSearch::open() {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sluice/inference/incumbent.hpp"
-#include "sluice/inference/orders.hpp"
+#include "sluice/inference/order_maker.hpp"
 #include "sluice/inference/walk.hpp"
 #include "sluice/inference/workers.hpp"
 
@@ -25,13 +25,16 @@ struct Candidate {
 class PartitionSearch {
 public:
     static constexpr std::size_t kBatch = 8;  // fixed: results must not depend on the number of threads
-    static constexpr std::size_t kOrders = 5;
+    static constexpr std::size_t kOrders = kEveryOrder.size();
 
     PartitionSearch(const cost::StageProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits,
                     std::string_view phase);
 
-    /// An order of one of `kOrders` kinds; with a stream, perturbed.
-    [[nodiscard]] Order order_of(std::size_t kind, RandomStream* random) const;
+    /// A perturbed order of one of `kOrders` kinds, the last of them random.
+    [[nodiscard]] Order order_of(std::size_t kind, RandomStream& random) const {
+        const OrderKind of = kEveryOrder[kind];
+        return orders_.make(of == OrderKind::model ? OrderKind::random : of, &random);
+    }
     /// Slices one order of each kind as it is and offers the best to the incumbent, so that there is something to begin with.
     void open();
 
@@ -69,7 +72,7 @@ public:
     [[nodiscard]] bool endless() const { return limits.evaluations.has_value() || (options.until_limit && limits.deadline); }
 
 private:
-    std::array<std::vector<Duration>, 2> cones_;
+    OrderMaker orders_;
     std::array<Order, kOrders> bases_;
     Workers workers_;
     std::vector<std::optional<Walker>> walkers_;  // one per thread

@@ -5,15 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <chrono>
 #include <format>
 #include <limits>
-#include <mutex>
 #include <optional>
 
 #include "sluice/inference/feasibility.hpp"
-#include "sluice/inference/orders.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/slice.hpp"
 
@@ -23,59 +20,6 @@ namespace {
 
 constexpr std::size_t kBatch = 8;  // fixed: results must not depend on the number of threads
 constexpr double kSecondsBetweenSigns = 0.1;
-
-std::string_view name_of(OrderKind kind) {
-    switch (kind) {
-        case OrderKind::heavy_cone:
-            return "heavy-cone";
-        case OrderKind::heavy_cone_mirrored:
-            return "heavy-cone mirrored";
-        case OrderKind::depth_first:
-            return "depth-first";
-        case OrderKind::greedy_frontier:
-            return "greedy-frontier";
-        case OrderKind::random:
-            return "random";
-        case OrderKind::model:
-            return "model-order";
-    }
-    return "";
-}
-
-class OrderMaker {
-public:
-    explicit OrderMaker(const cost::StageProblem& problem) : problem_(&problem) {}
-
-    /// Safe to call from several threads.
-    Order make(OrderKind kind, RandomStream* random) {
-        switch (kind) {
-            case OrderKind::heavy_cone:
-                return heavy_cone(ConeDirection::from_sinks, random);
-            case OrderKind::heavy_cone_mirrored:
-                return heavy_cone(ConeDirection::from_sources, random);
-            case OrderKind::depth_first:
-                return depth_first_order(*problem_, random);
-            case OrderKind::greedy_frontier:
-                return greedy_frontier_order(*problem_, random);
-            case OrderKind::random:
-                assert(random);
-                return random_order(*problem_, *random);
-            case OrderKind::model:
-                break;
-        }
-        return model_order(*problem_);
-    }
-
-private:
-    Order heavy_cone(ConeDirection direction, RandomStream* random) {
-        const auto d = static_cast<std::size_t>(direction);
-        std::call_once(once_[d], [&] { cones_[d] = cone_work(*problem_, direction); });
-        return heavy_cone_order(*problem_, direction, cones_[d], random);
-    }
-    const cost::StageProblem* problem_;
-    std::array<std::once_flag, 2> once_;
-    std::array<std::vector<Duration>, 2> cones_;
-};
 
 /// Enough orders to profit from chance, few enough that the largest models stay within seconds.
 std::int64_t default_evaluations(std::size_t nodes) {
@@ -112,7 +56,7 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
     std::int64_t wanted = limits.evaluations.value_or(usual);
     if (perturbed.empty()) wanted = std::min(wanted, fixed);
 
-    OrderMaker maker(problem);
+    const OrderMaker maker(problem);
     const auto kind_of = [&](std::int64_t i) {
         return i < fixed ? first[static_cast<std::size_t>(i)] : perturbed[static_cast<std::size_t>(i - fixed) % perturbed.size()];
     };
@@ -179,7 +123,7 @@ Result<PlannerResult> plan_by_orders(const cost::StageProblem& problem, std::spa
         for (std::size_t slot = 0; slot < batch; ++slot) {
             if (!found[slot] || (best && price(problem, *found[slot]).bottleneck >= *best)) continue;
             const std::int64_t i = done + static_cast<std::int64_t>(slot);
-            take(*std::move(found[slot]), std::string(name_of(kind_of(i))) + (i < fixed ? "" : std::format(" #{}", i)));
+            take(*std::move(found[slot]), std::string(to_text(kind_of(i))) + (i < fixed ? "" : std::format(" #{}", i)));
         }
         done += static_cast<std::int64_t>(batch);
         if (seconds() - signed_at >= kSecondsBetweenSigns) observer.on_event({signed_at = seconds(), "orders", best, std::nullopt, ""});

@@ -6,11 +6,10 @@
 
 #include <span>
 
+#include "sluice/inference/order_maker.hpp"
 #include "sluice/inference/registry.hpp"
 
 namespace sluice::inference {
-
-enum class OrderKind { heavy_cone, heavy_cone_mirrored, depth_first, greedy_frontier, random, model };
 
 /// Slices each of `first` as it is, then perturbed orders of the kinds in `perturbed` in turn, order i with random stream i of the seed,
 /// until a limit: Limits::evaluations, else a default that shrinks with the problem so that 10,000 nodes take seconds.

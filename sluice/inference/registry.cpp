@@ -17,8 +17,6 @@ namespace {
 
 using enum OrderKind;
 
-constexpr std::array kEveryOrder{heavy_cone, heavy_cone_mirrored, depth_first, greedy_frontier, model};
-constexpr std::array kPerturbed{heavy_cone, heavy_cone_mirrored, greedy_frontier, depth_first, random};
 constexpr std::array kHeavyCone{heavy_cone, heavy_cone_mirrored};
 constexpr std::array kDepthFirst{depth_first};
 constexpr std::array kGreedyFrontier{greedy_frontier};
@@ -60,7 +58,7 @@ constexpr std::array kPlanners{
             "docs/explanation/bounds.md", true, plan_exact},
     Planner{"beam", "keeps the most promising downsets of each level, ever more of them", "docs/explanation/bounds.md", false, plan_beam},
     Planner{"orders", "the best slicing of all deterministic orders, then of perturbed and random ones", kArcher, false,
-            slice_many<kEveryOrder, kPerturbed>},
+            slice_many<kEveryOrder, kPerturbedOrders>},
     Planner{"heavy-cone", "slices the post-orders that visit the heaviest cone first, from the sinks and from the sources", kArcher, false,
             slice_fixed<kHeavyCone>},
     Planner{"depth-first", "slices the depth-first order (Kahn's algorithm with a stack)", kArcher, false, slice_fixed<kDepthFirst>},

@@ -27,6 +27,12 @@ struct GeneticShares {
     double bias = 0.7;  // chance that a key comes from the elite parent
 };
 
+/// What a planner that was stopped leaves for a later call on the same problem with the same options but for seed, start and what is
+/// proven.
+struct Continuation {
+    virtual ~Continuation() = default;
+};
+
 struct PlannerOptions {
     std::int64_t stages = 1;
     std::int64_t max_replicas = 1;  // devices that may serve one stage
@@ -35,10 +41,11 @@ struct PlannerOptions {
     int threads = 1;
     const cost::Partition* start = nullptr;  // a valid partition to begin with: the result is never worse
     GeneticShares genetic = {};
-    Bytes memory{std::int64_t{4} << 30};       // that exact search may use for its states
-    bool until_limit = false;                  // methods that draw orders go on until a limit, not for their usual number of them
-    std::optional<Duration> good_enough = {};  // a proven bound: stop when reached
-    const Blackboard* other_side = nullptr;    // what bounds have proven meanwhile; null where results must not depend on timing
+    Bytes memory{std::int64_t{4} << 30};             // that exact search may use for its states
+    bool until_limit = false;                        // methods that draw orders go on until a limit, not for their usual number of them
+    std::optional<Duration> good_enough = {};        // a proven bound: stop when reached
+    std::shared_ptr<const Continuation> go_on = {};  // of an earlier call, where a planner left one
+    const Blackboard* other_side = nullptr;          // what bounds have proven meanwhile; null where results must not depend on timing
 };
 
 struct PlannerResult {
@@ -47,6 +54,7 @@ struct PlannerResult {
     std::string winner;  // which order or move found it
     // By exact search: no partition is better than `refuted->threshold` says. solve/ makes a certificate of it.
     std::shared_ptr<const search::Refutation> refuted = {};
+    std::shared_ptr<const Continuation> go_on = {};
     std::vector<Diagnostic> warnings = {};  // what the user should know of how it was found
 };
 

@@ -115,6 +115,7 @@ public:
         asked.other_side = meeting_.blackboard();
         const cost::Partition known = best_;
         if (!known.stages.empty()) asked.start = &known;
+        asked.go_on = go_on_;
         auto result = inference::plan_for(planner, problem_, asked, meeting_, limits);
         if (!result) {
             if (best_.stages.empty() || result.error().kind == DiagnosticKind::usage) return fail(std::move(result.error()));
@@ -126,6 +127,7 @@ public:
             return fail(
                 internal_error(std::format("planner '{}' made a plan that does not hold: {}", planner.name, faults.front().message)));
         evaluations_ += result->termination.evaluations;
+        go_on_ = std::move(result->go_on);
         std::ranges::move(result->warnings, std::back_inserter(planner_warnings_));
         if (result->refuted && options_.objective == cost::Objective::throughput) take_refutation(*result->refuted);
         know(std::move(result->partition), std::move(result->winner), planner.name);
@@ -385,6 +387,7 @@ private:
     cost::Partition best_;
     cost::PartitionCost cost_;
     std::string winner_;
+    std::shared_ptr<const inference::Continuation> go_on_;  // of the planner's last run
     std::int64_t evaluations_ = 0;
     StopReason planner_reason_ = StopReason::finished;
 
