@@ -14,7 +14,7 @@ say "release tests"
 say "core tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 build asan sanitized_tests
 # memory errors show in fewer cases than wrong answers: tests/support/effort.hpp does the same for other loops
-(cd "$here/build/asan" && RC_PARAMS="max_success=20" ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
+(cd "$here/build/asan" && RC_PARAMS="max_success=5" ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
 say "fuzz targets, ${SLUICE_FUZZ_SECONDS:-10} s each"
 build fuzz
 fuzz_all "${SLUICE_FUZZ_SECONDS:-10}" 1

@@ -1,5 +1,6 @@
 // The chain of cuts: its tables, one threshold, the whole bound; and counting weights at one threshold. One thread.
 #include "sluice/search/chain_of_cuts.hpp"
+#include "sluice/search/counting.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -2,7 +2,7 @@
 
 #include "sluice/bound/ascent.hpp"
 #include "sluice/bound/serial_terms.hpp"
-#include "sluice/search/chain_of_cuts.hpp"
+#include "sluice/search/counting.hpp"
 
 namespace sluice::bound {
 
@@ -13,15 +13,17 @@ Raised raise_by_counting(const cost::StageProblem& problem, const BoundOptions& 
         auto relaxed = search::relax_to_serial(problem, options.stages, options.max_replicas, charge);
         if (!relaxed || ascent.ended()) continue;
         const search::SerialProblem serial = search::merge_safely(*std::move(relaxed));
-        for (std::int64_t theta = serial.spills ? 2 : 0; theta >= 0 && !ascent.ended(); --theta)
+        for (std::int64_t theta = serial.spills ? 2 : 0; theta >= 0 && !ascent.ended(); --theta) {
+            search::Counting counting(serial, theta);
             ascent.raise(
                 even_share(serial), most_provable(serial),
                 [&](Duration value) -> std::optional<bool> {
-                    const auto weights = search::counting_weights(serial, threshold_below(serial, value), options.threads, limits, theta);
+                    const auto weights = counting.weights(threshold_below(serial, value), options.threads, limits);
                     if (!weights) return std::nullopt;
                     return weights->refuted;
                 },
                 [&] { return CountingWitness{.serial = terms_of(serial), .theta_halves = theta}; });
+        }
     }
     return {ascent.take(), ascent.termination()};
 }

@@ -10,6 +10,7 @@
 #include "sluice/bound/covering_program.hpp"
 #include "sluice/bound/serial_terms.hpp"
 #include "sluice/search/chain_of_cuts.hpp"
+#include "sluice/search/counting.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/stage_pricing.hpp"
 

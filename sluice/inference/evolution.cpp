@@ -82,8 +82,8 @@ bool Evolution::breed() {
     }
     while (done < population_) {
         if (incumbent_.must_end()) return false;
-        const std::size_t batch = std::min(
-            {kBatch, population_ - done, static_cast<std::size_t>(std::min<std::int64_t>(incumbent_.evaluations_left(), kBatch))});
+        const std::size_t batch =
+            std::min({kBatch, population_ - done, static_cast<std::size_t>(std::min<std::int64_t>(incumbent_.evaluations_left(), kBatch))});
         search::SliceOptions slicing{.stages = options_.stages,
                                      .max_replicas = options_.max_replicas,
                                      .below = {},
@@ -95,12 +95,10 @@ bool Evolution::breed() {
             const Duration last = children_.fitness[order_of_fitness_[counts_.elite - 1]];
             if (last != kNotElite) slicing.below = last;
         }
-        workers_.run(batch,
-                     [&](std::size_t slot, std::size_t thread) { make(done + slot, decoders_[thread], found_[slot], slicing); });
+        workers_.run(batch, [&](std::size_t slot, std::size_t thread) { make(done + slot, decoders_[thread], found_[slot], slicing); });
         for (std::size_t slot = 0; slot < batch; ++slot) {
             children_.fitness[done + slot] = found_[slot] ? price(problem_, *found_[slot]).bottleneck : kNotElite;
-            if (found_[slot])
-                incumbent_.offer(*std::move(found_[slot]), std::format("generation {} member {}", generation_, done + slot));
+            if (found_[slot]) incumbent_.offer(*std::move(found_[slot]), std::format("generation {} member {}", generation_, done + slot));
             found_[slot].reset();
         }
         done += batch;

@@ -37,7 +37,7 @@ public:
     void restart() { fresh_ = true; }
 
 private:
-    using Key = std::uint32_t;               // a fraction of 2^32
+    using Key = std::uint32_t;                 // a fraction of 2^32
     static constexpr std::size_t kBatch = 32;  // fixed: results must not depend on the number of threads
 
     /// Keys and fitness of the members of a generation.
@@ -80,7 +80,7 @@ private:
     Workers workers_;
     std::vector<std::optional<Decoder>> decoders_;  // one per thread
     Generation parents_, children_;
-    std::size_t generation_ = 0;                 // of the children
+    std::size_t generation_ = 0;  // of the children
     std::size_t quiet_ = 0;
     bool fresh_ = true;                          // the children have no parents
     std::vector<std::size_t> ranked_;            // of the parents: the elite, fittest first, then the others by number

@@ -96,19 +96,4 @@ private:
     std::vector<graph::NodeSet> cone_;   // per position: it and its descendants; mirrored: it and its ancestors
 };
 
-/// Counting weights (notes/bounds 2.3): over any stage with f(S) <= r threshold they sum to at most r << kCountingShift, so over all groups
-/// to at most devices << kCountingShift, and over those outside a downset to at most what the devices left can take.
-/// A group's weight is its work over what a stage with it has left for work, beside the least transfers that any stage around the group
-/// pays.
-inline constexpr int kCountingShift = 32;
-struct CountingWeights {
-    std::vector<std::int64_t> weight;  // per group, rounded down
-    std::int64_t total = 0;
-    bool refuted = false;  // the total is above devices << kCountingShift, or some group fits no stage
-};
-/// `theta_halves` of the spill are charged as work. One flow a group. nullopt: stopped by the limits. Deterministic at any number of
-/// threads.
-[[nodiscard]] std::optional<CountingWeights> counting_weights(const SerialProblem& problem, std::int64_t threshold, int threads,
-                                                              const Limits& limits, std::int64_t theta_halves = 0);
-
 }  // namespace sluice::search

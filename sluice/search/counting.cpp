@@ -1,15 +1,14 @@
+#include "sluice/search/counting.hpp"
+
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <array>
-#include <numeric>
+#include <span>
 
 #include "sluice/graph/min_cut.hpp"
-#include "sluice/graph/node_set.hpp"
-#include "sluice/search/chain_of_cuts.hpp"
 #include "sluice/search/poll.hpp"
-#include "sluice/search/spill_share.hpp"
 
 namespace sluice::search {
 
@@ -20,7 +19,8 @@ using graph::FlowNetwork;
 using graph::kInfiniteCapacity;
 __extension__ typedef __int128 Wide;
 
-constexpr std::size_t kBatch = 32;  // fixed: results must not depend on the number of threads
+constexpr std::size_t kBatch = 32;                       // fixed: results must not depend on the number of threads
+constexpr std::size_t kMostNear = std::size_t{1} << 24;  // neighbours kept, 16 bytes each
 
 using Cones = std::vector<graph::NodeSet>;
 
@@ -36,15 +36,18 @@ Cones cones(const Rows<Index>& along, bool later) {
     return rows;
 }
 
+}  // namespace
+
 /// The network of transfers around a stage (that of the anchored cut without work), and scratch; one a thread.
-class LeastTransfers {
+class Counting::LeastTransfers {
 public:
-    LeastTransfers(const SerialProblem& problem, const SpillShare& spill) : problem_(problem), far_(problem.group_count()) {
+    explicit LeastTransfers(const Counting& counting) : counting_(counting), work_to_(counting.work_.size()) {
+        const SerialProblem& problem = counting.problem_;
         const auto sink = static_cast<FlowNetwork::Vertex>(problem.group_count());
         network_.reset(problem.group_count() + 1);
         for (std::size_t g = 0; g < problem.group_count(); ++g) network_.add_arc(static_cast<FlowNetwork::Vertex>(g), sink, 0);
         for (std::size_t t = 0; t < problem.tensor_count(); ++t) {
-            const std::int64_t cost = spill.factor * problem.transfer[t];
+            const std::int64_t cost = counting.spill_.factor * problem.transfer[t];
             const auto maker = problem.producer[t];
             const auto readers = problem.consumers[t];
             if (readers.size() == 1) {
@@ -62,60 +65,96 @@ public:
         }
     }
 
-    /// Groups that share no stage with `group`: the work between them, theirs included, is above the limit. What lies beyond one of them is
-    /// as far. Then the least transfers of a stage with `group` and without those; stops at `enough`.
-    std::int64_t solve(std::size_t group, const std::vector<std::int64_t>& work, const Cones& before, const Cones& after,
-                       std::int64_t limit, std::int64_t enough) {
-        far_.clear();
-        const auto mark = [&](std::size_t u, const graph::NodeSet& onwards, const graph::NodeSet& backwards,
-                              std::span<const Index> towards) {
-            if (!onwards.contains(u)) return;
-            const bool beyond = std::ranges::any_of(towards, [&](Index p) { return onwards.contains(p) && far_.contains(p); });
-            if (beyond || work_within(work, onwards, backwards) > limit) far_.insert(u);
-        };
-        for (std::size_t u = group + 1; u < work.size(); ++u) mark(u, after[group], before[u], problem_.predecessors[u]);
-        for (std::size_t u = group; u-- > 0;) mark(u, before[group], after[u], problem_.successors[u]);
+    /// All groups after or before `group` whose work between, both ends included, is at most `reach`.
+    void find_near(std::size_t group, std::int64_t reach, std::vector<Near>& near) {
+        near.clear();
+        const SerialProblem& problem = counting_.problem_;
+        work_to_[group] = counting_.work_[group];
+        for (std::size_t u = group + 1; u < work_to_.size(); ++u)
+            look(u, counting_.after_[group], counting_.before_, problem.predecessors[u], reach, near);
+        for (std::size_t u = group; u-- > 0;) look(u, counting_.before_[group], counting_.after_, problem.successors[u], reach, near);
+    }
+
+    /// Groups that share no stage with `group`: the work between them, theirs included, is above the limit. The least transfers of a stage
+    /// with `group` and without those; stops at `enough`.
+    std::int64_t solve(std::size_t group, std::span<const Near> near, std::int64_t limit, std::int64_t enough) {
+        far_ = counting_.after_[group];
+        far_ |= counting_.before_[group];
+        far_.erase(group);
+        for (const Near& other : near)
+            if (other.work <= limit) far_.erase(other.group);
         if (far_.empty()) return 0;  // all groups together have none
 
         far_.for_each([&](std::size_t u) { network_.set_capacity(static_cast<FlowNetwork::Arc>(u), kInfiniteCapacity); });
         const std::int64_t least =
-            network_.maximum_flow(static_cast<FlowNetwork::Vertex>(group), static_cast<FlowNetwork::Vertex>(work.size()), enough);
+            network_.maximum_flow(static_cast<FlowNetwork::Vertex>(group), static_cast<FlowNetwork::Vertex>(work_to_.size()), enough);
         far_.for_each([&](std::size_t u) { network_.set_capacity(static_cast<FlowNetwork::Arc>(u), 0); });
         return least;
     }
 
+    std::vector<Near> found;  // of a group whose own may be too many to keep
+
 private:
-    Wide work_within(const std::vector<std::int64_t>& work, const graph::NodeSet& a, const graph::NodeSet& b) {
-        between_ = a;
-        between_ &= b;
-        Wide sum = 0;
-        between_.for_each([&](std::size_t u) { sum += work[u]; });
-        return sum;
+    static constexpr std::int64_t kFar = -1;
+
+    /// One group of the cone, all that lies between it and the centre seen before. Work between only grows: what is beyond a far group is
+    /// far.
+    void look(std::size_t u, const graph::NodeSet& onwards, const Cones& backwards, std::span<const Index> towards, std::int64_t reach,
+              std::vector<Near>& near) {
+        if (!onwards.contains(u)) return;
+        // The neighbour that all others lie before, if any: then all between is between the centre and that one, and `u`.
+        constexpr auto kNone = std::numeric_limits<std::size_t>::max();
+        std::size_t last = kNone;
+        for (Index p : towards) {
+            if (!onwards.contains(p)) continue;
+            if (work_to_[p] == kFar) {
+                work_to_[u] = kFar;
+                return;
+            }
+            if (last == kNone || backwards[p].contains(last)) last = p;
+        }
+        const bool joins = std::ranges::any_of(towards, [&](Index p) { return onwards.contains(p) && !backwards[last].contains(p); });
+        std::int64_t work = 0;
+        if (joins) {
+            between_ = onwards;
+            between_ &= backwards[u];
+            between_.for_each([&](std::size_t g) { work += counting_.work_[g]; });
+        } else {
+            work = work_to_[last] + counting_.work_[u];
+        }
+        work_to_[u] = work <= reach ? work : kFar;
+        if (work <= reach) near.push_back({static_cast<Index>(u), work});
     }
 
-    const SerialProblem& problem_;
+    const Counting& counting_;
     FlowNetwork network_;
     graph::NodeSet far_, between_;
+    std::vector<std::int64_t> work_to_;  // per group of the cone: work between, or kFar
 };
 
-}  // namespace
+Counting::Counting(const SerialProblem& problem, std::int64_t theta_halves)
+    : problem_(problem), spill_(spill_share(problem, theta_halves)), work_(problem.group_count()), near_(problem.group_count()) {
+    Wide sum = 0;
+    for (std::size_t g = 0; g < work_.size(); ++g) sum += work_[g] = spill_.factor * problem.work[g] + spill_.share[g];
+    for (std::int64_t transfer : problem.transfer) sum += 2 * Wide{spill_.factor} * transfer;
+    usable_ = sum < kLargestLimit;
+    if (!usable_) return;
+    before_ = cones(problem.predecessors, false);
+    after_ = cones(problem.successors, true);
+}
 
-std::optional<CountingWeights> counting_weights(const SerialProblem& problem, std::int64_t threshold, int threads, const Limits& limits,
-                                                std::int64_t theta_halves) {
-    const std::size_t groups = problem.group_count();
+std::optional<CountingWeights> Counting::weights(std::int64_t threshold, int threads, const Limits& limits) {
+    const std::size_t groups = problem_.group_count();
     CountingWeights result;
     result.weight.assign(groups, 0);
-    const SpillShare spill = spill_share(problem, theta_halves);
-    const std::int64_t replicas = std::min(problem.replicas, problem.devices);
-    if (replicas < 1) return result;
-    const std::int64_t limit = stage_limit(spill, 1, threshold), largest = stage_limit(spill, replicas, threshold);
+    const std::int64_t replicas = std::min(problem_.replicas, problem_.devices);
+    if (!usable_ || replicas < 1) return result;
+    const std::int64_t limit = stage_limit(spill_, 1, threshold), largest = stage_limit(spill_, replicas, threshold);
     if (largest >= kLargestLimit) return result;
-    std::vector<std::int64_t> work(groups);
-    Wide sum = 0;
-    for (std::size_t g = 0; g < groups; ++g) sum += work[g] = spill.factor * problem.work[g] + spill.share[g];
-    for (std::int64_t transfer : problem.transfer) sum += 2 * Wide{spill.factor} * transfer;
-    if (sum >= kLargestLimit) return result;
-    const Cones before = cones(problem.predecessors, false), after = cones(problem.successors, true);
+    if (largest > reach_) {
+        near_.assign(groups, std::nullopt);
+        reach_ = largest;
+    }
 
     tbb::task_arena arena(std::max(threads, 1));
     std::vector<std::optional<LeastTransfers>> scratch(static_cast<std::size_t>(arena.max_concurrency()));
@@ -124,9 +163,15 @@ std::optional<CountingWeights> counting_weights(const SerialProblem& problem, st
         if (begin > 0 && must_stop(limits)) return std::nullopt;
         const std::size_t end = std::min(begin + kBatch, groups);
         const auto solve = [&](std::size_t g, std::size_t slot) {
-            if (!scratch[slot]) scratch[slot].emplace(problem, spill);
-            least[g - begin] =
-                work[g] == 0 || work[g] > largest ? 0 : scratch[slot]->solve(g, work, before, after, largest, largest - work[g] + 1);
+            least[g - begin] = 0;
+            if (work_[g] == 0 || work_[g] > largest) return;
+            if (!scratch[slot]) scratch[slot].emplace(*this);
+            LeastTransfers& mine = *scratch[slot];
+            if (!near_[g]) {
+                mine.find_near(g, reach_, mine.found);
+                if (mine.found.size() <= kMostNear / groups) near_[g] = mine.found;
+            }
+            least[g - begin] = mine.solve(g, near_[g] ? *near_[g] : mine.found, largest, largest - work_[g] + 1);
         };
         if (scratch.size() == 1) {
             for (std::size_t g = begin; g < end; ++g) solve(g, 0);
@@ -138,20 +183,25 @@ std::optional<CountingWeights> counting_weights(const SerialProblem& problem, st
             });
         }
         for (std::size_t g = begin; g < end; ++g) {
-            if (work[g] == 0) continue;
+            if (work_[g] == 0) continue;
             const std::int64_t transfers = least[g - begin];
             // On r devices w(S) <= r limit - t <= r (limit - t / replicas) where t is the largest of the least transfers over S.
-            if (Wide{work[g]} + transfers > largest) {
+            if (Wide{work_[g]} + transfers > largest) {
                 result.refuted = true;
                 break;
             }
             result.weight[g] =
-                static_cast<std::int64_t>((Wide{work[g]} * replicas << kCountingShift) / (Wide{limit} * replicas - transfers));
+                static_cast<std::int64_t>((Wide{work_[g]} * replicas << kCountingShift) / (Wide{limit} * replicas - transfers));
             result.total += result.weight[g];
         }
-        result.refuted = result.refuted || result.total > problem.devices << kCountingShift;
+        result.refuted = result.refuted || result.total > problem_.devices << kCountingShift;
     }
     return result;
+}
+
+std::optional<CountingWeights> counting_weights(const SerialProblem& problem, std::int64_t threshold, int threads, const Limits& limits,
+                                                std::int64_t theta_halves) {
+    return Counting(problem, theta_halves).weights(threshold, threads, limits);
 }
 
 }  // namespace sluice::search

@@ -1,4 +1,5 @@
 #include "sluice/search/downset_search.hpp"
+#include "sluice/search/counting.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <limits>
 
+#include "sluice/search/counting.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/spill_share.hpp"
 

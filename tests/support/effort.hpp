@@ -7,7 +7,7 @@ namespace sluice::testing {
 
 [[nodiscard]] constexpr std::uint64_t cases(std::uint64_t all) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return all / 8;
+    return all / 32;
 #else
     return all;
 #endif

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "sluice/search/counting.hpp"
 #include "tests/support/random_serial.hpp"
 #include "tests/support/serial_enumeration.hpp"
 
