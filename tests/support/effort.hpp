@@ -1,15 +1,23 @@
-// How many random cases a test tries: all in a plain build, a share under sanitizers, which look for memory errors and not for answers.
+// How many random cases a test tries. A share under sanitizers, which look for memory errors and not for answers; SLUICE_CASES times as
+// many in the long run (CONTRIBUTING.md).
 #pragma once
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <cstdlib>
+#include <string_view>
 
 namespace sluice::testing {
 
-[[nodiscard]] constexpr std::uint64_t cases(std::uint64_t all) {
+[[nodiscard]] inline std::uint64_t cases(std::uint64_t all) {
+    std::uint64_t times = 1;
+    if (const char* text = std::getenv("SLUICE_CASES"))
+        if (const std::string_view view(text); std::from_chars(view.data(), view.data() + view.size(), times).ec != std::errc{}) std::abort();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return all / 32;
+    return std::max<std::uint64_t>(1, all * times / 32);
 #else
-    return all;
+    return all * times;
 #endif
 }
 

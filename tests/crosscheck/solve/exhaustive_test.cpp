@@ -493,7 +493,7 @@ private:
 };
 
 TEST(Exhaustive, PlanOptimumBoundAndVerdictAgree) {
-    constexpr std::uint64_t kCases = testing::cases(4000);
+    const std::uint64_t kCases = testing::cases(4000);
     Seen seen;
     for (std::uint64_t i = 0; i < kCases && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
@@ -506,7 +506,7 @@ TEST(Exhaustive, PlanOptimumBoundAndVerdictAgree) {
     EXPECT_GT(seen.optimal, 10 * seen.worse);
     EXPECT_GT(seen.tight, (seen.optimal + seen.worse) / 4);
     EXPECT_GT(seen.proven, 0);
-    EXPECT_LT(seen.missed, 40);
+    EXPECT_LE(seen.missed, std::max<std::uint64_t>(1, kCases / 100));
     EXPECT_GT(seen.replicated, kCases / 8);
     EXPECT_GT(seen.mixed, kCases / 4);
     EXPECT_GT(seen.merged, kCases / 8);

@@ -174,6 +174,22 @@ TEST(Planners, SameSeedSamePlanAtAnyThreadCount) {
     }
 }
 
+TEST(Planners, AutoGoesOnWhereItStopped) {
+    const auto problem = large_problem(50, 150);
+    const Limits limits{.deadline = {}, .evaluations = 3'000, .stop = {}};
+    auto last = plan("auto", problem, {.stages = 8}, limits);
+    ASSERT_TRUE(last);
+    for (std::uint64_t call = 1; call < 4; ++call) {
+        ASSERT_NE(last->go_on, nullptr);
+        const cost::Partition start = last->partition;
+        auto next = plan("auto", problem, {.stages = 8, .seed = call, .start = &start, .go_on = last->go_on}, limits);
+        ASSERT_TRUE(next);
+        EXPECT_TRUE(cost::faults_of(problem, next->partition, 8).empty());
+        EXPECT_LE(price(problem, next->partition).bottleneck, price(problem, start).bottleneck);
+        last = std::move(next);
+    }
+}
+
 TEST(Planners, ADeadlineEndsACountOfEvaluations) {
     const auto problem = large_problem(40, 500);
     const auto past = Limits::Clock::now() - std::chrono::seconds(1);
