@@ -27,14 +27,16 @@ constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 les
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
 constexpr std::int64_t kFirstBeam = 10;        // states a level
 constexpr std::int64_t kNodesPerState = 2000;  // of the first beam; more in proportion to the states
-constexpr std::size_t kPopulation = 40;
-constexpr std::int64_t kFirstGenerations = 2;
+constexpr std::int64_t kFirstGenerations = 1;
 constexpr std::int64_t kQuietGenerations = 30;  // a population that long without a better member makes room for another
 constexpr std::uint64_t kEvolutionStreams = std::uint64_t{1} << 41;  // far from those of orders and walks
 constexpr std::int64_t kBeamGrowth = 2;                              // of the states, and of the nodes for each
 constexpr std::int64_t kMostEffort = std::int64_t{1} << 40;
 constexpr double kDearness = 2;     // a complete search rarely ends below the best: half a share, and bounds search for themselves
 constexpr std::size_t kRounds = 2;  // when nothing else ends the search
+
+/// Fewer on large problems, whose slicings take tens of milliseconds.
+std::size_t population_of(std::size_t nodes) { return std::clamp<std::size_t>(200'000 / (nodes + 1), 10, 40); }
 
 /// The searches that `auto` takes turns with.
 enum Kind : std::size_t { complete, moves, beam, generations, kKinds };
@@ -200,7 +202,7 @@ void DownsetPlanner::search_by_generations(std::int64_t generations) {
     if (ended()) return;
     if (!evolution_)
         evolution_.emplace(
-            problem_, kPopulation, options_, limits_, best_,
+            problem_, population_of(problem_.node_count()), GeneticShares{}, options_, limits_, best_,
             [this](RandomStream& random) { return orders_.make(kPerturbedOrders[random.below(kPerturbedOrders.size())], &random); },
             kEvolutionStreams);
     for (; generations > 0 && !ended(); generations -= kQuietGenerations) {
@@ -218,7 +220,7 @@ bool DownsetPlanner::search(Kind kind) {
             search_by_moves(effort);
             break;
         case beam:
-            search_by_beam(static_cast<std::size_t>(effort), kNodesPerState * effort / kFirstBeam);
+            search_by_beam(static_cast<std::size_t>(std::min(effort, kMostStates)), kNodesPerState * effort / kFirstBeam);
             break;
         case generations:
             search_by_generations(effort);

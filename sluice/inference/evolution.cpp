@@ -43,16 +43,17 @@ std::optional<cost::Partition> Evolution::Decoder::decode(std::span<const Key> k
     return slicer.slice(order, slicing);
 }
 
-Evolution::Evolution(const cost::StageProblem& problem, std::size_t population, const PlannerOptions& options, const Limits& limits,
-                     Incumbent& incumbent, OrderSource orders, std::uint64_t first_stream)
+Evolution::Evolution(const cost::StageProblem& problem, std::size_t population, const GeneticShares& shares, const PlannerOptions& options,
+                     const Limits& limits, Incumbent& incumbent, OrderSource orders, std::uint64_t first_stream)
     : problem_(problem),
       population_(population),
+      bias_(shares.bias),
       options_(options),
       limits_(limits),
       incumbent_(incumbent),
       orders_(std::move(orders)),
       first_stream_(first_stream),
-      counts_(counts_of(options.genetic, population)),
+      counts_(counts_of(shares, population)),
       workers_(options.threads),
       decoders_(workers_.count()),
       parents_(population, problem.node_count()),
@@ -120,7 +121,7 @@ void Evolution::make(std::size_t member, std::optional<Decoder>& decoder, std::o
     } else {
         const auto elite = parents_.of(ranked_[random.below(counts_.elite)]);
         const auto other = parents_.of(ranked_[counts_.elite + random.below(population_ - counts_.elite)]);
-        for (std::size_t v = 0; v < keys.size(); ++v) keys[v] = random.chance(options_.genetic.bias) ? elite[v] : other[v];
+        for (std::size_t v = 0; v < keys.size(); ++v) keys[v] = random.chance(bias_) ? elite[v] : other[v];
     }
     if (!decoder) decoder.emplace(problem_);
     found = decoder->decode(keys, slicing);

@@ -26,8 +26,8 @@ public:
 
     /// References must outlive this. Without `orders`, first members and mutants have keys drawn uniformly, as published. Member i of
     /// generation g draws from stream `first_stream` + g x population + i.
-    Evolution(const cost::StageProblem& problem, std::size_t population, const PlannerOptions& options, const Limits& limits,
-              Incumbent& incumbent, OrderSource orders = {}, std::uint64_t first_stream = 0);
+    Evolution(const cost::StageProblem& problem, std::size_t population, const GeneticShares& shares, const PlannerOptions& options,
+              const Limits& limits, Incumbent& incumbent, OrderSource orders = {}, std::uint64_t first_stream = 0);
 
     /// So many generations more; what is found is offered to the incumbent. Ends early when the incumbent must.
     void run(std::size_t generations);
@@ -71,6 +71,7 @@ private:
 
     const cost::StageProblem& problem_;
     const std::size_t population_;
+    const double bias_;
     const PlannerOptions& options_;
     const Limits& limits_;
     Incumbent& incumbent_;

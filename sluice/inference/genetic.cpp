@@ -64,7 +64,7 @@ Result<PlannerResult> plan_by_genetic(const cost::StageProblem& problem, const G
     if (auto possible = search::sliceable(problem, options.stages, options.max_replicas); !possible)
         return fail(std::move(possible.error()));
     Incumbent incumbent(problem, options, observer, limits, "generations");
-    Evolution(problem, size.population, options, limits, incumbent).run(size.generations);
+    Evolution(problem, size.population, options.genetic, options, limits, incumbent).run(size.generations);
     // Stopped before the first slicing: any valid answer is better than none.
     if (!incumbent.found() && limits.out_of_time())
         return plan_by_orders(problem, std::array{OrderKind::model}, {}, options, observer, limits);

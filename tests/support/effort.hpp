@@ -13,7 +13,8 @@ namespace sluice::testing {
 [[nodiscard]] inline std::uint64_t cases(std::uint64_t all) {
     std::uint64_t times = 1;
     if (const char* text = std::getenv("SLUICE_CASES"))
-        if (const std::string_view view(text); std::from_chars(view.data(), view.data() + view.size(), times).ec != std::errc{}) std::abort();
+        if (const std::string_view view(text); std::from_chars(view.data(), view.data() + view.size(), times).ec != std::errc{})
+            std::abort();
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     return std::max<std::uint64_t>(1, all * times / 32);
 #else

@@ -34,7 +34,8 @@ struct Search {
     SilentObserver observer;
     const OrderMaker maker{problem};
     Incumbent incumbent{problem, options, observer, limits, "test"};
-    Evolution evolution{problem, kPopulation, options, limits, incumbent, [this](RandomStream& random) { return draw(random); }};
+    Evolution evolution{
+        problem, kPopulation, GeneticShares{}, options, limits, incumbent, [this](RandomStream& random) { return draw(random); }};
 };
 
 TEST(Evolution, FirstMembersAreTheOrdersGiven) {
