@@ -365,7 +365,9 @@ Raised raise_by_covering(const cost::StageProblem& problem, const BoundOptions& 
 Result<BoundResult> prove_covering(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
                                    const Limits& limits) {
     if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
-    Raised raised = cover(problem, options, observer, limits, limits, Duration{0});
+    Limits share = limits;  // the check repeats the dynamic program and needs time, too
+    if (limits.deadline) share.deadline = Limits::Clock::now() + (*limits.deadline - Limits::Clock::now()) * 9 / 10;
+    Raised raised = cover(problem, options, observer, limits, share, Duration{0});
     if (!raised.certificate) {
         CoveringWitness trivial;
         trivial.serial.transfer = 0;

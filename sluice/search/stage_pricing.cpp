@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <functional>
+#include <limits>
 #include <queue>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,6 +14,8 @@
 namespace sluice::search {
 
 namespace {
+
+constexpr std::size_t kLeastStates = 256;
 
 /// Where an open tensor's producer is, and whether the stage has paid for the tensor.
 enum Place : unsigned { closed, before, before_paid, in, in_paid, behind };
@@ -95,9 +98,11 @@ std::vector<StagePricing::Step> StagePricing::lay_out(const std::vector<char>& c
     return steps;
 }
 
-/// Chooses what is not charged, the least costly first, and lays the rest out. False: stopped.
-bool StagePricing::limit_states(const Limits& limits) {
+/// Chooses what is not charged, the least costly first, and lays the rest out. nullopt: stopped.
+std::optional<std::vector<StagePricing::Step>> StagePricing::limit_states(const Limits& limits) {
     const std::size_t groups = order_.size();
+    const std::size_t most_states =
+        std::clamp<std::size_t>(static_cast<std::size_t>(kMostWays) / (2 * groups + 1), kLeastStates, kMostStates);
     std::vector<char> charged(groups, 1);
     std::vector<std::uint32_t> position(groups);
     for (std::uint32_t i = 0; i < groups; ++i) position[order_[i]] = i;
@@ -131,31 +136,31 @@ bool StagePricing::limit_states(const Limits& limits) {
         while (tensors() > kMostOpen) drop_cheapest(open);
         std::erase_if(open, [&](Index g) { return last[g] <= i; });
     }
-    steps_ = lay_out(charged);
-    assert(!steps_.empty());
+    std::vector<Step> steps = lay_out(charged);
+    assert(!steps.empty());
 
-    // Fewer than kMostStates states at any position: a walk through all of them, which forgets tensors where they are too many.
+    // Few enough states at any position: a walk through all of them, which forgets tensors where they are too many.
     std::unordered_set<Key, KeyHash> states{Key{0}}, next;
     std::unordered_map<Index, std::vector<unsigned>> slots;
     open.clear();
     bool dropped = false;
     for (std::size_t i = 0; i < groups; ++i) {
-        if (must_stop(limits)) return false;
+        if (must_stop(limits)) return std::nullopt;
         next.clear();
         for (Key key : states) {
-            const Choices all = choices(steps_[i], key);
+            const Choices all = choices(steps[i], key);
             for (const Choice& choice : {all.before, all.in, all.behind})
                 if (choice.possible) next.insert(choice.key);
         }
         states.swap(next);
-        if (!steps_[i].makes.empty()) {
+        if (!steps[i].makes.empty()) {
             open.push_back(order_[i]);
             auto& made_slots = slots[order_[i]];
             made_slots.clear();
-            for (const Open& tensor : steps_[i].makes) made_slots.push_back(tensor.slot);
+            for (const Open& tensor : steps[i].makes) made_slots.push_back(tensor.slot);
         }
         std::erase_if(open, [&](Index g) { return last[g] <= i; });
-        while (states.size() > kMostStates && !open.empty()) {
+        while (states.size() > most_states && !open.empty()) {
             const Index g = drop_cheapest(open);
             dropped = true;
             // Its tensors stay unknown to what reads them: a place that asks for nothing.
@@ -166,12 +171,50 @@ bool StagePricing::limit_states(const Limits& limits) {
             }
             states.swap(next);
         }
-        states_ = std::max(states_, static_cast<std::int64_t>(states.size()));
-        least_work_ += 3 * kStateWork * static_cast<std::int64_t>(states.size());
     }
-    if (dropped) steps_ = lay_out(charged);
+    if (dropped) steps = lay_out(charged);
     for (std::uint32_t i = 0; i < groups; ++i)
         if (!charged[order_[i]]) uncharged_.push_back(i);
+    return steps;
+}
+
+/// All states and how they come from each other, which no weight changes. False: stopped.
+bool StagePricing::find_ways(const std::vector<Step>& steps, const Limits& limits) {
+    std::vector<Key> states{Key{0}}, next;
+    std::unordered_map<Key, std::uint16_t, KeyHash> index;
+    std::vector<Open> open;  // charged tensors that a later group reads
+    for (const Step& step : steps) {
+        if (must_stop(limits)) return false;
+        for (const Open& read : step.reads)
+            if (read.last) std::erase_if(open, [&](const Open& o) { return o.slot == read.slot; });
+        open.insert(open.end(), step.makes.begin(), step.makes.end());
+        const auto leaves = [&](Key key) {
+            std::int64_t sum = 0;
+            for (const Open& tensor : open)
+                if (place(key, tensor.slot) == in) sum += tensor.transfer;
+            return sum;
+        };
+        next.clear();
+        index.clear();
+        first_way_.push_back(ways_.size());
+        for (std::size_t from = 0; from < states.size(); ++from) {
+            const Choices all = choices(step, states[from]);
+            const auto add = [&](const Choice& choice, bool inside) {
+                if (!choice.possible) return;
+                const auto [at, fresh] = index.try_emplace(choice.key, static_cast<std::uint16_t>(next.size()));
+                if (fresh) next.push_back(choice.key);
+                ways_.push_back({choice.cost, inside ? leaves(choice.key) : 0, static_cast<std::uint16_t>(from), at->second, inside});
+            };
+            add(all.before, false);
+            add(all.in, true);
+            add(all.behind, false);
+        }
+        assert(next.size() <= std::numeric_limits<std::uint16_t>::max());
+        std::ranges::stable_sort(ways_.begin() + static_cast<std::ptrdiff_t>(first_way_.back()), ways_.end(), {}, &Way::to);
+        states.swap(next);
+        states_ = std::max(states_, static_cast<std::int64_t>(states.size()));
+    }
+    first_way_.push_back(ways_.size());
     return true;
 }
 
@@ -181,7 +224,8 @@ std::optional<StagePricing> StagePricing::build(const SerialProblem& problem, st
     pricing.problem_ = &problem;
     pricing.charge_ = spill_share(problem, theta_halves);
     pricing.order_.assign(order.begin(), order.end());
-    if (!pricing.limit_states(limits)) return std::nullopt;
+    const auto steps = pricing.limit_states(limits);
+    if (!steps || !pricing.find_ways(*steps, limits)) return std::nullopt;
     return pricing;
 }
 
@@ -212,46 +256,39 @@ public:
         : pricing_(pricing), weights_(weights), options_(options) {}
 
     std::optional<Result> run(const Limits& limits) {
-        std::vector<State> states, next;  // the label lists of `next` beyond `used` are spare memory
-        std::unordered_map<Key, std::size_t, KeyHash> index;
-        states.push_back({0, {Label{0, 0, 0, false}}});
-        std::size_t count = 1, used = 0;
-        for (std::size_t i = 0; i < pricing_.steps_.size(); ++i) {
+        std::vector<Label> labels{{0, 0, 0, false}}, next;  // of all states, one after the other
+        std::vector<std::size_t> ends{1}, next_ends;
+        const auto of = [&](std::size_t state) {
+            const std::size_t begin = state == 0 ? 0 : ends[state - 1];
+            return std::span<const Label>(labels).subspan(begin, ends[state] - begin);
+        };
+        for (std::size_t i = 0; i + 1 < pricing_.first_way_.size(); ++i) {
             if (must_stop(limits)) return std::nullopt;
-            used = 0;
-            index.clear();
-            const Step& step = pricing_.steps_[i];
-            const auto emit = [&](const State& from, const Choice& choice, bool inside) {
-                if (!choice.possible) return;
-                shift(from, choice.cost, inside ? weights_[pricing_.order_[i]] : 0, inside);
-                if (shifted_.empty()) return;
-                if (inside && options_.wanted) look(i, choice.key);
-                const auto [at, fresh] = index.try_emplace(choice.key, used);
-                if (fresh) {
-                    if (used == next.size()) next.emplace_back();
-                    next[used].key = choice.key;
-                    next[used++].labels.clear();
+            next.clear();
+            next_ends.clear();
+            const auto ways = pricing_.ways(i);
+            for (std::size_t w = 0; w < ways.size();) {
+                count_ = 0;
+                for (const std::size_t to = ways[w].to; w < ways.size() && ways[w].to == to; ++w) {
+                    const Way& way = ways[w];
+                    const auto from = within_limit(of(way.from), way.cost);
+                    result_.work += static_cast<std::int64_t>(from.size()) + kWayWork;
+                    if (from.empty()) continue;
+                    const std::int64_t weight = way.inside ? weights_[pricing_.order_[i]] : 0;
+                    if (way.inside && options_.wanted) look(i, from, way.cost + way.leaves, weight);
+                    merge(from, way.cost, weight, way.inside);
                 }
-                merge(next[at->second].labels);
-            };
-            open_now(i);
-            for (const State& state : std::span(states).first(count)) {
-                const Choices all = choices(step, state.key);
-                emit(state, all.before, false);
-                emit(state, all.in, true);
-                emit(state, all.behind, false);
+                settle(i);
+                next.insert(next.end(), best().begin(), best().end());
+                next_ends.push_back(next.size());
             }
-            for (State& state : std::span(next).first(used)) settle(state.labels, i);
-            states.swap(next);
-            count = used;
-            if (options_.wanted) collect_garbage(std::span(states).first(count));
+            labels.swap(next);
+            ends.swap(next_ends);
+            if (options_.wanted) collect_garbage(labels);
         }
-        std::vector<Label> all;
-        for (State& state : std::span(states).first(count)) {
-            shifted_ = std::move(state.labels);
-            merge(all);
-        }
-        for (const Label& label : all) result_.frontier.push_back({label.cost, label.weight});
+        count_ = 0;
+        for (std::size_t state = 0; state < ends.size(); ++state) merge(of(state), 0, 0, false);
+        for (const Label& label : best()) result_.frontier.push_back({label.cost, label.weight});
         for (const Candidate& best : candidates_)
             if (best.weight >= 0) result_.stages.push_back(groups_of(best.node));
         return std::move(result_);
@@ -263,10 +300,6 @@ private:
         std::uint32_t node;  // of what is in the stage
         bool fresh;          // this position's group is in it too, but has no node yet
     };
-    struct State {
-        Key key;
-        std::vector<Label> labels;  // ascending in both
-    };
     struct Node {
         std::uint32_t parent;
         std::uint32_t position;
@@ -276,78 +309,67 @@ private:
         std::uint32_t node = 0;
     };
 
-    void shift(const State& from, std::int64_t cost, std::int64_t weight, bool inside) {
-        shifted_.clear();
-        for (const Label& label : from.labels) {
-            if (label.cost + cost > options_.limit) break;
-            shifted_.push_back({label.cost + cost, label.weight + weight, label.node, inside});
-        }
-        result_.work += static_cast<std::int64_t>(shifted_.size()) + kStateWork;
+    [[nodiscard]] std::span<const Label> within_limit(std::span<const Label> labels, std::int64_t more) const {
+        const auto end = std::ranges::upper_bound(labels, options_.limit - more, {}, &Label::cost);
+        return labels.first(static_cast<std::size_t>(end - labels.begin()));
     }
 
-    /// `shifted_` into labels: what no other beats.
-    void merge(std::vector<Label>& labels) {
-        if (labels.empty()) {
-            labels.swap(shifted_);
-            return;
+    /// Labels of another state, dearer and heavier by that, into best(): what no other beats, ascending in both.
+    void merge(std::span<const Label> from, std::int64_t cost, std::int64_t weight, bool inside) {
+        const auto shifted = [&](const Label& label) { return Label{label.cost + cost, label.weight + weight, label.node, inside}; };
+        if (merged_.size() < count_ + from.size()) {
+            best_.resize(2 * (count_ + from.size()));
+            merged_.resize(best_.size());
         }
-        merged_.clear();
+        Label* out = merged_.data();
         std::int64_t heaviest = -1;
-        auto a = labels.begin();
-        auto b = shifted_.begin();
-        while (a != labels.end() || b != shifted_.end()) {
-            const bool first =
-                b == shifted_.end() || (a != labels.end() && (a->cost < b->cost || (a->cost == b->cost && a->weight >= b->weight)));
-            const Label& label = first ? *a++ : *b++;
-            if (label.weight <= heaviest) continue;
-            heaviest = label.weight;
-            merged_.push_back(label);
+        const auto keep = [&](const Label& label) {
+            *out = label;
+            out += label.weight > heaviest;
+            heaviest = std::max(heaviest, label.weight);
+        };
+        const Label *a = best_.data(), *const a_end = a + count_;
+        auto b = from.begin();
+        while (a != a_end && b != from.end()) {
+            const Label other = shifted(*b);
+            const bool first = a->cost < other.cost || (a->cost == other.cost && a->weight >= other.weight);
+            keep(first ? *a : other);
+            a += first;
+            b += !first;
         }
-        labels.swap(merged_);
+        for (; a != a_end; ++a) keep(*a);
+        for (; b != from.end(); ++b) keep(shifted(*b));
+        count_ = static_cast<std::size_t>(out - merged_.data());
+        best_.swap(merged_);
     }
+    [[nodiscard]] std::span<Label> best() { return std::span(best_).first(count_); }
 
-    void settle(std::vector<Label>& labels, std::size_t position) {
-        if (static_cast<std::int64_t>(labels.size()) > options_.labels) {
+    /// Near labels of best() become one where they are too many; those that stay get their nodes.
+    void settle(std::size_t position) {
+        if (static_cast<std::int64_t>(count_) > options_.labels) {
             const std::int64_t step = options_.limit / options_.labels + 1;
             std::size_t kept = 0;
-            for (const Label& label : labels) {
-                if (kept > 0 && labels[kept - 1].cost / step == label.cost / step) {
-                    const std::int64_t cost = labels[kept - 1].cost;
-                    labels[kept - 1] = label;
-                    labels[kept - 1].cost = cost;
-                } else {
-                    labels[kept++] = label;
-                }
+            std::int64_t box = -1;
+            for (const Label& label : best()) {
+                const std::int64_t cost = label.cost / step == box ? best_[kept - 1].cost : label.cost;
+                if (label.cost / step != box) ++kept;
+                box = label.cost / step;
+                best_[kept - 1] = label;
+                best_[kept - 1].cost = cost;
             }
-            labels.resize(kept);
+            count_ = kept;
         }
-        if (!options_.wanted) return;
-        for (Label& label : labels)
-            if (label.fresh) label = {label.cost, label.weight, add_node(label.node, position), false};
+        for (Label& label : best())
+            if (label.fresh) label = {label.cost, label.weight, options_.wanted ? add_node(label.node, position) : 0, false};
     }
 
-    /// Charged tensors that are open behind the position.
-    void open_now(std::size_t position) {
-        if (!options_.wanted) return;
-        const Step& step = pricing_.steps_[position];
-        for (const Open& read : step.reads)
-            if (read.last) std::erase_if(open_, [&](const Open& o) { return o.slot == read.slot; });
-        open_.insert(open_.end(), step.makes.begin(), step.makes.end());
-    }
-
-    /// The heaviest stage that ends with this position: what it made and is still open leaves it.
-    void look(std::size_t position, Key key) {
-        std::int64_t leaves = 0;
-        for (const Open& tensor : open_)
-            if (place(key, tensor.slot) == in) leaves += tensor.transfer;
-        for (auto label = shifted_.rbegin(); label != shifted_.rend(); ++label) {
-            if (label->cost + leaves > options_.limit) continue;
-            if (label->weight <= *options_.wanted) return;
-            if (candidates_.size() <= position) candidates_.resize(position + 1);
-            Candidate& best = candidates_[position];
-            if (label->weight > best.weight) best = {label->weight, add_node(label->node, position)};
-            return;
-        }
+    /// The heaviest stage that ends with this position, `more` dearer than the labels: with all that leaves it.
+    void look(std::size_t position, std::span<const Label> from, std::int64_t more, std::int64_t weight) {
+        const auto fitting = within_limit(from, more);
+        if (fitting.empty() || fitting.back().weight + weight <= *options_.wanted) return;
+        if (candidates_.size() <= position) candidates_.resize(position + 1);
+        Candidate& best = candidates_[position];
+        if (fitting.back().weight + weight > best.weight) best = {fitting.back().weight + weight, add_node(fitting.back().node, position)};
     }
 
     std::uint32_t add_node(std::uint32_t parent, std::size_t position) {
@@ -356,14 +378,13 @@ private:
     }
 
     /// Nodes that no label leads to any more are most of all.
-    void collect_garbage(std::span<State> states) {
+    void collect_garbage(std::span<Label> labels) {
         if (nodes_.size() < most_nodes_) return;
         std::vector<std::uint32_t> moved(nodes_.size(), 0);
         const auto mark = [&](std::uint32_t node) {
             for (; node != 0 && moved[node] == 0; node = nodes_[node].parent) moved[node] = 1;
         };
-        for (const State& state : states)
-            for (const Label& label : state.labels) mark(label.node);
+        for (const Label& label : labels) mark(label.node);
         for (const Candidate& best : candidates_) mark(best.node);
         std::uint32_t kept = 1;
         for (std::uint32_t n = 1; n < nodes_.size(); ++n) {
@@ -373,8 +394,7 @@ private:
         }
         moved[0] = 0;
         nodes_.resize(kept);
-        for (State& state : states)
-            for (Label& label : state.labels) label.node = moved[label.node];
+        for (Label& label : labels) label.node = moved[label.node];
         for (Candidate& best : candidates_) best.node = moved[best.node];
         most_nodes_ = std::max(most_nodes_, std::size_t{4} * kept);
     }
@@ -390,8 +410,8 @@ private:
     std::span<const std::int64_t> weights_;
     const Options& options_;
     Result result_;
-    std::vector<Label> shifted_, merged_;
-    std::vector<Open> open_;
+    std::vector<Label> best_, merged_;  // of the state that is being made: the first count_, then room
+    std::size_t count_ = 0;
     std::vector<Candidate> candidates_;  // per position
     std::vector<Node> nodes_{{0, 0}};    // the first is the empty stage
     std::size_t most_nodes_ = std::size_t{1} << 24;
