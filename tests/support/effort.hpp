@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -19,6 +20,15 @@ namespace sluice::testing {
     return std::max<std::uint64_t>(1, all * times / 32);
 #else
     return all * times;
+#endif
+}
+
+/// The step through a list of real files: all of them, or one in so many under sanitizers.
+[[nodiscard]] constexpr std::size_t one_in([[maybe_unused]] std::size_t many) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return many;
+#else
+    return 1;
 #endif
 }
 
