@@ -76,6 +76,8 @@ Traffic traffic_of(const graph::Graph& graph, std::span<const Id> ids, std::opti
     return traffic;
 }
 
+}  // namespace
+
 std::optional<Duration> arithmetic_time(double operations, double rate) {
     if (operations <= 0) return Duration{0};
     if (!(rate > 0)) return std::nullopt;
@@ -83,8 +85,6 @@ std::optional<Duration> arithmetic_time(double operations, double rate) {
     if (!(picoseconds <= static_cast<double>(kLargestTotal.count()))) return std::nullopt;
     return Duration{static_cast<std::int64_t>(picoseconds)};
 }
-
-}  // namespace
 
 Bytes counted_bytes(Bytes bytes, DataType type, std::optional<DataType> as) {
     if (!as || traits_of(type).kind != Kind::floating) return bytes;
@@ -116,37 +116,48 @@ bool costed_by_bytes(const graph::Features& features) {
     return features.operator_class == OperatorClass::unknown || features.operator_class == OperatorClass::control;
 }
 
-std::optional<Duration> operator_time(const graph::Graph& graph, OperatorId id, const platform::Platform& platform,
-                                      const platform::DeviceClass& device) {
+Demand demand_of(const graph::Graph& graph, OperatorId id, const platform::Platform& platform, const platform::DeviceClass& device) {
     const graph::Features& features = graph[id].features;
     const OperatorClass operator_class = features.operator_class;
-    if (operator_class == OperatorClass::view) return Duration{0};
-
     const Traffic inputs = traffic_of(graph, graph.inputs(id), platform.tensor_type);
     const Traffic outputs = traffic_of(graph, graph.outputs(id), platform.tensor_type);
     const Traffic parameters = traffic_of(graph, graph.parameters(id), platform.tensor_type);
-    const Bytes bytes = saturated(static_cast<Wide>(in_proportion(features.read, inputs.counted, inputs.raw).count) +
-                                  in_proportion(features.written, outputs.counted, outputs.raw).count +
-                                  in_proportion(features.parameters_read, parameters.counted, parameters.raw).count);
-    const auto memory = time_for(bytes, device.memory_rate);
-    if (!memory) return std::nullopt;
-
-    std::optional<Duration> arithmetic = Duration{0};
-    const bool vector = operator_class == OperatorClass::elementwise || operator_class == OperatorClass::reduction;
+    Demand demand;
+    demand.read = in_proportion(features.read, inputs.counted, inputs.raw);
+    demand.written = in_proportion(features.written, outputs.counted, outputs.raw);
+    demand.parameters = in_proportion(features.parameters_read, parameters.counted, parameters.raw);
     const double efficiency = device.efficiency[static_cast<std::size_t>(operator_class)];
+    const bool vector = operator_class == OperatorClass::elementwise || operator_class == OperatorClass::reduction;
     if (vector && device.vector_elements_per_second > 0) {
         // A reduction reads more than it writes; what it reads is what it works on.
         const Wide elements = operator_class == OperatorClass::reduction ? std::max(inputs.elements, outputs.elements) : outputs.elements;
-        arithmetic = arithmetic_time(static_cast<double>(elements), device.vector_elements_per_second * efficiency);
+        demand.on_vector_unit = true;
+        demand.operations = static_cast<double>(elements);
+        demand.rate = device.vector_elements_per_second * efficiency;
     } else if (!costed_by_bytes(features)) {
         const bool counted = platform.tensor_type && traits_of(features.compute_type).kind == Kind::floating;
-        double rate = rate_of(device, counted ? *platform.tensor_type : features.compute_type) * efficiency;
-        if (features.rows > 0 && device.half_rows > 0) {
-            const auto rows = static_cast<double>(features.rows);
-            rate = rate * (rows / (rows + device.half_rows));
-        }
-        arithmetic = arithmetic_time(features.flops, rate);
+        demand.operations = features.flops;
+        demand.rate = rate_of(device, counted ? *platform.tensor_type : features.compute_type) * efficiency;
+        demand.has_rows = features.rows > 0 && device.half_rows > 0;
     }
+    return demand;
+}
+
+std::optional<Duration> operator_time(const graph::Graph& graph, OperatorId id, const platform::Platform& platform,
+                                      const platform::DeviceClass& device) {
+    const graph::Features& features = graph[id].features;
+    if (features.operator_class == OperatorClass::view) return Duration{0};
+    const Demand demand = demand_of(graph, id, platform, device);
+    const Bytes bytes = saturated(static_cast<Wide>(demand.read.count) + static_cast<Wide>(demand.written.count) +
+                                  static_cast<Wide>(demand.parameters.count));
+    const auto memory = time_for(bytes, device.memory_rate);
+    if (!memory) return std::nullopt;
+    double rate = demand.rate;
+    if (demand.has_rows) {
+        const auto rows = static_cast<double>(features.rows);
+        rate = rate * (rows / (rows + device.half_rows));
+    }
+    const std::optional<Duration> arithmetic = arithmetic_time(demand.operations, rate);
     if (!arithmetic) return std::nullopt;
     const auto time = checked_add(std::max(*memory, *arithmetic).count(), device.launch.count());
     if (!time || *time > kLargestTotal.count()) return std::nullopt;

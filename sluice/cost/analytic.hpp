@@ -26,6 +26,19 @@ namespace sluice::cost {
 /// True when the model knows the operator only by its bytes.
 [[nodiscard]] bool costed_by_bytes(const graph::Features& features);
 
+/// What one forward pass of an operator asks of a device: the two sides of the roofline.
+struct Demand {
+    Bytes read, written, parameters;  // as the platform counts them
+    double operations = 0;            // FLOPs, or elements on the vector unit; 0 where the operator is costed by bytes
+    double rate = 0;                  // of these a second, the class's efficiency included, without the curve over rows
+    bool on_vector_unit = false;
+    bool has_rows = false;  // the rate is reached by rows / (rows + half_rows)
+};
+[[nodiscard]] Demand demand_of(const graph::Graph& graph, OperatorId id, const platform::Platform& platform,
+                               const platform::DeviceClass& device);
+/// Rounded up; nullopt: beyond kLargestTotal, or operations without a rate.
+[[nodiscard]] std::optional<Duration> arithmetic_time(double operations, double rate);
+
 /// Time of one operator on a device class, nothing beyond kLargestTotal; nullopt: more than that, or arithmetic without any rate.
 /// Needs a positive memory rate.
 [[nodiscard]] std::optional<Duration> operator_time(const graph::Graph& graph, OperatorId id, const platform::Platform& platform,

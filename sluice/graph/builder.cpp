@@ -107,6 +107,11 @@ Result<void> check_costs(const GivenCosts& costs, std::size_t operators, std::si
         for (std::size_t i = 0; i < operators; ++i)
             if (device.time[i] && device.time[i]->count() < 0)
                 return fail(input_error(std::format("device class '{}' gives operator #{} a negative time", device.name, i)));
+        if (!device.backward.empty() && device.backward.size() != operators)
+            return fail(input_error(std::format("device class '{}' gives {} backward times, the graph has {} operators", device.name,
+                                                device.backward.size(), operators)));
+        if (std::ranges::any_of(device.backward, [](Duration time) { return time.count() < 0; }))
+            return fail(input_error(std::format("device class '{}' gives a negative backward time", device.name)));
     }
     if (!costs.transfer.empty() && costs.transfer.size() != tensors)
         return fail(input_error(std::format("{} transfer times are given, the graph has {} tensors", costs.transfer.size(), tensors)));
@@ -298,6 +303,10 @@ Graph GraphBuilder::freeze(const std::vector<OperatorId>& order) {
             std::vector<std::optional<Duration>> times(n);
             for (std::size_t v = 0; v < n; ++v) times[v] = device.time[order[v].index()];
             device.time = std::move(times);
+            if (device.backward.empty()) continue;
+            std::vector<Duration> backward(n);
+            for (std::size_t v = 0; v < n; ++v) backward[v] = device.backward[order[v].index()];
+            device.backward = std::move(backward);
         }
     graph.fingerprint_ = fingerprint(graph);
     return graph;

@@ -78,6 +78,7 @@ std::string fingerprint(const Graph& graph) {
             c.add(device.count);
             c.add(device.memory ? device.memory->count : std::int64_t{-1});
             for (const auto& time : device.time) c.add(time ? std::int64_t{time->count()} : std::int64_t{-1});
+            for (const Duration time : device.backward) c.add(std::int64_t{time.count()});
         }
         c.add(costs->transfer.size());
         for (Duration time : costs->transfer) c.add(std::int64_t{time.count()});

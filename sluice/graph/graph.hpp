@@ -54,6 +54,7 @@ struct GivenCosts {
         std::int64_t count = 0;
         std::optional<Bytes> memory;                // hard limit; none: unlimited
         std::vector<std::optional<Duration>> time;  // per operator; nullopt: not supported on this class
+        std::vector<Duration> backward = {};        // per operator: both gradients together; empty: the file has none
         friend bool operator==(const DeviceClass&, const DeviceClass&) = default;
     };
     std::vector<DeviceClass> classes;  // the first is what -k counts

@@ -75,11 +75,11 @@ public:
 
         for (WorkloadOutput& output : outputs_) output.model_output = output.readers.empty();
         GivenCosts costs;
-        costs.classes.push_back({.name = "gpu", .count = kAssumedDevices, .memory = {}, .time = std::move(times_)});
+        costs.classes.push_back(
+            {.name = "gpu", .count = kAssumedDevices, .memory = {}, .time = std::move(times_), .backward = std::move(backward_)});
         costs.link = kAssumedLink;
         builder_.assume(std::format("{} devices of unlimited memory: a profile names none", kAssumedDevices));
         builder_.assume(std::format("link of {}: a profile names none", to_text(kAssumedLink)));
-        builder_.assume("forward times only: the profile's backward times are left out");
         return std::move(builder_).build(outputs_, std::move(costs), {file_, 0, 0});
     }
 
@@ -121,6 +121,7 @@ private:
         const std::string_view description = trim(fields[1]);
         builder_[*node].type = std::string(description.substr(0, description.find('(')));
         times_.emplace_back(Duration{*values[0]});
+        backward_.emplace_back(*values[1]);
         outputs_.push_back({.producer = *node, .bytes = Bytes{*values[2]}, .readers = {}});
         return {};
     }
@@ -139,6 +140,7 @@ private:
     const std::string& file_;
     WorkloadBuilder builder_;
     std::vector<std::optional<Duration>> times_;
+    std::vector<Duration> backward_;
     std::vector<WorkloadOutput> outputs_;  // one a node
 };
 

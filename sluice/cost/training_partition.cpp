@@ -1,0 +1,324 @@
+#include "sluice/cost/training_partition.hpp"
+
+#include <algorithm>
+#include <format>
+#include <map>
+#include <numeric>
+
+#include "sluice/cost/distinct.hpp"
+#include "sluice/cost/partition.hpp"
+
+namespace sluice::cost {
+
+namespace {
+
+__extension__ using Wide = __int128;
+constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+
+Diagnostic fault(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
+
+Duration over(const platform::Link& link, Bytes bytes) { return time_for(bytes, link.rate).value_or(kLargestTotal) + link.latency; }
+
+bool same_devices(const TrainingStage& a, const TrainingStage& b) { return a.first_device == b.first_device && a.replicas == b.replicas; }
+
+std::vector<std::size_t> stage_of_nodes(const TrainingProblem& problem, const TrainingPartition& partition) {
+    std::vector<std::size_t> stage_of(problem.node_count(), kNowhere);
+    for (std::size_t s = 0; s < partition.stages.size(); ++s)
+        for (const NodeId node : partition.stages[s].nodes) stage_of[node.index()] = s;
+    return stage_of;
+}
+
+/// The nodes alone, for what partitions of any job have in common.
+Partition nodes_of(const TrainingPartition& partition) {
+    Partition plain;
+    for (const TrainingStage& stage : partition.stages) plain.stages.push_back({stage.nodes, stage.device, 1});
+    return plain;
+}
+
+/// Devices of class c are [first, second).
+std::pair<std::int64_t, std::int64_t> devices_of(const TrainingProblem& problem, ClassId device) {
+    std::int64_t first = 0;
+    for (std::size_t c = 0; c < device.index(); ++c) first += problem.structure.classes[c].count;
+    return {first, first + problem.structure.classes[device.index()].count};
+}
+
+std::vector<Diagnostic> device_faults(const TrainingProblem& problem, const TrainingPartition& partition) {
+    std::vector<Diagnostic> faults;
+    for (std::size_t s = 0; s < partition.stages.size(); ++s) {
+        const TrainingStage& stage = partition.stages[s];
+        if (stage.device.index() >= problem.classes.size()) {
+            faults.push_back(
+                fault(std::format("stage {} is on device class {}; the platform has {}", s, stage.device.index(), problem.classes.size())));
+            continue;
+        }
+        const auto [first, last] = devices_of(problem, stage.device);
+        if (stage.replicas < 1 || stage.first_device < first || stage.replicas > last - stage.first_device)
+            faults.push_back(
+                fault(std::format("stage {} is on {} devices from device {}; those of class '{}' are {} to {}", s, stage.replicas,
+                                  stage.first_device, problem.structure.classes[stage.device.index()].name, first, last - 1)));
+    }
+    if (!faults.empty()) return faults;
+    std::vector<std::size_t> order(partition.stages.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {},
+                             [&](std::size_t s) { return std::pair(partition.stages[s].first_device, partition.stages[s].replicas); });
+    for (std::size_t i = 1; i < order.size(); ++i) {
+        const TrainingStage &before = partition.stages[order[i - 1]], &after = partition.stages[order[i]];
+        if (same_devices(before, after) || before.first_device + before.replicas <= after.first_device) continue;
+        faults.push_back(
+            fault(std::format("stages {} and {} share some of their devices and not all: {} from device {}, {} from device {}",
+                              order[i - 1], order[i], before.replicas, before.first_device, after.replicas, after.first_device)));
+    }
+    return faults;
+}
+
+std::vector<Diagnostic> batch_faults(const TrainingProblem& problem, const TrainingPartition& partition) {
+    std::vector<Diagnostic> faults;
+    const std::int64_t batch = problem.options.mini_batch;
+    for (std::size_t s = 0; s < partition.stages.size(); ++s) {
+        const TrainingStage& stage = partition.stages[s];
+        if (stage.micro_batch < 1 || batch % stage.micro_batch != 0)
+            faults.push_back(fault(std::format("stage {} has micro-batches of {} samples, which do not divide the mini-batch of {}", s,
+                                               stage.micro_batch, batch)));
+        else if (stage.k < 1 || stage.k > batch / stage.micro_batch)
+            faults.push_back(
+                fault(std::format("stage {} does {} forward passes in a row; a mini-batch has {}", s, stage.k, batch / stage.micro_batch)));
+        else if (stage.in_flight < stage.micro_batch || stage.in_flight % stage.micro_batch != 0 || stage.in_flight > batch)
+            faults.push_back(
+                fault(std::format("stage {} keeps {} samples in flight; multiples of its micro-batch, {}, up to {} are possible", s,
+                                  stage.in_flight, stage.micro_batch, batch)));
+    }
+    return faults;
+}
+
+/// One complaint for each group of devices that needs more than it has.
+std::vector<Diagnostic> memory_faults(const TrainingProblem& problem, const TrainingPartition& partition) {
+    std::map<std::int64_t, std::vector<std::size_t>> groups;
+    for (std::size_t s = 0; s < partition.stages.size(); ++s) groups[partition.stages[s].first_device].push_back(s);
+    std::vector<Diagnostic> faults;
+    for (const auto& [first, stages] : groups) {
+        const TrainingDevice& device = problem.classes[partition.stages[stages.front()].device.index()];
+        if (!device.limited) continue;
+        Bytes need;
+        std::vector<std::string> notes;
+        for (const std::size_t s : stages) {
+            const TrainingStage& stage = partition.stages[s];
+            const TrainingTerms terms = training_terms(problem, stage);
+            need += memory_need(stage, terms);
+            notes.push_back(std::format("stage {}: {} for parameters, gradients and optimiser, {} for {} samples in flight", s,
+                                        to_text(terms.state), to_text(memory_need(stage, terms) - terms.state), stage.in_flight));
+        }
+        if (need <= device.memory) continue;
+        Diagnostic diagnostic =
+            fault(std::format("device {} needs {}, a '{}' has {}", first, to_text(need),
+                              problem.structure.classes[partition.stages[stages.front()].device.index()].name, to_text(device.memory)));
+        diagnostic.notes = std::move(notes);
+        faults.push_back(std::move(diagnostic).fix("a smaller micro-batch, recomputation, or more devices"));
+    }
+    return faults;
+}
+
+}  // namespace
+
+std::string_view to_text(Schedule schedule) {
+    switch (schedule) {
+        case Schedule::gpipe:
+            return "gpipe";
+        case Schedule::one_f_one_b:
+            return "1f1b";
+        case Schedule::interleaved:
+            return "interleaved";
+        case Schedule::zero_bubble:
+            return "zero-bubble";
+        case Schedule::list:
+            return "list";
+    }
+    return "";
+}
+
+std::optional<Schedule> schedule_of(std::string_view text) {
+    for (const Schedule schedule : kSchedules)
+        if (to_text(schedule) == text) return schedule;
+    return std::nullopt;
+}
+
+TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage& stage) {
+    const StageProblem& structure = problem.structure;
+    const TrainingDevice& device = problem.classes[stage.device.index()];
+    const std::int64_t samples = samples_of_replica(stage);
+    TrainingTerms terms;
+    std::vector<WeightId> weights;
+    std::vector<EdgeId> inputs;
+    std::vector<char> inside(structure.node_count(), 0);
+    for (const NodeId node : stage.nodes) inside[node.index()] = 1;
+    for (const NodeId node : stage.nodes) {
+        for (const OperatorPasses& passes : device.passes[node.index()]) terms.pass += passes.at(samples);
+        terms.kept += problem.kept[node.index()];
+        terms.kept_for_weights += problem.kept_for_weights[node.index()];
+        weights.insert(weights.end(), structure.weights[node.index()].begin(), structure.weights[node.index()].end());
+        for (const EdgeId edge : structure.inputs[node.index()]) {
+            const NodeId producer = structure.producer[edge.index()];
+            if (!producer.valid() || !inside[producer.index()]) inputs.push_back(edge);
+        }
+    }
+    keep_distinct(weights);
+    for (const WeightId weight : weights) {
+        terms.parameters += structure.weight_bytes[weight.index()];
+        terms.state += problem.state[weight.index()];
+    }
+    if (stage.recompute) {
+        keep_distinct(inputs);
+        terms.recomputed = {terms.kept.count * samples};
+        terms.kept = {};
+        for (const EdgeId edge : inputs) terms.kept += problem.activation[edge.index()];
+        terms.pass.input_gradient += terms.pass.forward;
+    }
+    terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, terms.parameters);
+    if (device.memory_rate.bytes_per_second > 0)
+        terms.optimizer = time_for({2 * terms.state.count}, device.memory_rate).value_or(kLargestTotal);
+    return terms;
+}
+
+Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms) {
+    const std::int64_t samples = stage.in_flight / stage.micro_batch * samples_of_replica(stage);
+    return terms.state + Bytes{terms.kept.count * samples} + terms.recomputed;
+}
+
+std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const TrainingPartition& partition) {
+    const std::vector<std::size_t> stage_of = stage_of_nodes(problem, partition);
+    std::map<std::pair<std::size_t, std::size_t>, StageEdge> edges;
+    std::vector<std::size_t> readers;
+    for (std::size_t e = 0; e < problem.structure.edge_count(); ++e) {
+        const NodeId producer = problem.structure.producer[e];
+        if (!producer.valid() || stage_of[producer.index()] == kNowhere) continue;
+        const std::size_t from = stage_of[producer.index()];
+        readers.clear();
+        for (const NodeId consumer : problem.structure.consumers[e])
+            if (stage_of[consumer.index()] != from && stage_of[consumer.index()] != kNowhere) readers.push_back(stage_of[consumer.index()]);
+        keep_distinct(readers);
+        for (const std::size_t to : readers) {
+            StageEdge& edge = edges[{from, to}];
+            edge.from = from;
+            edge.to = to;
+            edge.activation += problem.activation[e];
+            edge.gradient += problem.gradient[e];
+            edge.tensors.emplace_back(e);
+        }
+    }
+    std::vector<StageEdge> list;
+    list.reserve(edges.size());
+    for (auto& [ends, edge] : edges) list.push_back(std::move(edge));
+    return list;
+}
+
+std::int64_t chunk_of(const TrainingStage& from, const TrainingStage& to) { return std::gcd(from.micro_batch, to.micro_batch); }
+
+Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes bytes) {
+    if (same_devices(from, to)) return Duration{0};
+    const std::int64_t pairs = std::min(from.replicas, to.replicas), per_node = problem.interconnect.devices_per_node;
+    const auto node_of = [&](std::int64_t device) { return per_node > 0 ? device / per_node : 0; };
+    const bool one_node = node_of(from.first_device) == node_of(from.first_device + from.replicas - 1) &&
+                          node_of(from.first_device) == node_of(to.first_device) &&
+                          node_of(to.first_device) == node_of(to.first_device + to.replicas - 1);
+    return over(one_node ? problem.interconnect.inside : problem.interconnect.between, {(bytes.count + pairs - 1) / pairs});
+}
+
+Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes) {
+    if (count < 2 || bytes.count == 0) return Duration{0};
+    const std::int64_t per_node = problem.interconnect.devices_per_node;
+    const bool one_node = per_node == 0 || first / per_node == (first + count - 1) / per_node;
+    const platform::Link& link = one_node ? problem.interconnect.inside : problem.interconnect.between;
+    const Wide steps = Wide{2} * (count - 1);
+    const Wide share = time_for({bytes.count / count + (bytes.count % count != 0)}, link.rate).value_or(kLargestTotal).count();
+    return Duration{static_cast<std::int64_t>(std::min<Wide>(steps * (share + link.latency.count()), kLargestTotal.count()))};
+}
+
+void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition) {
+    const auto edges = stage_edges(problem, partition);
+    const std::int64_t batch = problem.options.mini_batch;
+    for (std::size_t s = partition.stages.size(); s-- > 0;) {
+        TrainingStage& stage = partition.stages[s];
+        std::int64_t need = stage.k * stage.micro_batch;
+        for (const StageEdge& edge : edges)
+            if (edge.from == s) {
+                const TrainingStage& reader = partition.stages[edge.to];
+                need = std::max(need, reader.in_flight + std::max(stage.k * stage.micro_batch, reader.micro_batch));
+            }
+        stage.in_flight = std::min(batch, (need + stage.micro_batch - 1) / stage.micro_batch * stage.micro_batch);
+    }
+}
+
+TrainingCost price(const TrainingProblem& problem, const TrainingPartition& partition) {
+    TrainingCost cost;
+    const std::int64_t batch = problem.options.mini_batch;
+    struct Load {
+        Wide work = 0, in = 0, out = 0;
+        Bytes memory;
+    };
+    std::map<std::int64_t, Load> loads;  // by first device
+    for (const TrainingStage& stage : partition.stages) {
+        const TrainingTerms terms = training_terms(problem, stage);
+        Load& load = loads[stage.first_device];
+        load.work += static_cast<Wide>(terms.pass.total().count()) * (batch / stage.micro_batch) + terms.optimizer.count();
+        load.out += terms.all_reduce.count();
+        load.memory += memory_need(stage, terms);
+        cost.memory.push_back(memory_need(stage, terms));
+        cost.stages.push_back(terms);
+    }
+    for (const StageEdge& edge : stage_edges(problem, partition)) {
+        const TrainingStage &from = partition.stages[edge.from], &to = partition.stages[edge.to];
+        const std::int64_t chunk = chunk_of(from, to);
+        const Wide forth = Wide{transfer_time(problem, from, to, {edge.activation.count * chunk}).count()} * (batch / chunk);
+        const Wide back =
+            edge.gradient.count == 0 ? 0 : Wide{transfer_time(problem, from, to, {edge.gradient.count * chunk}).count()} * (batch / chunk);
+        Load &sender = loads[from.first_device], &receiver = loads[to.first_device];
+        sender.out += forth;
+        receiver.in += forth;
+        sender.in += back;
+        receiver.out += back;
+    }
+    const bool serial = problem.structure.model == StageModel::serial;
+    for (const auto& [first, load] : loads) {
+        const Wide time = serial ? load.work + load.in + load.out : std::max({load.work, load.in, load.out});
+        cost.bottleneck = std::max(cost.bottleneck,
+                                   Duration{static_cast<std::int64_t>(std::min<Wide>((time + batch - 1) / batch, kLargestTotal.count()))});
+        cost.peak_memory = std::max(cost.peak_memory, load.memory);
+    }
+    return cost;
+}
+
+std::vector<Diagnostic> faults_of(const TrainingProblem& problem, const TrainingPartition& partition) {
+    std::vector<Diagnostic> faults = device_faults(problem, partition);
+    if (!faults.empty()) return faults;  // structure below asks for classes that exist
+    StageProblem structure = problem.structure;
+    // A stage is no device here: counts are checked apart.
+    for (DeviceCosts& device : structure.classes) device.count = static_cast<std::int64_t>(partition.stages.size());
+    faults = faults_of(structure, nodes_of(partition), 0);
+    std::ranges::move(batch_faults(problem, partition), std::back_inserter(faults));
+    if (!faults.empty()) return faults;
+    TrainingPartition least = partition;
+    set_in_flight(problem, least);
+    for (std::size_t s = 0; s < least.stages.size() && partition.schedule != Schedule::list; ++s)
+        if (partition.stages[s].in_flight < least.stages[s].in_flight)
+            faults.push_back(fault(std::format("stage {} keeps {} samples in flight; its readers need {} (least: {})", s,
+                                               partition.stages[s].in_flight, least.stages[s].in_flight, to_text(partition.schedule))));
+    std::ranges::move(memory_faults(problem, partition), std::back_inserter(faults));
+    return faults;
+}
+
+Result<TrainingPartition> normalise(const TrainingProblem& problem, TrainingPartition partition) {
+    // Stages travel by their number: normalise() of the plain partition sorts nodes and stages, and each stage is found by its first node.
+    std::erase_if(partition.stages, [](const TrainingStage& stage) { return stage.nodes.empty(); });
+    auto sorted = normalise(problem.structure, nodes_of(partition));
+    if (!sorted) return fail(std::move(sorted.error()));
+    const std::vector<std::size_t> stage_of = stage_of_nodes(problem, partition);
+    TrainingPartition result{.stages = {}, .schedule = partition.schedule};
+    for (Stage& stage : sorted->stages) {
+        TrainingStage made = std::move(partition.stages[stage_of[stage.nodes.front().index()]]);
+        made.nodes = std::move(stage.nodes);
+        result.stages.push_back(std::move(made));
+    }
+    return result;
+}
+
+}  // namespace sluice::cost

@@ -1,0 +1,18 @@
+// What a training plan takes: the one judge of all planners. The partition is lowered to its program under its schedule and simulated.
+#pragma once
+
+#include "sluice/cost/training_partition.hpp"
+
+namespace sluice::training {
+
+/// Iteration time of a mini-batch: from the start of the first forward pass to the end of the last optimiser step.
+/// Needs a partition without faults. O(instructions log devices).
+[[nodiscard]] Duration iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition);
+
+/// Devices of the platform, numbered class after class.
+[[nodiscard]] std::int64_t device_count(const cost::TrainingProblem& problem);
+
+/// Micro-batch sizes a plan may have: the divisors of the mini-batch, ascending; with `powers` its powers of two alone.
+[[nodiscard]] std::vector<std::int64_t> micro_batches(const cost::TrainingProblem& problem, bool powers);
+
+}  // namespace sluice::training
