@@ -162,9 +162,13 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
         }
     }
     keep_distinct(weights);
+    Bytes gradients, updated;
     for (const WeightId weight : weights) {
+        const Bytes gradient = problem.weight_gradient[weight.index()], state = problem.state[weight.index()];
         terms.parameters += structure.weight_bytes[weight.index()];
-        terms.state += problem.state[weight.index()];
+        terms.state += state;
+        gradients += gradient;
+        if (gradient.count > 0) updated += state;
     }
     if (stage.recompute) {
         keep_distinct(inputs);
@@ -173,9 +177,9 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
         for (const EdgeId edge : inputs) terms.kept += problem.activation[edge.index()];
         terms.pass.input_gradient += terms.pass.forward;
     }
-    terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, terms.parameters);
+    terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, gradients);
     if (device.memory_rate.bytes_per_second > 0)
-        terms.optimizer = time_for({2 * terms.state.count}, device.memory_rate).value_or(kLargestTotal);
+        terms.optimizer = time_for({2 * updated.count}, device.memory_rate).value_or(kLargestTotal);
     return terms;
 }
 
