@@ -19,7 +19,16 @@ Diagnostic fault(std::string message) { return {DiagnosticKind::verification, st
 
 Duration over(const platform::Link& link, Bytes bytes) { return time_for(bytes, link.rate).value_or(kLargestTotal) + link.latency; }
 
+Bytes shared(Bytes bytes, std::int64_t ways) { return {bytes.count / ways + (bytes.count % ways != 0)}; }
+
 bool same_devices(const TrainingStage& a, const TrainingStage& b) { return a.first_device == b.first_device && a.replicas == b.replicas; }
+
+/// 2 (count - 1) steps of bytes / count.
+Duration ring_time(const platform::Link& link, std::int64_t count, Bytes bytes) {
+    if (count < 2 || bytes.count == 0) return Duration{0};
+    const Wide step = over(link, shared(bytes, count)).count();
+    return Duration{static_cast<std::int64_t>(std::min<Wide>(2 * Wide{count - 1} * step, kLargestTotal.count()))};
+}
 
 std::vector<std::size_t> stage_of_nodes(const TrainingProblem& problem, const TrainingPartition& partition) {
     std::vector<std::size_t> stage_of(problem.node_count(), kNowhere);
@@ -104,9 +113,10 @@ std::vector<Diagnostic> memory_faults(const TrainingProblem& problem, const Trai
         for (const std::size_t s : stages) {
             const TrainingStage& stage = partition.stages[s];
             const TrainingTerms terms = training_terms(problem, stage);
-            need += memory_need(stage, terms);
+            need += memory_need(stage, terms, partition.schedule);
             notes.push_back(std::format("stage {}: {} for parameters, gradients and optimiser, {} for {} samples in flight", s,
-                                        to_text(terms.state), to_text(memory_need(stage, terms) - terms.state), stage.in_flight));
+                                        to_text(terms.state), to_text(memory_need(stage, terms, partition.schedule) - terms.state),
+                                        stage.in_flight));
         }
         if (need <= device.memory) continue;
         Diagnostic diagnostic =
@@ -183,9 +193,10 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
     return terms;
 }
 
-Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms) {
+Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms, Schedule schedule) {
     const std::int64_t samples = stage.in_flight / stage.micro_batch * samples_of_replica(stage);
-    return terms.state + Bytes{terms.kept.count * samples} + terms.recomputed;
+    const Bytes one = splits_backward(schedule) ? std::max(terms.kept, terms.kept_for_weights) : terms.kept;
+    return terms.state + Bytes{one.count * samples} + terms.recomputed;
 }
 
 std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const TrainingPartition& partition) {
@@ -219,22 +230,21 @@ std::int64_t chunk_of(const TrainingStage& from, const TrainingStage& to) { retu
 
 Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes bytes) {
     if (same_devices(from, to)) return Duration{0};
-    const std::int64_t pairs = std::min(from.replicas, to.replicas), per_node = problem.interconnect.devices_per_node;
-    const auto node_of = [&](std::int64_t device) { return per_node > 0 ? device / per_node : 0; };
-    const bool one_node = node_of(from.first_device) == node_of(from.first_device + from.replicas - 1) &&
-                          node_of(from.first_device) == node_of(to.first_device) &&
-                          node_of(to.first_device) == node_of(to.first_device + to.replicas - 1);
-    return over(one_node ? problem.interconnect.inside : problem.interconnect.between, {(bytes.count + pairs - 1) / pairs});
+    const std::int64_t per_node = problem.interconnect.devices_per_node;
+    const auto nodes_of = [&](const TrainingStage& stage) {
+        if (per_node == 0) return std::pair<std::int64_t, std::int64_t>{0, 0};
+        return std::pair{stage.first_device / per_node, (stage.first_device + stage.replicas - 1) / per_node};
+    };
+    const auto [a, b] = nodes_of(from);
+    const auto [c, d] = nodes_of(to);
+    if (std::min(a, c) == std::max(b, d)) return over(problem.interconnect.inside, shared(bytes, std::min(from.replicas, to.replicas)));
+    return over(problem.interconnect.between, shared(bytes, std::min(b - a, d - c) + 1));
 }
 
 Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes) {
-    if (count < 2 || bytes.count == 0) return Duration{0};
     const std::int64_t per_node = problem.interconnect.devices_per_node;
     const bool one_node = per_node == 0 || first / per_node == (first + count - 1) / per_node;
-    const platform::Link& link = one_node ? problem.interconnect.inside : problem.interconnect.between;
-    const Wide steps = Wide{2} * (count - 1);
-    const Wide share = time_for({bytes.count / count + (bytes.count % count != 0)}, link.rate).value_or(kLargestTotal).count();
-    return Duration{static_cast<std::int64_t>(std::min<Wide>(steps * (share + link.latency.count()), kLargestTotal.count()))};
+    return ring_time(one_node ? problem.interconnect.inside : problem.interconnect.between, count, bytes);
 }
 
 void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition) {
@@ -252,6 +262,32 @@ void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition)
     }
 }
 
+std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const TrainingPartition& partition) {
+    const std::vector<std::size_t> stage_of = stage_of_nodes(problem, partition);
+    std::map<std::vector<std::size_t>, Bytes> ties;
+    for (std::size_t w = 0; w < problem.structure.weight_count(); ++w) {
+        std::vector<std::size_t> stages;
+        for (const NodeId user : problem.structure.weight_users[w])
+            if (stage_of[user.index()] != kNowhere) stages.push_back(stage_of[user.index()]);
+        keep_distinct(stages);
+        const auto elsewhere = [&](std::size_t s) { return !same_devices(partition.stages[s], partition.stages[stages.front()]); };
+        if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.structure.weight_bytes[w];
+    }
+    std::vector<TiedGradient> list;
+    for (const auto& [stages, bytes] : ties) {
+        std::map<std::int64_t, std::int64_t> groups;
+        for (const std::size_t s : stages) groups[partition.stages[s].first_device] = partition.stages[s].replicas;
+        std::int64_t devices = 0;
+        for (const auto& [first, replicas] : groups) devices += replicas;
+        // The ring's devices need not follow each other: it is charged as if it began with the first and reached the last.
+        const std::int64_t first = groups.begin()->first, last = groups.rbegin()->first + groups.rbegin()->second;
+        const std::int64_t per_node = problem.interconnect.devices_per_node;
+        const bool one_node = per_node == 0 || first / per_node == (last - 1) / per_node;
+        list.push_back({stages, bytes, ring_time(one_node ? problem.interconnect.inside : problem.interconnect.between, devices, bytes)});
+    }
+    return list;
+}
+
 TrainingCost price(const TrainingProblem& problem, const TrainingPartition& partition) {
     TrainingCost cost;
     const std::int64_t batch = problem.options.mini_batch;
@@ -265,8 +301,8 @@ TrainingCost price(const TrainingProblem& problem, const TrainingPartition& part
         Load& load = loads[stage.first_device];
         load.work += static_cast<Wide>(terms.pass.total().count()) * (batch / stage.micro_batch) + terms.optimizer.count();
         load.out += terms.all_reduce.count();
-        load.memory += memory_need(stage, terms);
-        cost.memory.push_back(memory_need(stage, terms));
+        load.memory += memory_need(stage, terms, partition.schedule);
+        cost.memory.push_back(memory_need(stage, terms, partition.schedule));
         cost.stages.push_back(terms);
     }
     for (const StageEdge& edge : stage_edges(problem, partition)) {
@@ -281,6 +317,8 @@ TrainingCost price(const TrainingProblem& problem, const TrainingPartition& part
         sender.in += back;
         receiver.out += back;
     }
+    for (const TiedGradient& tie : tied_gradients(problem, partition))
+        for (const std::size_t s : tie.stages) loads[partition.stages[s].first_device].out += tie.all_reduce.count();
     const bool serial = problem.structure.model == StageModel::serial;
     for (const auto& [first, load] : loads) {
         const Wide time = serial ? load.work + load.in + load.out : std::max({load.work, load.in, load.out});

@@ -58,8 +58,11 @@ struct TrainingTerms {
 };
 
 [[nodiscard]] TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage& stage);
-/// What one replica needs at most: state + kept x its share of in_flight + recomputed.
-[[nodiscard]] Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms);
+/// Whether the gradient of the weights may come later than that of the input: what it needs is then held that long.
+[[nodiscard]] constexpr bool splits_backward(Schedule schedule) { return schedule == Schedule::zero_bubble || schedule == Schedule::list; }
+/// What one replica needs at most: state + kept x its share of in_flight + recomputed; where the backward pass is split, kept or
+/// kept_for_weights, whichever is more.
+[[nodiscard]] Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms, Schedule schedule = Schedule::one_f_one_b);
 
 /// Samples that one replica of the stage takes of a micro-batch.
 [[nodiscard]] constexpr std::int64_t samples_of_replica(const TrainingStage& stage) {
@@ -79,8 +82,9 @@ struct StageEdge {
 /// Samples of two stages travel in chunks that divide both micro-batches: the smaller one where it divides the larger.
 [[nodiscard]] std::int64_t chunk_of(const TrainingStage& from, const TrainingStage& to);
 
-/// From all devices of one stage to all of the other, `bytes` in total: each link carries an equal share, the slower kind of link there is
-/// decides. 0 between stages that share their devices.
+/// From all devices of one stage to all of the other, `bytes` in total. Inside a node every pair of devices has a wire of its own and
+/// carries an equal share; between nodes the devices of a node share its link, and each node carries an equal share. 0 between stages
+/// that share their devices.
 [[nodiscard]] Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes bytes);
 /// A ring over devices [first, first + count): 2 (count - 1) steps of bytes / count.
 [[nodiscard]] Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes);
@@ -88,6 +92,15 @@ struct StageEdge {
 /// The least caps by design §3.3's rule, sink first: k b for a stage that feeds none, else the largest over its readers y of w_y + max(k b,
 /// b_y), rounded up to a multiple of b. Never above the mini-batch.
 void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition);
+
+/// A parameter used in several stages on different devices: its gradient is summed over all their devices.
+struct TiedGradient {
+    std::vector<std::size_t> stages;  // ascending
+    Bytes bytes;                      // of all parameters that these stages share
+    Duration all_reduce{0};           // a ring over all the devices
+    friend bool operator==(const TiedGradient&, const TiedGradient&) = default;
+};
+[[nodiscard]] std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const TrainingPartition& partition);
 
 struct TrainingCost {
     std::vector<TrainingTerms> stages;

@@ -184,8 +184,8 @@ private:
     }
 
     Result<void> read_operator(const Node& node) {
-        Fields fields(
-            node, {"name", "type", "class", "inputs", "outputs", "parameters", "features", "replicated", "source", "colour", "time_ps"});
+        Fields fields(node, {"name", "type", "class", "inputs", "outputs", "parameters", "features", "replicated", "source", "colour",
+                             "time_ps", "backward_ps"});
         Operator op;
         op.name = fields.optional<std::string>("name", &Node::as_string, {});
         op.type = fields.optional<std::string>("type", &Node::as_string, {});
@@ -201,18 +201,27 @@ private:
         const auto inputs = references(fields, "inputs", tensors_, "tensor");
         const auto outputs = references(fields, "outputs", tensors_, "tensor");
         const auto parameters = references(fields, "parameters", parameters_, "parameter");
-        if (const Node* times = node.find("time_ps")) read_times(*times, fields);
+        if (const Node* times = node.find("time_ps"))
+            read_times(*times, fields, [](auto& device, Duration time) { device.time.emplace_back(time); });
+        if (const Node* times = node.find("backward_ps"))
+            read_times(*times, fields, [](auto& device, Duration time) { device.backward.push_back(time); });
         if (!fields.good()) return fields.fault();
         const OperatorId id = builder_.add_operator(std::move(op), inputs, outputs, parameters);
         builder_.set_location(id, node.where());
-        // A class that was not named cannot run the operator.
-        if (costs_)
-            for (auto& device : costs_->classes) device.time.resize(id.index() + 1);
+        if (!costs_) return {};
+        for (auto& device : costs_->classes) {
+            device.time.resize(id.index() + 1);  // a class that was not named cannot run the operator
+            if (!device.backward.empty() && device.backward.size() != id.index() + 1)
+                return fail(input_error(std::format("'backward_ps' is given for some operators of '{}' only: give it for all or for none",
+                                                    device.name))
+                                .at(node.where()));
+        }
         return {};
     }
 
-    /// Of the operator about to be added.
-    void read_times(const Node& times, Fields& fields) {
+    /// Of the operator about to be added, by device class.
+    template <typename Take>
+    void read_times(const Node& times, Fields& fields, const Take& take) {
         const auto members = times.as_object();
         if (!members) return fields.refuse(members.error());
         for (const auto& [name, value] : **members) {
@@ -223,7 +232,7 @@ private:
                                          .fix("list it in given_costs.devices"));
             const auto time = value.as_duration();
             if (!time) return fields.refuse(time.error());
-            costs_->classes[device->second].time.emplace_back(*time);
+            take(costs_->classes[device->second], *time);
         }
     }
 

@@ -1,7 +1,7 @@
 // Readers of published partitioning inputs; all give a Graph with GivenCosts.
 //   msr      JSON of dnn-partitioning (NeurIPS 2020): times per class in ms, one transfer cost per source, colour classes, device
 //            support, a memory limit. Training files are read as plain graphs: a colour ties nodes of one direction only.
-//   pipedream graph.txt of PipeDream (SOSP 2019): forward milliseconds, bytes; no devices (assumed, and said so).
+//   pipedream graph.txt of PipeDream (SOSP 2019): milliseconds forward and backward, bytes; no devices (assumed, and said so).
 //   piper    JSON of Piper (NeurIPS 2021): degree 1, first configuration; seconds, bytes, bandwidth, memory per device.
 #pragma once
 

@@ -60,10 +60,13 @@ Json operator_json(const Graph& graph, OperatorId id) {
     if (op.source != Operator{}.source) json["source"] = op.source;
     if (op.colour) json["colour"] = *op.colour;
     if (const auto& costs = graph.given_costs()) {
-        Json times = Json::object();
-        for (const auto& device : costs->classes)
+        Json times = Json::object(), backward = Json::object();
+        for (const auto& device : costs->classes) {
             if (const auto& time = device.time[id.index()]) times[device.name] = time->count();
+            if (!device.backward.empty()) backward[device.name] = device.backward[id.index()].count();
+        }
         json["time_ps"] = std::move(times);
+        if (!backward.empty()) json["backward_ps"] = std::move(backward);
     }
     return json;
 }

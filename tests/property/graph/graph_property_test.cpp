@@ -219,6 +219,7 @@ Graph random_graph(RandomStream& random) {
             if (random.chance(0.5)) device.memory = bytes();
             for (std::size_t v = 0; v < n; ++v)
                 device.time.push_back(random.chance(0.2) ? std::nullopt : std::optional(Duration{bytes().count}));
+            if (random.chance(0.5)) device.backward.assign(n, Duration{bytes().count});
         }
         if (random.chance(0.5)) costs.transfer.assign(2 * n, Duration{random.between(0, 99)});
         if (random.chance(0.5)) costs.link = ByteRate{random.between(1, 99)};

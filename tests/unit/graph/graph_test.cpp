@@ -44,6 +44,7 @@ Graph diamond(std::string_view order) {
     costs.classes.push_back({.name = "gpu", .count = 1, .memory = {}, .time = {}});
     for (char letter : order) {
         costs.classes[0].time.emplace_back(Duration{letter});
+        costs.classes[0].backward.emplace_back(2 * letter);
         const Operator op = named(std::string(1, letter));
         if (letter == 'a') builder.add_operator(op, std::array{x}, std::array{t});
         if (letter == 'b') builder.add_operator(op, std::array{t, t}, std::array{u}, std::array{w, w});
@@ -74,8 +75,10 @@ TEST(Graph, OperatorsAreNumberedTopologicallyWithTheSmallestInsertionNumberFirst
     std::string names;
     for (const Operator& op : g.operators()) names += op.name;
     EXPECT_EQ(names, "acbd");  // c was added before b
-    for (std::size_t v = 0; v < 4; ++v)
+    for (std::size_t v = 0; v < 4; ++v) {
         EXPECT_EQ(g.given_costs()->classes[0].time[v], Duration{names[v]}) << "given times follow their operator";
+        EXPECT_EQ(g.given_costs()->classes[0].backward[v], Duration{2 * names[v]});
+    }
 }
 
 TEST(Graph, LabelsFallBackToTypeAndOutput) {
@@ -206,6 +209,20 @@ TEST(Graph, RefusesWhatNoPlannerCouldUse) {
             b.set_given_costs({.classes = {{.name = "gpu", .count = 1, .memory = {}, .time = {Duration{-1}}}}, .transfer = {}, .link = {}});
         }).find("negative time"),
         std::string::npos);
+    const auto with_backward = [&](std::vector<Duration> backward) {
+        return message([&](GraphBuilder& b) {
+            with_operator(b);
+            b.set_given_costs({.classes = {{.name = "gpu",
+                                            .count = 1,
+                                            .memory = {},
+                                            .time = std::vector<std::optional<Duration>>(1),
+                                            .backward = std::move(backward)}},
+                               .transfer = {},
+                               .link = {}});
+        });
+    };
+    EXPECT_NE(with_backward({Duration{1}, Duration{1}}).find("2 backward times"), std::string::npos);
+    EXPECT_NE(with_backward({Duration{-1}}).find("negative backward time"), std::string::npos);
 }
 
 TEST(Graph, FingerprintIsOfWhatAPlanDependsOn) {
@@ -241,6 +258,7 @@ TEST(Graph, FingerprintIsOfWhatAPlanDependsOn) {
     EXPECT_NE(print([](auto&, auto&, auto&, Operator& f, auto&) { f.colour = 0; }), same);
     EXPECT_NE(print([](auto&, auto&, auto&, Operator& f, auto&) { f.replicated = true; }), same);
     EXPECT_NE(print([](auto&, auto&, auto&, auto&, GivenCosts& c) { c.classes[0].time[0] = Duration{6}; }), same);
+    EXPECT_NE(print([](auto&, auto&, auto&, auto&, GivenCosts& c) { c.classes[0].backward = {Duration{6}}; }), same);
     EXPECT_NE(print([](auto&, auto&, auto&, auto&, GivenCosts& c) { c.classes[0].time[0] = std::nullopt; }), same);
     EXPECT_NE(print([](auto&, auto&, auto&, auto&, GivenCosts& c) { c.link = ByteRate{1}; }), same);
 }

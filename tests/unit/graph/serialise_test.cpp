@@ -87,7 +87,11 @@ Graph with_everything() {
     b.replicated = true;
     builder.add_operator(a, std::array{x, scalar}, std::array{part}, std::array{w});
     builder.add_operator(b, std::array{part}, std::array{y}, std::array{w});
-    builder.set_given_costs({.classes = {{.name = "fpga", .count = 6, .memory = Bytes{99}, .time = {Duration{5}, std::nullopt}},
+    builder.set_given_costs({.classes = {{.name = "fpga",
+                                          .count = 6,
+                                          .memory = Bytes{99},
+                                          .time = {Duration{5}, std::nullopt},
+                                          .backward = {Duration{7}, Duration{0}}},
                                          {.name = "cpu", .count = 1, .memory = {}, .time = {Duration{50}, Duration{0}}}},
                              .transfer = {Duration{1}, Duration{2}, Duration{3}, Duration{std::int64_t{1} << 60}},
                              .link = ByteRate{16'000'000'000}});
@@ -172,6 +176,17 @@ TEST(GraphFile, GivenCostsAreCheckedToo) {
     EXPECT_EQ(fault(file(kX, "", kF, costs(R"({"name": "gpu", "count": -2})"))).substr(0, 5), "2: -2");
     EXPECT_EQ(fault(file(kX, "", kF, costs(kGpu, R"(, "link_bytes_per_second": 0)"))), "2: a link needs a rate above 0");
     EXPECT_EQ(fault(file(kX, "", R"({"time_ps": {"gpu": -1}})", costs(kGpu))).substr(0, 5), "5: -1");
+    EXPECT_EQ(fault(file(kX, "", R"({"backward_ps": {"gpu": 1}})", costs(kGpu))), "read without complaint");
+    EXPECT_EQ(fault(file(kX, "", R"({"backward_ps": {"tpu": 1}})", costs(kGpu))), "5: no device class is named 'tpu'");
+    constexpr std::string_view kSome = "'backward_ps' is given for some operators of 'gpu' only: give it for all or for none";
+    EXPECT_EQ(fault(file(kX, "", R"({"backward_ps": {"gpu": 1}},
+                                    {"time_ps": {"gpu": 1}})",
+                         costs(kGpu))),
+              std::format("6: {}", kSome));
+    EXPECT_EQ(fault(file(kX, "", R"({"time_ps": {"gpu": 1}},
+                                    {"backward_ps": {"gpu": 1}})",
+                         costs(kGpu))),
+              std::format("6: {}", kSome));
     EXPECT_EQ(fault(file(R"({"name": "x", "bytes": 1, "transfer_ps": 1},
                             {"name": "y", "bytes": 1})",
                          "", kF, costs(kGpu)))

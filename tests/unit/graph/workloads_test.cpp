@@ -169,6 +169,7 @@ TEST(Pipedream, ReadsNodesAndEdges) {
     EXPECT_EQ(costs.classes[0].name, "gpu");
     EXPECT_EQ(costs.classes[0].count, 4);
     EXPECT_EQ(costs.classes[0].time[0], Duration{1'500'000'000});
+    EXPECT_EQ(costs.classes[0].backward, std::vector(2, Duration{9'000'000'000}));
     EXPECT_EQ(costs.link, ByteRate{16'000'000'000});
     EXPECT_TRUE(assumes(*g, "4 devices"));
     EXPECT_TRUE(assumes(*g, "16 GB/s"));

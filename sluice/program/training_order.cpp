@@ -1,0 +1,358 @@
+#include "sluice/program/training_order.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <queue>
+#include <span>
+
+#include "sluice/base/csr.hpp"
+
+namespace sluice::program {
+
+namespace {
+
+using Time = std::int64_t;  // picoseconds
+constexpr Time kNever = std::numeric_limits<Time>::max();
+
+/// Edges by the stage they enter and by the stage they leave, and the stages of each group.
+struct Wiring {
+    explicit Wiring(const Pipeline& pipeline) {
+        std::vector<std::vector<std::uint32_t>> into(pipeline.stages.size()), out(pipeline.stages.size()), members(pipeline.groups);
+        for (std::uint32_t e = 0; e < pipeline.edges.size(); ++e) {
+            into[pipeline.edges[e].to].push_back(e);
+            out[pipeline.edges[e].from].push_back(e);
+        }
+        for (std::uint32_t s = 0; s < pipeline.stages.size(); ++s) members[pipeline.stages[s].group].push_back(s);
+        entering = Rows<std::uint32_t>(into);
+        leaving = Rows<std::uint32_t>(out);
+        stages = Rows<std::uint32_t>(members);
+    }
+    Rows<std::uint32_t> entering, leaving, stages;
+};
+
+/// The greedy run in simulated time: a group that is free takes the most urgent pass that is ready.
+class Run {
+public:
+    Run(const Pipeline& pipeline, const Wiring& wiring, bool split) : pipeline_(pipeline), wiring_(wiring), split_(split) {
+        states_.resize(pipeline.stages.size());
+        std::size_t at = 0;
+        for (std::size_t s = 0; s < states_.size(); ++s) {
+            states_[s].first = at;
+            at += static_cast<std::size_t>(pipeline.stages[s].count);
+        }
+        forward_end_.assign(at, kNever);
+        gradient_end_.assign(at, kNever);
+        free_at_.assign(pipeline.groups, 0);
+        order_.groups.resize(pipeline.groups);
+        for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
+            std::size_t passes = 0;
+            for (const std::uint32_t s : wiring.stages[g]) passes += 3 * static_cast<std::size_t>(pipeline.stages[s].count);
+            order_.groups[g].reserve(passes);
+        }
+        find_urgency();
+    }
+
+    WorkOrder run() {
+        for (std::uint32_t g = 0; g < pipeline_.groups; ++g) wake(0, g);
+        while (!wakes_.empty()) {
+            const auto [time, group] = wakes_.top();
+            wakes_.pop();
+            if (free_at_[group] <= time) step(time, group);
+        }
+        return std::move(order_);
+    }
+
+private:
+    struct State {
+        std::size_t first = 0;                            // of its micro-batches in the arrays below
+        std::int64_t forward = 0, input = 0, weight = 0;  // passes begun
+        Time forward_tail = 0, input_tail = 0;            // from the start of a pass to the end of the iteration, nothing else in the way
+    };
+    struct Candidate {
+        Time ready = kNever;
+        Pass pass = Pass::forward;
+        std::uint32_t stage = 0;
+        int rank = 0;  // gradients of inputs first: others wait for them, and they free memory
+        Time tail = 0;
+    };
+
+    void find_urgency() {
+        for (std::size_t s = 0; s < states_.size(); ++s) {  // what a gradient still has to pass: towards the sources
+            const PipelineStage& stage = pipeline_.stages[s];
+            Time longest = stage.weight_gradient.count() + stage.after.count();
+            for (const std::uint32_t e : wiring_.entering[s]) {
+                const PipelineEdge& edge = pipeline_.edges[e];
+                if (edge.has_gradient) longest = std::max(longest, edge.gradient.count() + states_[edge.from].input_tail);
+            }
+            states_[s].input_tail = stage.input_gradient.count() + longest;
+        }
+        for (std::size_t s = states_.size(); s-- > 0;) {
+            Time longest = states_[s].input_tail;
+            for (const std::uint32_t e : wiring_.leaving[s]) {
+                const PipelineEdge& edge = pipeline_.edges[e];
+                longest = std::max(longest, edge.activation.count() + states_[edge.to].forward_tail);
+            }
+            states_[s].forward_tail = pipeline_.stages[s].forward.count() + longest;
+        }
+    }
+
+    /// When the chunks that micro-batch `index` of a stage needs are there, sent by micro-batches whose ends are `ends`.
+    static Time arrival(const PipelineStage& needs, std::int64_t index, const PipelineStage& sends, std::span<const Time> ends,
+                        std::int64_t chunk, Duration transfer) {
+        const std::int64_t last = (index + 1) * needs.micro_batch - 1;  // sample
+        const std::int64_t from = last / sends.micro_batch;
+        const Time end = ends[static_cast<std::size_t>(from)];
+        if (end == kNever) return kNever;
+        return end + ((last - from * sends.micro_batch) / chunk + 1) * transfer.count();
+    }
+    [[nodiscard]] std::span<const Time> ends_of(const std::vector<Time>& ends, std::uint32_t s) const {
+        return std::span(ends).subspan(states_[s].first, static_cast<std::size_t>(pipeline_.stages[s].count));
+    }
+
+    [[nodiscard]] Time forward_ready(std::uint32_t s) const {
+        const PipelineStage& stage = pipeline_.stages[s];
+        const State& state = states_[s];
+        if (state.forward == stage.count || state.forward - state.weight >= stage.in_flight) return kNever;
+        Time ready = 0;
+        for (const std::uint32_t e : wiring_.entering[s]) {
+            const PipelineEdge& edge = pipeline_.edges[e];
+            ready = std::max(ready, arrival(stage, state.forward, pipeline_.stages[edge.from], ends_of(forward_end_, edge.from), edge.chunk,
+                                            edge.activation));
+        }
+        return ready;
+    }
+    [[nodiscard]] Time input_ready(std::uint32_t s) const {
+        const State& state = states_[s];
+        if (state.input == state.forward) return kNever;
+        Time ready = 0;
+        for (const std::uint32_t e : wiring_.leaving[s]) {
+            const PipelineEdge& edge = pipeline_.edges[e];
+            if (edge.has_gradient)
+                ready = std::max(ready, arrival(pipeline_.stages[s], state.input, pipeline_.stages[edge.to],
+                                                ends_of(gradient_end_, edge.to), edge.chunk, edge.gradient));
+        }
+        return ready;
+    }
+
+    void step(Time now, std::uint32_t group) {
+        Candidate best;
+        Time soonest = kNever;
+        const auto offer = [&](Candidate candidate) {
+            soonest = std::min(soonest, candidate.ready);
+            if (candidate.ready > now) return;
+            if (best.ready == kNever || std::pair(candidate.rank, candidate.tail) > std::pair(best.rank, best.tail)) best = candidate;
+        };
+        for (const std::uint32_t s : wiring_.stages[group]) {
+            offer({input_ready(s), Pass::input_gradient, s, 2, states_[s].input_tail});
+            offer({forward_ready(s), Pass::forward, s, 1, states_[s].forward_tail});
+            if (split_ && states_[s].weight < states_[s].input) offer({now, Pass::weight_gradient, s, 0, states_[s].input_tail});
+        }
+        if (best.ready != kNever)
+            begin(now, group, best);
+        else if (soonest != kNever)
+            wake(soonest, group);
+    }
+
+    void begin(Time now, std::uint32_t group, const Candidate& chosen) {
+        const std::uint32_t s = chosen.stage;
+        const PipelineStage& stage = pipeline_.stages[s];
+        State& state = states_[s];
+        std::vector<Work>& order = order_.groups[group];
+        Time end = now;
+        const auto add = [&](Pass pass, std::int64_t index, Duration time) {
+            order.push_back({pass, s, static_cast<std::uint32_t>(index)});
+            end += time.count();
+        };
+        switch (chosen.pass) {
+            case Pass::forward:
+                add(Pass::forward, state.forward, stage.forward);
+                forward_end_[state.first + static_cast<std::size_t>(state.forward++)] = end;
+                tell(s, wiring_.leaving[s], end);
+                break;
+            case Pass::input_gradient:
+                add(Pass::input_gradient, state.input, stage.input_gradient);
+                if (!split_) add(Pass::weight_gradient, state.weight++, stage.weight_gradient);
+                gradient_end_[state.first + static_cast<std::size_t>(state.input++)] = end;
+                tell(s, wiring_.entering[s], end);
+                break;
+            case Pass::weight_gradient:
+                add(Pass::weight_gradient, state.weight++, stage.weight_gradient);
+                break;
+        }
+        free_at_[group] = end;
+        if (state.weight == stage.count) order_.makespan = std::max(order_.makespan, Duration{end} + stage.after);
+        wake(end, group);
+    }
+
+    /// Whoever waits looks again once the first chunk can be there; where more are needed it finds out when.
+    void tell(std::uint32_t s, std::span<const std::uint32_t> edges, Time end) {
+        for (const std::uint32_t e : edges) {
+            const PipelineEdge& edge = pipeline_.edges[e];
+            const bool forth = edge.from == s;
+            wake(end + (forth ? edge.activation : edge.gradient).count(), pipeline_.stages[forth ? edge.to : edge.from].group);
+        }
+    }
+    void wake(Time time, std::uint32_t group) { wakes_.emplace(time, group); }
+
+    const Pipeline& pipeline_;
+    const Wiring& wiring_;
+    const bool split_;
+    std::vector<State> states_;
+    std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
+    std::vector<Time> free_at_;
+    std::priority_queue<std::pair<Time, std::uint32_t>, std::vector<std::pair<Time, std::uint32_t>>, std::greater<>> wakes_;
+    WorkOrder order_;
+};
+
+void add_forward(std::vector<Work>& order, std::uint32_t stage, std::int64_t index) {
+    order.push_back({Pass::forward, stage, static_cast<std::uint32_t>(index)});
+}
+void add_backward(std::vector<Work>& order, std::uint32_t stage, std::int64_t index) {
+    order.push_back({Pass::input_gradient, stage, static_cast<std::uint32_t>(index)});
+    order.push_back({Pass::weight_gradient, stage, static_cast<std::uint32_t>(index)});
+}
+
+WorkOrder gpipe(const Pipeline& pipeline, const Wiring& wiring) {
+    WorkOrder order;
+    order.groups.resize(pipeline.groups);
+    for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
+        for (const std::uint32_t s : wiring.stages[g])
+            for (std::int64_t i = 0; i < pipeline.stages[s].count; ++i) add_forward(order.groups[g], s, i);
+        for (std::size_t at = wiring.stages[g].size(); at-- > 0;)
+            for (std::int64_t i = 0; i < pipeline.stages[wiring.stages[g][at]].count; ++i)
+                add_backward(order.groups[g], wiring.stages[g][at], i);
+    }
+    return order;
+}
+
+WorkOrder k_forward_k_backward(const Pipeline& pipeline) {
+    WorkOrder order;
+    order.groups.resize(pipeline.groups);
+    for (std::uint32_t s = 0; s < pipeline.stages.size(); ++s) {
+        const PipelineStage& stage = pipeline.stages[s];
+        std::int64_t forward = 0, backward = 0;
+        const auto go = [&](std::int64_t until) {
+            for (; forward < std::min(until, stage.count); ++forward) add_forward(order.groups[stage.group], s, forward);
+        };
+        go(stage.in_flight);
+        while (backward < stage.count) {
+            for (const std::int64_t until = std::min(backward + stage.k, forward); backward < until; ++backward)
+                add_backward(order.groups[stage.group], s, backward);
+            go(backward + stage.in_flight);
+        }
+    }
+    return order;
+}
+
+/// Stages from the end of the pipeline: 0 for a sink.
+std::vector<std::int64_t> distance_to_sink(const Pipeline& pipeline, const Wiring& wiring) {
+    std::vector<std::int64_t> distance(pipeline.stages.size(), 0);
+    for (std::size_t s = distance.size(); s-- > 0;)
+        for (const std::uint32_t e : wiring.leaving[s]) distance[s] = std::max(distance[s], distance[pipeline.edges[e].to] + 1);
+    return distance;
+}
+
+/// Can these orders be worked off, each pass waiting for those it reads from?
+bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& order) {
+    std::vector<std::int64_t> forward(pipeline.stages.size(), 0), backward(pipeline.stages.size(), 0);
+    std::vector<std::size_t> at(order.groups.size(), 0);
+    const auto ready = [&](const Work& work) {
+        const PipelineStage& stage = pipeline.stages[work.stage];
+        const std::int64_t samples = (work.micro_batch + std::int64_t{1}) * stage.micro_batch;
+        if (work.pass == Pass::weight_gradient) return true;
+        const bool forth = work.pass == Pass::forward;
+        return std::ranges::all_of(forth ? wiring.entering[work.stage] : wiring.leaving[work.stage], [&](std::uint32_t e) {
+            const PipelineEdge& edge = pipeline.edges[e];
+            if (!forth && !edge.has_gradient) return true;
+            const std::uint32_t other = forth ? edge.from : edge.to;
+            return (forth ? forward : backward)[other] * pipeline.stages[other].micro_batch >= samples;
+        });
+    };
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (std::size_t g = 0; g < at.size(); ++g)
+            for (; at[g] < order.groups[g].size() && ready(order.groups[g][at[g]]); ++at[g], moved = true) {
+                const Work& work = order.groups[g][at[g]];
+                if (work.pass == Pass::forward) ++forward[work.stage];
+                if (work.pass == Pass::weight_gradient) ++backward[work.stage];
+            }
+    }
+    for (std::size_t g = 0; g < at.size(); ++g)
+        if (at[g] < order.groups[g].size()) return false;
+    return true;
+}
+
+/// Most micro-batches of a stage between forward and backward pass within its cap?
+bool within_caps(const Pipeline& pipeline, const WorkOrder& order) {
+    std::vector<std::int64_t> now(pipeline.stages.size(), 0);
+    for (const auto& group : order.groups)
+        for (const Work& work : group) {
+            if (work.pass == Pass::forward && ++now[work.stage] > pipeline.stages[work.stage].in_flight) return false;
+            if (work.pass == Pass::weight_gradient) --now[work.stage];
+        }
+    return true;
+}
+
+WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring) {
+    WorkOrder order;
+    order.groups.resize(pipeline.groups);
+    const std::vector<std::int64_t> distance = distance_to_sink(pipeline, wiring);
+    const std::int64_t round = pipeline.groups;
+    for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
+        const auto stages = wiring.stages[g];
+        std::vector<std::pair<std::uint32_t, std::int64_t>> forward, backward;
+        const std::int64_t count = pipeline.stages[stages.front()].count;
+        for (std::int64_t first = 0; first < count; first += round) {
+            const std::int64_t last = std::min(first + round, count);
+            for (std::size_t c = 0; c < stages.size(); ++c)
+                for (std::int64_t i = first; i < last; ++i) {
+                    forward.emplace_back(stages[c], i);
+                    backward.emplace_back(stages[stages.size() - 1 - c], i);
+                }
+        }
+        const auto warm = static_cast<std::size_t>(2 * distance[stages.back()]) + (stages.size() - 1) * static_cast<std::size_t>(round);
+        std::size_t next = 0;
+        for (; next < std::min(warm, forward.size()); ++next) add_forward(order.groups[g], forward[next].first, forward[next].second);
+        for (const auto& [stage, index] : backward) {
+            if (next < forward.size()) {
+                add_forward(order.groups[g], forward[next].first, forward[next].second);
+                ++next;
+            }
+            add_backward(order.groups[g], stage, index);
+        }
+    }
+    return order;
+}
+
+}  // namespace
+
+WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
+    const Wiring wiring(pipeline);
+    const auto counts_differ = [&] {
+        return std::ranges::any_of(pipeline.stages,
+                                   [&](const PipelineStage& stage) { return stage.count != pipeline.stages.front().count; });
+    };
+    switch (schedule) {
+        case cost::Schedule::gpipe:
+            return gpipe(pipeline, wiring);
+        case cost::Schedule::one_f_one_b:
+            if (pipeline.groups == pipeline.stages.size()) {
+                WorkOrder order = k_forward_k_backward(pipeline);
+                if (drains(pipeline, wiring, order)) return order;
+            }
+            return Run(pipeline, wiring, false).run();
+        case cost::Schedule::interleaved:
+            if (!counts_differ()) {
+                WorkOrder order = interleaved(pipeline, wiring);
+                if (within_caps(pipeline, order) && drains(pipeline, wiring, order)) return order;
+            }
+            return Run(pipeline, wiring, false).run();
+        case cost::Schedule::zero_bubble:
+        case cost::Schedule::list:
+            break;
+    }
+    return Run(pipeline, wiring, true).run();
+}
+
+}  // namespace sluice::program

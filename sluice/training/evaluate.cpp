@@ -1,0 +1,29 @@
+#include "sluice/training/evaluate.hpp"
+
+#include <bit>
+
+#include "sluice/program/training_program.hpp"
+#include "sluice/simulate/training.hpp"
+
+namespace sluice::training {
+
+Duration iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
+    const bool serial = problem.structure.model == cost::StageModel::serial;
+    return simulate::simulate_training(program::lower_training(problem, partition), problem.interconnect, serial).iteration;
+}
+
+std::int64_t device_count(const cost::TrainingProblem& problem) {
+    std::int64_t count = 0;
+    for (const cost::DeviceCosts& device : problem.structure.classes) count += device.count;
+    return count;
+}
+
+std::vector<std::int64_t> micro_batches(const cost::TrainingProblem& problem, bool powers) {
+    const std::int64_t batch = problem.options.mini_batch;
+    std::vector<std::int64_t> sizes;
+    for (std::int64_t size = 1; size <= batch; ++size)
+        if (batch % size == 0 && (!powers || std::has_single_bit(static_cast<std::uint64_t>(size)))) sizes.push_back(size);
+    return sizes;
+}
+
+}  // namespace sluice::training

@@ -1,0 +1,122 @@
+// Iteration times against closed forms (training notes 6.1, 9 V6): forward 1, gradient of the input 1, gradient of the weights 1.
+#include "sluice/simulate/training.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/training.hpp"
+
+namespace sluice::simulate {
+namespace {
+
+using cost::Schedule;
+
+TrainingResult simulated(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
+    EXPECT_TRUE(cost::faults_of(problem, partition).empty()) << cost::faults_of(problem, partition).front().message;
+    const auto program = program::lower_training(problem, partition);
+    const auto faults = program::faults_of(program);
+    EXPECT_TRUE(faults.empty()) << faults.front().message;
+    return simulate_training(program, problem.interconnect, problem.structure.model == cost::StageModel::serial);
+}
+
+/// The first stage has an input gradient like all others here: what it reads comes from a trained operator of no work.
+cost::TrainingProblem balanced_chain(std::int64_t stages, std::int64_t mini_batch) {
+    auto operators = test::chain_of(static_cast<std::size_t>(stages));
+    operators[0].forward = 1;
+    return test::training_problem(test::given_graph(operators), test::given_devices(stages), mini_batch);
+}
+
+/// `branches` chains of `depth` stages each that meet in the last one of each... in one operator at the end.
+cost::TrainingProblem balanced_branches(std::size_t branches, std::size_t depth, std::int64_t mini_batch) {
+    std::vector<test::GivenOperator> operators;
+    std::vector<std::size_t> ends;
+    for (std::size_t b = 0; b < branches; ++b)
+        for (std::size_t d = 0; d < depth; ++d) {
+            operators.push_back({});
+            if (d > 0) operators.back().reads = {operators.size() - 2};
+            if (d + 1 == depth) ends.push_back(operators.size() - 1);
+        }
+    return test::training_problem(test::given_graph(operators), test::given_devices(static_cast<std::int64_t>(branches * depth)), mini_batch);
+}
+
+class ClosedForms : public testing::TestWithParam<std::int64_t> {};
+
+TEST_P(ClosedForms, Chain1F1B) {
+    const std::int64_t m = GetParam();
+    const auto problem = balanced_chain(8, m);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 1, Schedule::one_f_one_b));
+    EXPECT_EQ(result.iteration.count(), 3 * (m + 7));
+}
+
+TEST_P(ClosedForms, ChainGPipe) {
+    const std::int64_t m = GetParam();
+    const auto problem = balanced_chain(8, m);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 1, Schedule::gpipe));
+    EXPECT_EQ(result.iteration.count(), 3 * (m + 7));
+}
+
+TEST_P(ClosedForms, BranchesOfDepthFour) {
+    const std::int64_t m = GetParam();
+    const auto problem = balanced_branches(2, 4, m);
+    EXPECT_EQ(simulated(problem, test::one_node_a_stage(problem, 1, Schedule::one_f_one_b)).iteration.count(), 3 * (m + 3));
+    EXPECT_EQ(simulated(problem, test::one_node_a_stage(problem, 1, Schedule::zero_bubble)).iteration.count(), 3 * m + 3);
+}
+
+TEST_P(ClosedForms, ChainZeroBubble) {
+    const std::int64_t m = GetParam();
+    const auto problem = balanced_chain(8, m);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 1, Schedule::zero_bubble));
+    EXPECT_EQ(result.iteration.count(), 3 * m + 7);
+}
+
+INSTANTIATE_TEST_SUITE_P(MicroBatches, ClosedForms, testing::Values(8, 16, 32, 64));
+
+TEST(TrainingSimulation, BusyTimeIsAllWork) {
+    const auto problem = balanced_chain(4, 16);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 1, Schedule::one_f_one_b));
+    for (const GroupUse& group : result.groups) EXPECT_EQ(group.busy.count(), 48);
+    EXPECT_DOUBLE_EQ(result.bubble, 1 - 48.0 / result.iteration.count());
+}
+
+TEST(TrainingSimulation, MemoryIsStatePlusWhatIsInFlight) {
+    auto operators = test::chain_of(4, {.made = Bytes{10}});
+    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(4), 16);
+    const auto partition = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b);
+    const auto result = simulated(problem, partition);
+    for (std::size_t s = 0; s < 4; ++s) {
+        EXPECT_EQ(partition.stages[s].in_flight, static_cast<std::int64_t>(4 - s));
+        EXPECT_EQ(result.groups[s].peak_memory.count, 8 + 10 * static_cast<std::int64_t>(4 - s));
+    }
+}
+
+TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
+    // Training notes 2.3: micro-batches 1, 2, 4 on three stages keep 10 samples at the first one, uniform ones of 4 keep 12.
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(3), 128);
+    auto mixed = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b), uniform = test::one_node_a_stage(problem, 4, Schedule::one_f_one_b);
+    mixed.stages[1].micro_batch = 2;
+    mixed.stages[2].micro_batch = 4;
+    cost::set_in_flight(problem, mixed);
+    EXPECT_EQ(mixed.stages[0].in_flight, 10);
+    EXPECT_EQ(mixed.stages[1].in_flight, 8);
+    EXPECT_EQ(uniform.stages[0].in_flight, 12);
+    EXPECT_EQ(simulated(problem, mixed).iteration.count(), 402);
+    EXPECT_EQ(simulated(problem, uniform).iteration.count(), 408);
+}
+
+TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
+    // Megatron: bubble (p - 1) / v of a stage's time. Eight operators on four devices, two chunks each.
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(8)), test::given_devices(4), 8);
+    auto partition = test::one_node_a_stage(problem, 1, Schedule::interleaved);
+    for (std::size_t s = 0; s < 8; ++s) partition.stages[s].first_device = static_cast<std::int64_t>(s % 4);
+    cost::set_in_flight(problem, partition);
+    EXPECT_EQ(simulated(problem, partition).iteration.count(), 2 * 3 * 8 + 3 * 3);
+}
+
+TEST(TrainingSimulation, LinksCarryEveryChunkOnce) {
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2, {.made = Bytes{5}})), test::given_devices(2), 8);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 2, Schedule::one_f_one_b));
+    ASSERT_EQ(result.links.size(), 4);  // out of each group, into each
+    for (const LinkUse& link : result.links) EXPECT_EQ(link.bytes.count, 40);
+}
+
+}  // namespace
+}  // namespace sluice::simulate
