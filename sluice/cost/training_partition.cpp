@@ -301,12 +301,13 @@ std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const T
     const std::vector<std::size_t> stage_of = stage_of_nodes(problem, partition);
     std::map<std::vector<std::size_t>, Bytes> ties;
     for (std::size_t w = 0; w < problem.structure.weight_count(); ++w) {
+        if (problem.weight_gradient[w].count == 0) continue;
         std::vector<std::size_t> stages;
         for (const NodeId user : problem.structure.weight_users[w])
             if (stage_of[user.index()] != kNowhere) stages.push_back(stage_of[user.index()]);
         keep_distinct(stages);
         const auto elsewhere = [&](std::size_t s) { return !same_devices(partition.stages[s], partition.stages[stages.front()]); };
-        if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.structure.weight_bytes[w];
+        if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.weight_gradient[w];
     }
     std::vector<TiedGradient> list;
     for (const auto& [stages, bytes] : ties) {

@@ -109,6 +109,7 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
                 edge.from = from, edge.to = reader;
                 edge.activation += problem.activation[e];
                 edge.gradient += problem.gradient[e];
+                edge.has_gradient = edge.has_gradient || problem.has_gradient[e];
                 edge.tensors.emplace_back(e);
             }
         }
@@ -148,12 +149,15 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
                 const TrainingStage &from = stages[edge.from], &to = stages[edge.to];
                 const std::int64_t chunk = chunk_of(from, to);
                 const std::int64_t forth = transfer_time(problem, from, to, {edge.activation.count * chunk}).count() * (batch / chunk);
-                const std::int64_t back = edge.gradient.count > 0
+                const std::int64_t back = edge.has_gradient
                                               ? transfer_time(problem, from, to, {edge.gradient.count * chunk}).count() * (batch / chunk)
                                               : 0;
                 if (here(from)) out += forth, in += back;
                 if (here(to)) in += forth, out += back;
             }
+            for (const TiedGradient& tie : tied_gradients(problem, partition))
+                for (const std::size_t s : tie.stages)
+                    if (here(stages[s])) out += tie.all_reduce.count();
             const std::int64_t time = problem.structure.model == StageModel::serial ? work + in + out : std::max({work, in, out});
             bottleneck = std::max(bottleneck, ceil_of(time, batch));
             peak = std::max(peak, memory);

@@ -360,7 +360,7 @@ TEST(TrainingTransfers, EdgesOfStages) {
     const TrainingProblem problem = problem_of(machine());
     const auto edges = stage_edges(problem, two_stages());
     ASSERT_EQ(edges.size(), 1U);
-    EXPECT_EQ(edges[0], (StageEdge{0, 1, {200}, {200}, {EdgeId(4)}}));
+    EXPECT_EQ(edges[0], (StageEdge{0, 1, {200}, {200}, true, {EdgeId(4)}}));
     EXPECT_EQ(chunk_of({.nodes = {}, .micro_batch = 4}, {.nodes = {}, .micro_batch = 8}), 4);
     EXPECT_EQ(chunk_of({.nodes = {}, .micro_batch = 6}, {.nodes = {}, .micro_batch = 4}), 2);
 }
@@ -380,7 +380,8 @@ TEST(TrainingTransfers, OverTheSlowerKindOfLink) {
     EXPECT_EQ(time(stage(0, 2), stage(2, 2), 1001), 508) << "two links";
     EXPECT_EQ(time(stage(0, 2), stage(2, 1), 1000), 1007) << "one end has one";
     EXPECT_EQ(time(stage(3, 1), stage(4, 1), 1000), 10050);
-    EXPECT_EQ(time(stage(3, 2), stage(6, 2), 1000), 5050) << "some of it between nodes";
+    EXPECT_EQ(time(stage(3, 2), stage(6, 2), 1000), 10050) << "one node of the two ends has it all over its link";
+    EXPECT_EQ(time(stage(0, 8), stage(2, 4), 1000), 5050) << "two nodes at both ends";
     const auto ring = [&](std::int64_t first, std::int64_t count, std::int64_t bytes) {
         return all_reduce_time(problem, first, count, {bytes}).count();
     };
