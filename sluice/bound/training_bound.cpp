@@ -22,6 +22,7 @@ constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kDense = 16;       // replicas whose roundings are chosen
 constexpr std::int64_t kRoundings = 12;   // the largest one tried
 constexpr int kSteps = 80;                // of the multipliers for one value
+constexpr int kPatience = 16;             // steps without anything better
 constexpr std::size_t kNewPaths = 6;      // that join in a step
 constexpr double kPrecision = 5e-4;
 
@@ -45,6 +46,7 @@ struct Charges {
         return forward * o.forward + input * o.input + weight * o.weight + end * (o.reduce + o.step) +
                o.times * (repeated_forward * o.forward + repeated_input * o.input + repeated_weight * o.weight);
     }
+    friend bool operator==(const Charges&, const Charges&) = default;
 };
 
 struct Path {
@@ -345,6 +347,11 @@ private:
         charge_nodes();
         double total = 0;
         for (std::size_t v = 0; v < choice_.size(); ++v) {
+            if (prices_.classes.size() == 1 && charges_[v] == Charges{}) {
+                choice_[v] = candidates_[options_.kind_of()[v]].front();
+                total += choice_[v].devices;
+                continue;
+            }
             double least = kInfinite;
             for (const Candidate& candidate : candidates_[options_.kind_of()[v]]) {
                 const double cost = candidate.devices + charges_[v].of(*candidate.option);
@@ -377,8 +384,9 @@ private:
     bool raise_paths(double enough) {
         Prices best = prices_;
         double most = -kInfinite;
-        for (int step = 0; step < kSteps; ++step) {
+        for (int step = 0, better = 0; step < kSteps && step < better + kPatience; ++step) {
             const double over = excess();
+            if (over > most + 1e-4 * enough) better = step;
             if (over > most) {
                 most = over;
                 best = prices_;
@@ -430,28 +438,44 @@ private:
         charge_nodes();
         bool changed = false;
         for (std::size_t c = 0; c < prices_.classes.size(); ++c) {
-            const std::int64_t most = std::min<std::int64_t>(kDense, problem_.structure.classes[c].count);
-            for (std::int64_t r = 1; r <= most; ++r) {
-                std::array<double, kRoundings + 1> total{};
-                for (std::size_t v = 0; v < choice_.size(); ++v) {
-                    double others = kInfinite;
-                    std::array<double, kRoundings + 1> least;
-                    least.fill(kInfinite);
-                    for (const Option& option : options_.kinds()[options_.kind_of()[v]]) {
-                        if (option.needs > limit_) continue;
-                        const double paths = charges_[v].of(option), share = share_of(option);
-                        if (option.device != c || option.replicas != r) {
-                            others = std::min(others, paths + device_cost(option, share, rounding_of(option)));
-                            continue;
-                        }
-                        for (std::int64_t k = 0; k <= kRoundings; ++k) {
-                            double& cost = least[static_cast<std::size_t>(k)];
-                            cost = std::min(cost, paths + device_cost(option, share, k));
-                        }
+            const auto most = static_cast<std::size_t>(std::min<std::int64_t>(kDense, problem_.structure.classes[c].count));
+            // Cheapest options: by replicas and rounding, 0 replicas: all others.
+            std::vector<std::array<std::array<double, kRoundings + 1>, kDense + 1>> least;
+            std::vector<double> nodes;  // that each entry stands for
+            std::map<std::size_t, std::size_t> plain;  // entry of the nodes of a kind that no path charges
+            for (std::size_t v = 0; v < choice_.size(); ++v) {
+                const std::size_t kind = options_.kind_of()[v];
+                if (charges_[v] == Charges{}) {
+                    const auto [place, fresh] = plain.emplace(kind, nodes.size());
+                    if (!fresh) {
+                        ++nodes[place->second];
+                        continue;
                     }
-                    for (std::size_t k = 0; k < total.size(); ++k) total[k] += std::min(others, least[k]);
                 }
-                std::int64_t& rounding = prices_.classes[c].roundings[static_cast<std::size_t>(r - 1)];
+                nodes.push_back(1);
+                for (auto& row : least.emplace_back()) row.fill(kInfinite);
+                for (const Option& option : options_.kinds()[kind]) {
+                    if (option.needs > limit_) continue;
+                    const bool here = option.device == c && option.replicas <= kDense;
+                    const double paths = charges_[v].of(option), share = share_of(option);
+                    auto& row = least.back()[here ? static_cast<std::size_t>(option.replicas) : 0];
+                    if (here)
+                        for (std::size_t k = 0; k < row.size(); ++k)
+                            row[k] = std::min(row[k], paths + device_cost(option, share, static_cast<std::int64_t>(k)));
+                    else
+                        row[0] = std::min(row[0], paths + device_cost(option, share, rounding_of(option)));
+                }
+            }
+            for (std::size_t r = 1; r <= most; ++r) {
+                std::array<double, kRoundings + 1> total{};
+                for (std::size_t i = 0; i < nodes.size(); ++i) {
+                    double others = least[i][0][0];
+                    for (std::size_t other = 1; other <= most; ++other)
+                        if (other != r)
+                            others = std::min(others, least[i][other][static_cast<std::size_t>(prices_.classes[c].roundings[other - 1])]);
+                    for (std::size_t k = 0; k < total.size(); ++k) total[k] += nodes[i] * std::min(others, least[i][r][k]);
+                }
+                std::int64_t& rounding = prices_.classes[c].roundings[r - 1];
                 const auto best = std::ranges::max_element(total) - total.begin();
                 if (total[static_cast<std::size_t>(best)] <= total[static_cast<std::size_t>(rounding)] + 1e-9) continue;
                 rounding = best;
