@@ -4,8 +4,10 @@
 #include <format>
 #include <map>
 #include <numeric>
+#include <span>
 
 #include "sluice/cost/distinct.hpp"
+#include "sluice/cost/interleaving.hpp"
 #include "sluice/cost/partition.hpp"
 
 namespace sluice::cost {
@@ -98,6 +100,29 @@ std::vector<Diagnostic> batch_faults(const TrainingProblem& problem, const Train
                                   stage.in_flight, stage.micro_batch, batch)));
     }
     return faults;
+}
+
+bool micro_batches_are_equal(const TrainingPartition& partition) {
+    return std::ranges::all_of(partition.stages,
+                               [&](const TrainingStage& stage) { return stage.micro_batch == partition.stages.front().micro_batch; });
+}
+
+/// What the stages of each group keep in the order of interleaved_turns.
+void keep_interleaved(const TrainingProblem& problem, TrainingPartition& partition, std::span<const StageEdge> edges) {
+    std::vector<std::int64_t> distance(partition.stages.size(), 0);
+    for (std::size_t e = edges.size(); e-- > 0;) distance[edges[e].from] = std::max(distance[edges[e].from], distance[edges[e].to] + 1);
+    std::map<std::int64_t, std::vector<std::size_t>> groups;
+    for (std::size_t s = 0; s < partition.stages.size(); ++s) groups[partition.stages[s].first_device].push_back(s);
+    for (const auto& [first, stages] : groups) {
+        const std::int64_t size = partition.stages[stages.front()].micro_batch, count = problem.options.mini_batch / size;
+        std::vector<std::int64_t> now(stages.size(), 0), most(stages.size(), 0);
+        for (const Turn& turn :
+             interleaved_turns(stages.size(), count, static_cast<std::int64_t>(groups.size()), distance[stages.back()])) {
+            now[turn.place] += turn.forward ? 1 : -1;
+            most[turn.place] = std::max(most[turn.place], now[turn.place]);
+        }
+        for (std::size_t place = 0; place < stages.size(); ++place) partition.stages[stages[place]].in_flight = most[place] * size;
+    }
 }
 
 /// One complaint for each group of devices that needs more than it has.
@@ -213,6 +238,7 @@ std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const Trainin
             edge.to = to;
             edge.activation += problem.activation[e];
             edge.gradient += problem.gradient[e];
+            edge.has_gradient = edge.has_gradient || problem.has_gradient[e];
             edge.tensors.emplace_back(e);
         }
     }
@@ -255,6 +281,15 @@ void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition)
                 need = std::max(need, reader.in_flight + std::max(stage.k * stage.micro_batch, reader.micro_batch));
             }
         stage.in_flight = std::min(batch, (need + stage.micro_batch - 1) / stage.micro_batch * stage.micro_batch);
+    }
+    if (partition.schedule == Schedule::interleaved && micro_batches_are_equal(partition))
+        return keep_interleaved(problem, partition, edges);
+    std::int64_t most = 0;
+    for (const TrainingStage& stage : partition.stages) most = std::max(most, stage.in_flight);
+    for (TrainingStage& stage : partition.stages) {
+        if (partition.schedule == Schedule::gpipe) stage.in_flight = batch;
+        if (partition.schedule == Schedule::zero_bubble)
+            stage.in_flight = std::max(stage.in_flight, most / stage.micro_batch * stage.micro_batch);
     }
 }
 
@@ -306,7 +341,7 @@ TrainingCost price(const TrainingProblem& problem, const TrainingPartition& part
         const std::int64_t chunk = chunk_of(from, to);
         const Wide forth = Wide{transfer_time(problem, from, to, {edge.activation.count * chunk}).count()} * (batch / chunk);
         const Wide back =
-            edge.gradient.count == 0 ? 0 : Wide{transfer_time(problem, from, to, {edge.gradient.count * chunk}).count()} * (batch / chunk);
+            !edge.has_gradient ? 0 : Wide{transfer_time(problem, from, to, {edge.gradient.count * chunk}).count()} * (batch / chunk);
         Load &sender = loads[from.first_device], &receiver = loads[to.first_device];
         sender.out += forth;
         receiver.in += forth;
@@ -335,6 +370,7 @@ std::vector<Diagnostic> faults_of(const TrainingProblem& problem, const Training
     std::ranges::move(batch_faults(problem, partition), std::back_inserter(faults));
     if (!faults.empty()) return faults;
     TrainingPartition least = partition;
+    if (least.schedule == Schedule::zero_bubble) least.schedule = Schedule::one_f_one_b;  // more is an offer, not a need
     set_in_flight(problem, least);
     for (std::size_t s = 0; s < least.stages.size() && partition.schedule != Schedule::list; ++s)
         if (partition.stages[s].in_flight < least.stages[s].in_flight)

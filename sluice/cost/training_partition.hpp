@@ -73,6 +73,7 @@ struct TrainingTerms {
 struct StageEdge {
     std::size_t from = 0, to = 0;
     Bytes activation, gradient;
+    bool has_gradient = false;
     std::vector<EdgeId> tensors;
     friend bool operator==(const StageEdge&, const StageEdge&) = default;
 };
@@ -90,7 +91,9 @@ struct StageEdge {
 [[nodiscard]] Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes);
 
 /// The least caps by design §3.3's rule, sink first: k b for a stage that feeds none, else the largest over its readers y of w_y + max(k b,
-/// b_y), rounded up to a multiple of b. Never above the mini-batch.
+/// b_y), rounded up to a multiple of b. Never above the mini-batch. gpipe: the mini-batch. zero-bubble: what the stage that needs most
+/// keeps, for all: no device needs more than that one, and what sinks keep longer lets them put off the gradients of weights. interleaved,
+/// where all micro-batches are equal: what its order keeps.
 void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition);
 
 /// A parameter used in several stages on different devices: its gradient is summed over all their devices.

@@ -72,7 +72,8 @@ private:
         const std::vector<char> with = tensors_with_gradient(graph_);
         for (std::size_t e = 0; e < structure.edge_count(); ++e) {
             problem_.activation.push_back(of_one(structure.bytes[e], batch));
-            problem_.gradient.push_back(with[structure.tensor[e].index()] ? problem_.activation.back() : Bytes{});
+            problem_.has_gradient.push_back(with[structure.tensor[e].index()]);
+            problem_.gradient.push_back(problem_.has_gradient.back() ? problem_.activation.back() : Bytes{});
         }
         for (std::size_t w = 0; w < structure.weight_count(); ++w) problem_.state.push_back(state_of(structure.weight_bytes[w]));
     }
@@ -166,6 +167,7 @@ private:
         }
         for (const auto* list : {&problem_.kept, &problem_.kept_for_weights, &problem_.activation, &problem_.gradient, &problem_.state})
             for (const Bytes one : *list) add(one.count);
+        for (const char flag : problem_.has_gradient) add(flag);
         return sluice::fingerprint_of(text);
     }
 

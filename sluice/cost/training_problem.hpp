@@ -100,7 +100,8 @@ struct TrainingProblem {
     Interconnect interconnect;
     // Per node, bytes for one sample: from the forward pass to the gradient of the input, and from there to the gradient of the weights
     std::vector<Bytes> kept, kept_for_weights;
-    // Per edge, bytes for one sample: the tensor, and its gradient on the way back (0: nothing upstream is trained)
+    // Per edge: whether a gradient comes back (1: something upstream is trained), bytes for one sample of the tensor and of its gradient
+    std::vector<char> has_gradient;
     std::vector<Bytes> activation, gradient;
     std::vector<Bytes> state;  // per weight: the parameter, its gradient, the optimiser's state
     std::string fingerprint;   // of everything above that times and memory depend on

@@ -28,7 +28,7 @@ Pipeline pipeline_of(const cost::TrainingProblem& problem, const cost::TrainingP
         PipelineEdge made{.from = static_cast<std::uint32_t>(edge.from),
                           .to = static_cast<std::uint32_t>(edge.to),
                           .chunk = cost::chunk_of(from, to),
-                          .has_gradient = edge.gradient.count > 0};
+                          .has_gradient = edge.has_gradient};
         made.activation = cost::transfer_time(problem, from, to, {edge.activation.count * made.chunk});
         if (made.has_gradient) made.gradient = cost::transfer_time(problem, from, to, {edge.gradient.count * made.chunk});
         if (serial) {

@@ -60,7 +60,7 @@ private:
             std::vector<TensorId> tensors, with_gradient;
             for (const EdgeId tensor : edge.tensors) {
                 tensors.push_back(problem_.structure.tensor[tensor.index()]);
-                if (problem_.gradient[tensor.index()].count > 0) with_gradient.push_back(tensors.back());
+                if (problem_.has_gradient[tensor.index()]) with_gradient.push_back(tensors.back());
             }
             // What was sent and not yet read, forth or back, is in flight at the sender of activations: so many buffers throttle nothing.
             const std::int64_t credits = partition_.stages[from].in_flight / samples;
@@ -79,7 +79,7 @@ private:
                                              .tensors = std::move(which)});
             };
             add(from, to, false, edge.activation, std::move(tensors));
-            if (edge.gradient.count > 0) add(to, from, true, edge.gradient, std::move(with_gradient));
+            if (edge.has_gradient) add(to, from, true, edge.gradient, std::move(with_gradient));
         }
     }
 

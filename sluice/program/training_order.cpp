@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sluice/base/csr.hpp"
+#include "sluice/cost/interleaving.hpp"
 
 namespace sluice::program {
 
@@ -283,44 +284,15 @@ bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& ord
     return true;
 }
 
-/// Most micro-batches of a stage between forward and backward pass within its cap?
-bool within_caps(const Pipeline& pipeline, const WorkOrder& order) {
-    std::vector<std::int64_t> now(pipeline.stages.size(), 0);
-    for (const auto& group : order.groups)
-        for (const Work& work : group) {
-            if (work.pass == Pass::forward && ++now[work.stage] > pipeline.stages[work.stage].in_flight) return false;
-            if (work.pass == Pass::weight_gradient) --now[work.stage];
-        }
-    return true;
-}
-
 WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     const std::vector<std::int64_t> distance = distance_to_sink(pipeline, wiring);
-    const std::int64_t round = pipeline.groups;
     for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
         const auto stages = wiring.stages[g];
-        std::vector<std::pair<std::uint32_t, std::int64_t>> forward, backward;
-        const std::int64_t count = pipeline.stages[stages.front()].count;
-        for (std::int64_t first = 0; first < count; first += round) {
-            const std::int64_t last = std::min(first + round, count);
-            for (std::size_t c = 0; c < stages.size(); ++c)
-                for (std::int64_t i = first; i < last; ++i) {
-                    forward.emplace_back(stages[c], i);
-                    backward.emplace_back(stages[stages.size() - 1 - c], i);
-                }
-        }
-        const auto warm = static_cast<std::size_t>(2 * distance[stages.back()]) + (stages.size() - 1) * static_cast<std::size_t>(round);
-        std::size_t next = 0;
-        for (; next < std::min(warm, forward.size()); ++next) add_forward(order.groups[g], forward[next].first, forward[next].second);
-        for (const auto& [stage, index] : backward) {
-            if (next < forward.size()) {
-                add_forward(order.groups[g], forward[next].first, forward[next].second);
-                ++next;
-            }
-            add_backward(order.groups[g], stage, index);
-        }
+        for (const cost::Turn& turn :
+             cost::interleaved_turns(stages.size(), pipeline.stages[stages.front()].count, pipeline.groups, distance[stages.back()]))
+            (turn.forward ? add_forward : add_backward)(order.groups[g], stages[turn.place], turn.micro_batch);
     }
     return order;
 }
@@ -345,7 +317,7 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
         case cost::Schedule::interleaved:
             if (!counts_differ()) {
                 WorkOrder order = interleaved(pipeline, wiring);
-                if (within_caps(pipeline, order) && drains(pipeline, wiring, order)) return order;
+                if (drains(pipeline, wiring, order)) return order;
             }
             return Run(pipeline, wiring, false).run();
         case cost::Schedule::zero_bubble:

@@ -197,8 +197,7 @@ private:
                     break;
                 case TrainingStep::all_reduce:
                     ++group.at;
-                    if (++came_[instruction.of] == program_.reductions[instruction.of].stages.size())
-                        begin_reduction(instruction.of);
+                    if (++came_[instruction.of] == program_.reductions[instruction.of].stages.size()) begin_reduction(instruction.of);
                     break;
                 case TrainingStep::optimizer_step:
                     if (open_[instruction.of] > 0) return;  // end_reduction wakes it
@@ -351,8 +350,8 @@ private:
     std::vector<std::uint32_t> ready_;
     std::vector<std::uint32_t> arrived_;                  // chunks of each channel
     std::vector<std::vector<std::uint32_t>> parts_left_;  // of each chunk, where there are several
-    std::vector<std::uint32_t> came_;  // stages that have come to each reduction
-    std::vector<std::uint32_t> open_;  // reductions of each stage that are not done
+    std::vector<std::uint32_t> came_;                     // stages that have come to each reduction
+    std::vector<std::uint32_t> open_;                     // reductions of each stage that are not done
     std::vector<std::int64_t> link_bytes_;
     Time end_ = 0;
     std::uint32_t channel_names_ = 0, reduction_names_ = 0;

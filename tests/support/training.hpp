@@ -27,11 +27,13 @@ inline graph::Graph given_graph(const std::vector<GivenOperator>& operators) {
         const GivenOperator& op = operators[v];
         std::vector<TensorId> reads;
         for (const std::size_t u : op.reads) reads.push_back(made[u]);
-        if (reads.empty()) reads.push_back(builder.add_tensor({.name = "in" + std::to_string(v)}));
-        made.push_back(builder.add_tensor({.name = "t" + std::to_string(v), .bytes = op.made}));
+        if (reads.empty()) reads.push_back(builder.add_tensor({.name = "in" + std::to_string(v), .shape = {}, .bytes = {}}));
+        made.push_back(builder.add_tensor({.name = "t" + std::to_string(v), .shape = {}, .bytes = op.made}));
         std::vector<ParameterId> parameters;
-        if (op.parameters.count > 0) parameters.push_back(builder.add_parameter({.name = "w" + std::to_string(v), .shape = {}, .bytes = op.parameters}));
-        builder.add_operator({.name = "op" + std::to_string(v), .type = "Op", .features = {}, .colour = {}}, reads, std::vector{made.back()}, parameters);
+        if (op.parameters.count > 0)
+            parameters.push_back(builder.add_parameter({.name = "w" + std::to_string(v), .shape = {}, .bytes = op.parameters}));
+        builder.add_operator({.name = "op" + std::to_string(v), .type = "Op", .features = {}, .colour = {}}, reads,
+                             std::vector{made.back()}, parameters);
         costs.classes[0].time.emplace_back(Duration{op.forward});
         costs.classes[0].backward.emplace_back(op.backward);
     }
@@ -77,8 +79,6 @@ inline cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, c
         partition.stages.push_back(std::move(stage));
     }
     cost::set_in_flight(problem, partition);
-    if (schedule == cost::Schedule::gpipe)
-        for (cost::TrainingStage& stage : partition.stages) stage.in_flight = problem.options.mini_batch;
     return partition;
 }
 
