@@ -58,8 +58,8 @@ TrainingTerms slow_terms(const TrainingProblem& problem, const TrainingStage& st
         hosts.insert(problem.interconnect.devices_per_node > 0 ? d / problem.interconnect.devices_per_node : 0);
     const platform::Link& link = hosts.size() == 1 ? problem.interconnect.inside : problem.interconnect.between;
     if (stage.replicas > 1 && gradients > 0)
-        terms.all_reduce = Duration{2 * (stage.replicas - 1) *
-                                    (picoseconds(ceil_of(gradients, stage.replicas), link.rate) + link.latency.count())};
+        terms.all_reduce =
+            Duration{2 * (stage.replicas - 1) * (picoseconds(ceil_of(gradients, stage.replicas), link.rate) + link.latency.count())};
     const ByteRate rate = problem.classes[stage.device.index()].memory_rate;
     if (rate.bytes_per_second > 0) terms.optimizer = Duration{picoseconds(2 * updated, rate)};
     return terms;
@@ -121,8 +121,8 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
             std::int64_t least = stages[s].k * stages[s].micro_batch;
             for (const StageEdge& edge : edges)
                 if (edge.from == s)
-                    least = std::max(least, stages[edge.to].in_flight +
-                                                std::max(stages[s].k * stages[s].micro_batch, stages[edge.to].micro_batch));
+                    least = std::max(
+                        least, stages[edge.to].in_flight + std::max(stages[s].k * stages[s].micro_batch, stages[edge.to].micro_batch));
             std::int64_t whole = 0;
             while (whole < least && whole < batch) whole += stages[s].micro_batch;
             EXPECT_EQ(stages[s].in_flight, whole);
@@ -149,9 +149,8 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
                 const TrainingStage &from = stages[edge.from], &to = stages[edge.to];
                 const std::int64_t chunk = chunk_of(from, to);
                 const std::int64_t forth = transfer_time(problem, from, to, {edge.activation.count * chunk}).count() * (batch / chunk);
-                const std::int64_t back = edge.has_gradient
-                                              ? transfer_time(problem, from, to, {edge.gradient.count * chunk}).count() * (batch / chunk)
-                                              : 0;
+                const std::int64_t back =
+                    edge.has_gradient ? transfer_time(problem, from, to, {edge.gradient.count * chunk}).count() * (batch / chunk) : 0;
                 if (here(from)) out += forth, in += back;
                 if (here(to)) in += forth, out += back;
             }

@@ -37,7 +37,8 @@ graph::Graph model(std::int64_t batch, DataType type = DataType::f32) {
     const TensorId a = tensor("a", 100, type), b = tensor("b", 200, type), c = tensor("c", 200, type), d = tensor("d", 200, type),
                    e = tensor("e", 60, type);
     const auto add = [&](std::string name, OperatorClass kind, double flops, std::int64_t rows, std::vector<TensorId> in, TensorId out,
-                         std::vector<ParameterId> parameters, std::int64_t read, std::int64_t written, std::int64_t fixed, std::int64_t kept) {
+                         std::vector<ParameterId> parameters, std::int64_t read, std::int64_t written, std::int64_t fixed,
+                         std::int64_t kept) {
         graph::Operator op;
         op.name = op.type = std::move(name);
         op.features.operator_class = kind;
@@ -260,7 +261,9 @@ graph::Graph profile(std::optional<std::vector<std::int64_t>> backward, bool tra
 }
 
 TEST(TrainingProblem, TimesOfAProfile) {
-    const auto frozen = [](const graph::Graph& graph) { return freeze_training(graph, platform::given_platform(graph), {.mini_batch = 4}).value(); };
+    const auto frozen = [](const graph::Graph& graph) {
+        return freeze_training(graph, platform::given_platform(graph), {.mini_batch = 4}).value();
+    };
     const auto without = frozen(profile({}));
     ASSERT_EQ(without.report.warnings.size(), 1U);
     EXPECT_NE(without.report.warnings[0].find("no backward times"), std::string::npos);
@@ -321,8 +324,9 @@ std::vector<NodeId> nodes(std::initializer_list<std::size_t> list) {
 /// Two stages: {look, multiply} on device 0, the rest on `replicas` from device 1.
 TrainingPartition two_stages(std::int64_t micro_batch = 2, std::int64_t replicas = 1) {
     TrainingPartition partition;
-    partition.stages = {{.nodes = nodes({0, 1}), .micro_batch = micro_batch, .in_flight = 2 * micro_batch},
-                        {.nodes = nodes({2, 3, 4}), .first_device = 1, .replicas = replicas, .micro_batch = micro_batch, .in_flight = micro_batch}};
+    partition.stages = {
+        {.nodes = nodes({0, 1}), .micro_batch = micro_batch, .in_flight = 2 * micro_batch},
+        {.nodes = nodes({2, 3, 4}), .first_device = 1, .replicas = replicas, .micro_batch = micro_batch, .in_flight = micro_batch}};
     return partition;
 }
 
@@ -371,7 +375,9 @@ TEST(TrainingTransfers, OverTheSlowerKindOfLink) {
     platform.devices_per_node = 4;
     platform.node_link = {{100'000'000'000}, Duration{50}};  // ten picoseconds a byte
     const TrainingProblem problem = problem_of(platform);
-    const auto stage = [](std::int64_t first, std::int64_t replicas) { return TrainingStage{.nodes = {}, .first_device = first, .replicas = replicas}; };
+    const auto stage = [](std::int64_t first, std::int64_t replicas) {
+        return TrainingStage{.nodes = {}, .first_device = first, .replicas = replicas};
+    };
     const auto time = [&](TrainingStage from, TrainingStage to, std::int64_t bytes) {
         return transfer_time(problem, from, to, {bytes}).count();
     };
@@ -477,7 +483,8 @@ TEST(TrainingPrice, ByHand) {
     EXPECT_EQ(price(serial, partition).peak_memory, memory_need(partition.stages[0], one));
     TrainingPartition shared = two_stages();
     shared.stages[1].first_device = 0;
-    EXPECT_EQ(price(overlap, shared).bottleneck.count(), (first + 6 * training_terms(serial, shared.stages[1]).pass.total().count() + 11) / 12)
+    EXPECT_EQ(price(overlap, shared).bottleneck.count(),
+              (first + 6 * training_terms(serial, shared.stages[1]).pass.total().count() + 11) / 12)
         << "no transfer, both on one device";
     EXPECT_EQ(price(overlap, shared).peak_memory.count, price(overlap, shared).memory[0].count + price(overlap, shared).memory[1].count);
 }
