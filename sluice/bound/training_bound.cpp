@@ -24,6 +24,7 @@ constexpr std::int64_t kRoundings = 12;   // the largest one tried
 constexpr int kSteps = 80;                // of the multipliers for one value
 constexpr int kPatience = 16;             // steps without anything better
 constexpr std::size_t kNewPaths = 6;      // that join in a step
+constexpr std::size_t kPolishedOptions = 200'000;  // to try: more take too long
 constexpr double kPrecision = 5e-4;
 
 /// How a node can run: so many replicas and samples, and what that takes. Times in picoseconds.
@@ -591,10 +592,25 @@ private:
         // The last whole time below which everything is refuted, less what floating point made of it.
         for (double slack = 0; slack < 1; slack = std::max(1e-9, 8 * slack)) {
             made.value = Duration{static_cast<std::int64_t>(std::floor(kept_limit_ * (1 - slack) / samples)) + 1};
-            if (check_training(problem_, made).empty()) return made;
+            if (check_training(problem_, made).empty()) return polished(std::move(made));
         }
         made.value = Duration{0};
         return made;
+    }
+    /// The same witness may prove a little more.
+    [[nodiscard]] TrainingCertificate polished(TrainingCertificate certificate) const {
+        std::size_t work = 0;
+        for (const std::size_t kind : options_.kind_of()) work += options_.kinds()[kind].size();
+        Duration high = certificate.value + certificate.value / 500 + Duration{2};
+        while (work < kPolishedOptions && high - certificate.value > certificate.value / 100'000 + Duration{1}) {
+            TrainingCertificate more = certificate;
+            more.value += (high - certificate.value) / 2;
+            if (check_training(problem_, more).empty())
+                certificate.value = more.value;
+            else
+                high = more.value;
+        }
+        return certificate;
     }
 
     const TrainingProblem& problem_;
