@@ -10,7 +10,7 @@
 #include "sluice/bound/training_bound.hpp"
 #include "sluice/training/evaluate.hpp"
 #include "tests/support/effort.hpp"
-#include "tests/support/random_training.hpp"
+#include "tests/support/random_training_problem.hpp"
 
 namespace sluice::bound {
 namespace {
@@ -100,13 +100,13 @@ TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
     for (std::uint64_t seed = 0; seed < testing::cases(120); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 21);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.max_operators = 3;
         options.graph.classes = 0.3;
         options.most_devices = 2;
         options.largest_mini_batch = 4;
         options.limited = 0.4;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         if (problem.structure.classes.size() > 1 && problem.node_count() > 2) continue;  // too many plans
         for (const TrainingObjective objective : kObjectives) {
             std::optional<Duration> best;
@@ -139,12 +139,12 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
     for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 22);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.max_operators = 9;
         options.graph.classes = options.graph.colours = options.graph.replicated = 0.3;
         options.largest_mini_batch = 24;
         options.most_devices = 6;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         std::vector<Result<TrainingCertificate>> certificates;
         for (const TrainingObjective objective : kObjectives) certificates.push_back(bound_training(problem, objective, {}));
         for (int i = 0; i < 60; ++i) {
@@ -169,11 +169,11 @@ TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
     for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 23);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.max_operators = 3;
         options.most_devices = 3;
         options.largest_mini_batch = 4;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         const TrainingObjective objective = kObjectives[random.below(2)];
         std::optional<Duration> best;
         for (int i = 0; i < 200; ++i) {
@@ -223,11 +223,11 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
     for (std::uint64_t seed = 0; seed < testing::cases(150); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 24);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.max_operators = 8;
         options.graph.classes = 0.3;
         options.largest_mini_batch = 16;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         const TrainingObjective objective = kObjectives[random.below(2)];
         const auto certificate = bound_training(problem, objective, {});
         if (!certificate || certificate->value < Duration{20}) continue;
@@ -280,11 +280,11 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
 
 TEST(TrainingBound, FilesHoldEverything) {
     RandomStream random(5);
-    testing::RandomTrainingOptions options;
+    testing::RandomTrainingProblem options;
     options.graph.min_operators = options.graph.max_operators = 8;
     options.limited = 0;
     for (int i = 0; i < 20; ++i) {
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         for (const TrainingObjective objective : kObjectives) {
             const auto certificate = bound_training(problem, objective, {});
             ASSERT_TRUE(certificate.has_value());

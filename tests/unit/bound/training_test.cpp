@@ -9,10 +9,10 @@
 namespace sluice::bound {
 namespace {
 
-using test::chain_of;
-using test::given_devices;
-using test::given_graph;
-using test::GivenOperator;
+using testing::chain_of;
+using testing::given_devices;
+using testing::given_graph;
+using testing::GivenOperator;
 
 TrainingCertificate proven(const cost::TrainingProblem& problem, TrainingObjective objective = TrainingObjective::iteration) {
     auto certificate = bound_training(problem, objective, {});
@@ -38,7 +38,7 @@ cost::TrainingProblem with_steps(cost::TrainingProblem problem) {
 }
 
 TEST(TrainingBound, OneOperatorOnOneDevice) {
-    const auto problem = with_steps(test::training_problem(given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}),
+    const auto problem = with_steps(testing::training_problem(given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}),
                                                 given_devices(1), 4));
     // Four samples, and 1000 bytes of parameter and gradient read and written at 1 GB/s.
     expect_about(proven(problem), 4 * 3000 + 2'000'000);
@@ -47,20 +47,20 @@ TEST(TrainingBound, OneOperatorOnOneDevice) {
 
 TEST(TrainingBound, AChainThatDevicesShare) {
     // Without parameters there is no backward pass. Eight samples of four operators on two devices.
-    const auto problem = test::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(2), 8);
+    const auto problem = testing::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(2), 8);
     expect_about(proven(problem), 8 * 4 * 100'000 / 2);
     expect_about(proven(problem, TrainingObjective::bottleneck), 4 * 100'000 / 2);
 }
 
 TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
     // A single sample cannot be shared: all four operators one after the other.
-    const auto problem = test::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(8), 1);
+    const auto problem = testing::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(8), 1);
     expect_about(proven(problem), 4 * 100'000);
 }
 
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
-    const auto problem = test::training_problem(
+    const auto problem = testing::training_problem(
         given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}), given_devices(2), 1);
     expect_about(proven(problem, TrainingObjective::bottleneck), 200'000);
     const TrainingCertificate certificate = proven(problem);
@@ -72,17 +72,17 @@ TEST(TrainingBound, ReplicatingCostsAllReduceAndSteps) {
     // 10 ms a sample; a megabyte of gradients to reduce at 1 GB/s, two megabytes to read and write.
     const graph::Graph graph =
         given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
-    const auto problem = with_steps(test::training_problem(graph, given_devices(2), 1));
+    const auto problem = with_steps(testing::training_problem(graph, given_devices(2), 1));
     const std::int64_t step = 4'000'000'000;
     expect_about(proven(problem), 10'000'000'000 + step);
-    const auto two = with_steps(test::training_problem(graph, given_devices(2), 2));
+    const auto two = with_steps(testing::training_problem(graph, given_devices(2), 2));
     expect_about(proven(two), 10'000'000'000 + 1'000'000'000 + step);
 }
 
 TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
     const auto chain = given_graph(chain_of(3, {.made = {10}, .parameters = {100}}));
     const auto refusal = [&](std::int64_t devices, std::int64_t memory) {
-        const auto problem = test::training_problem(chain, given_devices(devices, {memory}), 4);
+        const auto problem = testing::training_problem(chain, given_devices(devices, {memory}), 4);
         const auto certificate = bound_training(problem, TrainingObjective::iteration, {});
         if (certificate) return std::string();
         EXPECT_EQ(certificate.error().kind, DiagnosticKind::infeasible);
@@ -94,7 +94,7 @@ TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
 }
 
 TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
-    const auto problem = test::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
+    const auto problem = testing::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
     std::stop_source source;
     source.request_stop();
     const auto certificate = bound_training(problem, TrainingObjective::iteration, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
@@ -104,7 +104,7 @@ TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
 }
 
 TEST(TrainingBound, ReadsWhatItWrites) {
-    const auto problem = test::training_problem(given_graph(chain_of(6, {.forward = 10, .backward = 20})), given_devices(9), 4);
+    const auto problem = testing::training_problem(given_graph(chain_of(6, {.forward = 10, .backward = 20})), given_devices(9), 4);
     const std::string text = to_json_text(proven(problem), true);
     const auto read = [](std::string changed) -> std::string {
         const auto document = json::parse(changed, "file");
