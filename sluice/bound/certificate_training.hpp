@@ -43,8 +43,15 @@ struct TrainingWitness {
         std::vector<NodeId> nodes;
         friend bool operator==(const Path&, const Path&) = default;
     };
+    /// Forward passes along nodes that feed each other; then everything that cannot begin before.
+    struct Window {
+        std::int64_t price = 0;
+        std::vector<NodeId> nodes;
+        friend bool operator==(const Window&, const Window&) = default;
+    };
     std::vector<ClassPrice> classes;  // of the problem
     std::vector<Path> paths;          // objective iteration alone
+    std::vector<Window> windows;      // the same
     friend bool operator==(const TrainingWitness&, const TrainingWitness&) = default;
 };
 

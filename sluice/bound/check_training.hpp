@@ -26,7 +26,14 @@
 // them. So the sum over its nodes is at most T, of
 //     F before the turn;  F + I + W + all-reduce + step at it;  F + I behind it;  with F + I, at the turn t, times m for the last node.
 //
-// Times the witness' prices, and added up: the sum over v of what its option costs is at most sum of price devices + sum of price T over paths.
+// Windows. Along v_0 … v_l, each feeding the next, some samples are passed forward, which takes h, the sum of F. No backward pass of v_l, or of a
+// node that gets its gradient from it through any number of others, begins before: samples of any micro-batch come to v_l first, along that path
+// too. Nor does any pass of a node that v_l feeds through any number of others (a forward pass that both share has v_l's part first). Their
+// optimiser's steps follow their passes. So all this is done in T - h at most by each of the N devices there are:
+//     N sum of F along the path + sum over nodes of r (m (I + W) + step), with F where v_l feeds them, <= N T.
+//
+// Times the witness' prices, and added up: the sum over v of what its option costs is at most sum of price devices + sum of price T over paths + sum of
+// price N T over windows.
 // The checker takes the cheapest option of each node; when even these cost more, there is no such plan.
 //
 // More replicas than roundings need not all be tried: with s the same, one less costs no more in anything.

@@ -163,6 +163,17 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
     EXPECT_GT(plans, testing::cases(300) * 5);
 }
 
+/// Some nodes that feed each other.
+std::vector<NodeId> walk(const TrainingProblem& problem, RandomStream& random) {
+    std::vector<NodeId> nodes{NodeId(random.below(problem.node_count()))};
+    while (random.chance(0.8)) {
+        const auto next = problem.structure.successors[nodes.back().index()];
+        if (next.empty()) break;
+        nodes.push_back(next[random.below(next.size())]);
+    }
+    return nodes;
+}
+
 /// What the checker lets pass must be true whatever the witness is: random ones, far from any that a bound makes.
 TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
     std::size_t accepted = 0;
@@ -200,14 +211,11 @@ TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
             for (std::size_t p = random.below(3); p > 0 && objective == TrainingObjective::iteration; --p) {
                 auto& path = certificate.witness.paths.emplace_back();
                 path.price = random.between(0, std::int64_t{1} << 50);
-                path.nodes.emplace_back(random.below(problem.node_count()));
-                while (random.chance(0.8)) {
-                    const auto next = problem.structure.successors[path.nodes.back().index()];
-                    if (next.empty()) break;
-                    path.nodes.push_back(next[random.below(next.size())]);
-                }
+                path.nodes = walk(problem, random);
                 path.turn = random.below(path.nodes.size());
             }
+            for (std::size_t w = random.below(3); w > 0 && objective == TrainingObjective::iteration; --w)
+                certificate.witness.windows.push_back({random.between(0, std::int64_t{1} << 50), walk(problem, random)});
             EXPECT_FALSE(check_training(problem, certificate).empty()) << to_json_text(certificate, false);
             certificate.value = Duration{random.between(1, best->count())};
             if (check_training(problem, certificate).empty()) ++accepted;
@@ -272,6 +280,12 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
             if (std::ranges::none_of(problem.structure.outputs[from.index()], gives_back))
                 refused([&](auto& c) { c.witness.paths.push_back({1, 0, {from, to}}); });
         }
+        refused([&](auto& c) { c.witness.windows.push_back({1, {NodeId(problem.node_count())}}); });
+        refused([](auto& c) { c.witness.windows.push_back({1, {}}); });
+        refused([](auto& c) { c.witness.windows.push_back({-1, {NodeId(0)}}); });
+        refused([](auto& c) { c.witness.windows.push_back({1, {NodeId(0), NodeId(0)}}); });
+        refused([](auto& c) { c.witness.windows.push_back({std::numeric_limits<std::int64_t>::max(), {NodeId(0)}}), c.value *= 1 << 20; });
+        if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.windows.push_back({1, {NodeId(0)}}); });
         if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0)}}); });
         if (HasFailure()) return;
     }

@@ -58,6 +58,16 @@ TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
     expect_about(proven(problem), 4 * 100'000);
 }
 
+TEST(TrainingBound, NothingComesBackBeforeSamplesWentForward) {
+    // One sample of a chain of two, the second with six to follow at once: these share four devices once the first two are done.
+    std::vector<GivenOperator> operators = chain_of(2, operator_of(100'000, 0));
+    for (int i = 0; i < 6; ++i) operators.push_back(operator_of(100'000, 0, {1}));
+    const auto problem = testing::training_problem(given_graph(operators), given_devices(4), 1);
+    const TrainingCertificate certificate = proven(problem);
+    EXPECT_GE(certificate.value, Duration{349'000}) << "two, and six by four";
+    EXPECT_FALSE(certificate.witness.windows.empty());
+}
+
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
     const auto problem = testing::training_problem(
