@@ -68,6 +68,37 @@ TEST(TrainingBound, NothingComesBackBeforeSamplesWentForward) {
     EXPECT_FALSE(certificate.witness.windows.empty());
 }
 
+/// Whether the witness proves exactly this much.
+void expect_proves(const cost::TrainingProblem& problem, const TrainingWitness& witness, std::int64_t value) {
+    TrainingCertificate certificate{.problem = problem.fingerprint, .model = {}, .value = Duration{value}, .witness = witness};
+    EXPECT_TRUE(check_training(problem, certificate).empty()) << value;
+    ++certificate.value;
+    EXPECT_FALSE(check_training(problem, certificate).empty()) << value + 1;
+}
+
+TEST(TrainingBound, APathCountsTheLastNodesPassesAndOneOfTheOthers) {
+    // Of four samples the first goes forward through operator 0, all go both ways through operator 1, one comes back to 0 for its weights.
+    const auto problem = testing::training_problem(
+        given_graph({{.forward = 1, .backward = 10, .parameters = {4}}, {.forward = 10, .backward = 20, .reads = {0}, .parameters = {0}}}),
+        given_devices(1), 4);
+    expect_proves(problem, {.classes = {{}}, .paths = {{1, 0, {NodeId(0), NodeId(1)}}}, .windows = {}}, 1 + 4 * 30 + 10);
+    // The other way round, that is all of them forward and back again, it turns at 1.
+    expect_proves(problem, {.classes = {{}}, .paths = {{1, 1, {NodeId(0), NodeId(1)}}}, .windows = {}}, 1 + 4 * 30);
+}
+
+TEST(TrainingBound, AWindowWaitsOnlyForWhatComesBack) {
+    auto problem = testing::training_problem(
+        given_graph({{.forward = 1, .backward = 100, .parameters = {4}}, {.forward = 100, .backward = 0, .reads = {0}, .parameters = {0}}}),
+        given_devices(2), 1);
+    const TrainingWitness witness{.classes = {{}}, .paths = {}, .windows = {{1, {NodeId(0), NodeId(1)}}}};
+    expect_proves(problem, witness, (2 * 101 + 100) / 2);
+    // What operator 1 reads has no gradient: 0 does not wait for it.
+    for (char& flag : problem.has_gradient) flag = 0;
+    expect_proves(problem, witness, 101);
+    // Behind operator 0: its own gradient, and both directions of what it feeds.
+    expect_proves(problem, {.classes = {{}}, .paths = {}, .windows = {{1, {NodeId(0)}}}}, (2 * 1 + 100 + 100) / 2);
+}
+
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
     const auto problem = testing::training_problem(
