@@ -87,9 +87,9 @@ private:
     struct Batch {  // a micro-batch size
         std::int64_t samples = 1;
         double rounds = 1;
-        std::vector<Size> sizes;                // ascending; only replicas that make the share of each smaller
-        std::vector<std::size_t> from;          // per number of replicas: the first size with as many
-        std::vector<std::uint32_t> next;        // demand of the readers -> that of this stage
+        std::vector<Size> sizes;          // ascending; only replicas that make the share of each smaller
+        std::vector<std::size_t> from;    // per number of replicas: the first size with as many
+        std::vector<std::uint32_t> next;  // demand of the readers -> that of this stage
     };
     struct Choice {
         std::size_t batch = 0, size = 0;
@@ -103,11 +103,12 @@ private:
     /// How a prefix ends.
     struct Ending {
         Choice choice;
-        std::size_t from = 0;                                       // first element of the last stage
-        std::size_t block = kNone, group = kNone, kind = kNone, cut = 0;  // what the last stage has of the block before it; alone: the block
-        std::size_t state = 0;                                      // branches that are left of it
-        std::size_t limit = 0;                                      // greatest demand that its branches may make
-        bool staged = true;                                         // false: the block, no stage
+        std::size_t from = 0;  // first element of the last stage
+        std::size_t block = kNone, group = kNone, kind = kNone,
+                    cut = 0;    // what the last stage has of the block before it; alone: the block
+        std::size_t state = 0;  // branches that are left of it
+        std::size_t limit = 0;  // greatest demand that its branches may make
+        bool staged = true;     // false: the block, no stage
     };
 
     void add_demands();
