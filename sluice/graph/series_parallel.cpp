@@ -191,7 +191,8 @@ private:
                     if ((row[(to - low) / 64] >> ((to - low) % 64)) & 1) detours.push_back(e);
                 }
                 for (const Index e : out(order[i]))
-                    if (const std::size_t to = place[edges_[e].to]; in_block(to)) row[(to - low) / 64] |= std::uint64_t{1} << ((to - low) % 64);
+                    if (const std::size_t to = place[edges_[e].to]; in_block(to))
+                        row[(to - low) / 64] |= std::uint64_t{1} << ((to - low) % 64);
             }
         }
         for (const Index e : detours) remove_edge(e);

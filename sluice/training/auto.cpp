@@ -127,17 +127,19 @@ private:
         return partition;
     }
     /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
-    [[nodiscard]] std::optional<Duration> time_of(const Layout& layout) {
+    /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
+    [[nodiscard]] std::optional<Duration> time_of(const Layout& layout, Duration wanted) {
         TrainingPartition stages = stages_of(problem_, layout);
         if (!seen_.insert(hash_of(stages)).second) return std::nullopt;
         ++evaluations_;
         const auto partition = staged(std::move(stages), kDeepest);
         if (!partition) return std::nullopt;
-        return program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+        const Duration free = program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+        return free > wanted ? free : std::max(free, iteration_time(problem_, *partition));
     }
 
     void consider(Candidate candidate) {
-        const auto time = time_of(candidate.layout);
+        const auto time = time_of(candidate.layout, pool_.size() < kWalked ? Duration::max() : pool_.back().time);
         if (!time) return;
         candidate.time = *time;
         keep(std::move(candidate));
@@ -162,7 +164,7 @@ private:
             Candidate& at = walked[turn % walked.size()];
             Layout next = at.layout;
             if (!change(next)) continue;
-            const auto time = time_of(next);
+            const auto time = time_of(next, at.time);
             ++idle;
             if (!time || *time > at.time) continue;
             if (*time < at.time) idle = 0;

@@ -17,7 +17,7 @@ using cost::TrainingPartition;
 using graphpipe::Search;
 using graphpipe::Split;
 
-constexpr double kPrecision = 1e-4;       // of the bisection
+constexpr double kPrecision = 1e-4;  // of the bisection
 constexpr double kSurprise = 1.02;
 constexpr std::int64_t kMostDevices = 4096;
 constexpr double kNoTarget = std::numeric_limits<double>::infinity();
@@ -43,7 +43,8 @@ public:
             const std::size_t last = std::min(first + 3, sizes_.size());
             double below = static_cast<double>(result_.iteration.count());
             for (std::size_t i = first; i < last; ++i) below = std::min(below, least_[i]);
-            const auto begin = sizes_.begin() + static_cast<std::ptrdiff_t>(first), end = sizes_.begin() + static_cast<std::ptrdiff_t>(last);
+            const auto begin = sizes_.begin() + static_cast<std::ptrdiff_t>(first),
+                       end = sizes_.begin() + static_cast<std::ptrdiff_t>(last);
             try_sizes(model, work, {begin, end}, below * (1 - kPrecision));
         }
         if (!found()) {
@@ -52,8 +53,8 @@ public:
             return fail(explain(model, work));
         }
         if (model.converted > 0)
-            result_.warnings.push_back(input_error(
-                std::format("the graph is not series-parallel: {} operators were planned as if they waited for more than they do", model.converted)));
+            result_.warnings.push_back(input_error(std::format(
+                "the graph is not series-parallel: {} operators were planned as if they waited for more than they do", model.converted)));
         result_.termination = {stopped_, seconds(), evaluations_};
         return std::move(result_);
     }
@@ -76,7 +77,10 @@ private:
             search_.devices = std::min(kMostDevices, classes[c].count);
         }
         if (most < 0)
-            return fail({DiagnosticKind::infeasible, "no device class supports all operators, and GraphPipe plans for one", {}, {},
+            return fail({DiagnosticKind::infeasible,
+                         "no device class supports all operators, and GraphPipe plans for one",
+                         {},
+                         {},
                          "another --method"});
         search_.recompute = options_.recompute.value_or(false);
         if (!options_.micro_batch) {
@@ -93,15 +97,16 @@ private:
     [[nodiscard]] bool found() const { return !result_.partition.stages.empty(); }
 
     [[nodiscard]] bool ended() {
-        if (limits_.interrupted()) stopped_ = StopReason::interrupted;
-        else if (limits_.out_of_time()) stopped_ = StopReason::time;
-        else if (limits_.evaluations && evaluations_ >= *limits_.evaluations && found()) stopped_ = StopReason::evaluations;
+        if (limits_.interrupted())
+            stopped_ = StopReason::interrupted;
+        else if (limits_.out_of_time())
+            stopped_ = StopReason::time;
+        else if (limits_.evaluations && evaluations_ >= *limits_.evaluations && found())
+            stopped_ = StopReason::evaluations;
         return stopped_ != StopReason::finished;
     }
 
-    [[nodiscard]] double seconds() const {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-    }
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
     struct Best {
         std::vector<TrainingPartition> places;  // of one split, all of one bottleneck
@@ -209,7 +214,9 @@ private:
         std::vector<TrainingPartition> best;
         Duration least = Duration::max();
         for (std::size_t w = 0; w < ways.size(); ++w) {
-            if (std::find(ways.begin(), ways.begin() + static_cast<std::ptrdiff_t>(w), ways[w]) != ways.begin() + static_cast<std::ptrdiff_t>(w)) continue;
+            if (std::find(ways.begin(), ways.begin() + static_cast<std::ptrdiff_t>(w), ways[w]) !=
+                ways.begin() + static_cast<std::ptrdiff_t>(w))
+                continue;
             TrainingPartition placed = place(split, ways[w]);
             const Duration bottleneck = cost::price(problem_, placed).bottleneck;
             if (bottleneck > least) continue;
@@ -224,8 +231,12 @@ private:
         TrainingPartition partition;
         for (std::size_t s = 0; s < split.stages.size(); ++s) {
             const graphpipe::PlannedStage& from = split.stages[s];
-            cost::TrainingStage stage{.nodes = from.nodes, .device = search_.device, .first_device = first[s], .replicas = from.replicas,
-                                      .micro_batch = from.micro_batch, .recompute = search_.recompute};
+            cost::TrainingStage stage{.nodes = from.nodes,
+                                      .device = search_.device,
+                                      .first_device = first[s],
+                                      .replicas = from.replicas,
+                                      .micro_batch = from.micro_batch,
+                                      .recompute = search_.recompute};
             partition.stages.push_back(std::move(stage));
         }
         partition = cost::normalise(problem_, std::move(partition)).value();  // parts of the tree are convex
@@ -276,8 +287,8 @@ private:
         diagnostic.notes = {std::format("{}: {} for parameters, gradients and optimiser, {} for each sample in flight", name_of(largest),
                                         to_text(state), to_text(problem_.kept[largest])),
                             std::format("all operators: {} and {}", to_text(all), to_text(kept))};
-        diagnostic.help = std::format("devices with {} each{}, or another optimiser", to_text(Bytes{enough}),
-                                      search_.recompute ? "" : ", recomputation");
+        diagnostic.help =
+            std::format("devices with {} each{}, or another optimiser", to_text(Bytes{enough}), search_.recompute ? "" : ", recomputation");
         return diagnostic;
     }
 

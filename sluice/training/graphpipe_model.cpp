@@ -88,7 +88,8 @@ private:
                 sizes_[p] = 1;
                 part_shares_[p] = shares_[part.node];
             }
-            if (part.kind == Kind::parallel) std::ranges::stable_sort(part.children, {}, [&](std::uint32_t child) { return hashes[child]; });
+            if (part.kind == Kind::parallel)
+                std::ranges::stable_sort(part.children, {}, [&](std::uint32_t child) { return hashes[child]; });
             for (const std::uint32_t child : part.children) {
                 sizes_[p] += sizes_[child];
                 part_shares_[p] += part_shares_[child];
@@ -135,7 +136,8 @@ private:
             for (const EdgeId edge : structure_.outputs[node.index()]) {
                 signature.push_back(static_cast<std::uint64_t>(problem_.activation[edge.index()].count));
                 signature.push_back(static_cast<std::uint64_t>(problem_.gradient[edge.index()].count));
-                signature.push_back(std::ranges::any_of(structure_.consumers[edge.index()], [&](NodeId v) { return local(v) == kOutside; }));
+                signature.push_back(
+                    std::ranges::any_of(structure_.consumers[edge.index()], [&](NodeId v) { return local(v) == kOutside; }));
             }
         }
         return signature;
@@ -416,6 +418,8 @@ void Bill::add(const Bill& other, double times) {
     kept += times * other.kept;
 }
 
-Model model_of(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices) { return Builder(problem, device, devices).run(); }
+Model model_of(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices) {
+    return Builder(problem, device, devices).run();
+}
 
 }  // namespace sluice::training::graphpipe

@@ -4,7 +4,8 @@
 // The size of a part is counted in shares: the largest of its part of the work, of the parameters' state and of what is kept for backward
 // passes, times the number of devices. In graphs of more than kSmallGraph nodes
 //   - a part of branches side by side of at most one share is never split among stages;
-//   - of the cuts of a chain, one is dropped when another no further than 1/32 share away lets no more bytes across (1/256 of the chain where that is
+//   - of the cuts of a chain, one is dropped when another no further than 1/32 share away lets no more bytes across (1/256 of the chain
+//   where that is
 //     more).
 // Chains that are equal node by node (times, bytes, weights, how they are joined) are one chain here, used several times.
 #pragma once
@@ -62,10 +63,10 @@ struct Chain {
 };
 
 struct Model {
-    std::vector<NodeId> order;  // of the tree's leaves: every part, chain and branch is a range
-    std::vector<Chain> chains;  // chains of blocks before those that have them; the whole model last
+    std::vector<NodeId> order;          // of the tree's leaves: every part, chain and branch is a range
+    std::vector<Chain> chains;          // chains of blocks before those that have them; the whole model last
     std::vector<std::uint32_t> starts;  // per chain: one place in `order` where it is
-    std::size_t converted = 0;  // nodes whose precedence had to be added to (graph/series_parallel.hpp)
+    std::size_t converted = 0;          // nodes whose precedence had to be added to (graph/series_parallel.hpp)
 };
 
 [[nodiscard]] Model model_of(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices);

@@ -85,12 +85,13 @@ void Search::add_sizes() {
             const platform::Link& ring = inside ? wires.inside : wires.between;
             const auto steps = static_cast<double>(2 * (r - 1));
             const std::int64_t wires_used = options_.cautious ? 1 : nodes ? (r + per_node - 1) / per_node : r;
-            batch.sizes.push_back({.replicas = r,
-                                   .samples = share,
-                                   .work = &work_.at(share),
-                                   .rate = static_cast<double>(problem_.options.mini_batch) / static_cast<double>(wires_used) * per_byte(transfers),
-                                   .reduce = steps / static_cast<double>(r) * per_byte(ring),
-                                   .reduce_latency = steps * static_cast<double>(ring.latency.count())});
+            batch.sizes.push_back(
+                {.replicas = r,
+                 .samples = share,
+                 .work = &work_.at(share),
+                 .rate = static_cast<double>(problem_.options.mini_batch) / static_cast<double>(wires_used) * per_byte(transfers),
+                 .reduce = steps / static_cast<double>(r) * per_byte(ring),
+                 .reduce_latency = steps * static_cast<double>(ring.latency.count())});
         }
         for (std::size_t s = 0; s < batch.sizes.size(); ++s)
             while (static_cast<std::int64_t>(batch.from.size()) <= batch.sizes[s].replicas) batch.from.push_back(s);
@@ -105,8 +106,8 @@ std::int64_t Search::room(double own_work) const {
 
 double Search::time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const {
     const double wait = latency_ * batch.rounds;
-    const double in = size.rate * (bill.activations_in + bill.gradients_out) +
-                      wait * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+    const double in =
+        size.rate * (bill.activations_in + bill.gradients_out) + wait * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
     const double reduce = size.replicas > 1 && bill.parameters > 0 ? size.reduce * bill.parameters + size.reduce_latency : 0;
     const double out = size.rate * (bill.activations_out + bill.gradients_in) +
                        wait * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0)) + reduce;
@@ -254,7 +255,11 @@ void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count,
     const std::int64_t most = room((*cheapest_)[chain_id][count] * cheapest_rounds_);
     if (most < 0) return;
     if (chain.elements[count - 1].block) {
-        Ending ending{.choice = {}, .from = count, .block = count - 1, .state = chain.blocks[*chain.elements[count - 1].block].alone.size() - 1, .staged = false};
+        Ending ending{.choice = {},
+                      .from = count,
+                      .block = count - 1,
+                      .state = chain.blocks[*chain.elements[count - 1].block].alone.size() - 1,
+                      .staged = false};
         if (count == 1) {
             ending.limit = limit;
             use(ending);
@@ -370,7 +375,8 @@ const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block
 
 void Search::add_nodes(std::size_t chain_id, std::uint32_t start, std::size_t from, std::size_t to, PlannedStage& stage) const {
     const Chain& chain = model_.chains[chain_id];
-    for (std::uint32_t at = chain.elements[from].first; at < chain.elements[to - 1].last; ++at) stage.nodes.push_back(model_.order[start + at]);
+    for (std::uint32_t at = chain.elements[from].first; at < chain.elements[to - 1].last; ++at)
+        stage.nodes.push_back(model_.order[start + at]);
 }
 
 void Search::trace(std::size_t chain_id, std::size_t limit, std::uint32_t start, std::size_t count, std::size_t demand, Split& split) {

@@ -88,9 +88,9 @@ private:
     struct Batch {  // a micro-batch size
         std::int64_t samples = 1;
         double rounds = 1;
-        std::vector<Size> sizes;                // ascending; only replicas that make the share of each smaller
-        std::vector<std::size_t> from;          // per number of replicas: the first size with as many
-        std::vector<std::uint32_t> next;        // demand of the readers -> that of this stage
+        std::vector<Size> sizes;          // ascending; only replicas that make the share of each smaller
+        std::vector<std::size_t> from;    // per number of replicas: the first size with as many
+        std::vector<std::uint32_t> next;  // demand of the readers -> that of this stage
     };
     struct Choice {
         std::size_t batch = 0, size = 0;
@@ -104,11 +104,12 @@ private:
     /// How a prefix ends.
     struct Ending {
         Choice choice;
-        std::size_t from = 0;                                       // first element of the last stage
-        std::size_t block = kNone, group = kNone, kind = kNone, cut = 0;  // what the last stage has of the block before it; alone: the block
-        std::size_t state = 0;                                      // branches that are left of it
-        std::size_t limit = 0;                                      // greatest demand that its branches may make
-        bool staged = true;                                         // false: the block, no stage
+        std::size_t from = 0;  // first element of the last stage
+        std::size_t block = kNone, group = kNone, kind = kNone,
+                    cut = 0;    // what the last stage has of the block before it; alone: the block
+        std::size_t state = 0;  // branches that are left of it
+        std::size_t limit = 0;  // greatest demand that its branches may make
+        bool staged = true;     // false: the block, no stage
     };
 
     /// Of a group: what it adds to a stage of its own, and to one with what reads it; the work of each size of each micro-batch.
@@ -176,8 +177,8 @@ private:
     bool serial_ = false;
     double target_ = 0;
     std::optional<std::int64_t> memory_;
-    std::vector<Table> tables_, block_tables_;  // [chain][limit], [block of any chain][limit]; the last limit: none
-    std::vector<std::size_t> first_block_;      // per chain, in the count of all blocks
+    std::vector<Table> tables_, block_tables_;    // [chain][limit], [block of any chain][limit]; the last limit: none
+    std::vector<std::size_t> first_block_;        // per chain, in the count of all blocks
     std::vector<std::vector<GroupSums>> groups_;  // [block of any chain][group]
 };
 

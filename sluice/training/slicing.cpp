@@ -32,6 +32,25 @@ Slicer::Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& 
         parameters_.push_back(parameters);
         state_.push_back(state);
     }
+    find_crossing();
+}
+
+void Slicer::find_crossing() {
+    // What a cut before place i must carry, there and back: tensors made before and read at or after it.
+    const cost::StageProblem& structure = problem_.structure;
+    std::vector<std::uint32_t> place(order_.size());
+    for (std::uint32_t i = 0; i < order_.size(); ++i) place[order_[i].index()] = i;
+    crossing_.assign(order_.size() + 1, 0);
+    for (std::size_t e = 0; e < structure.edge_count(); ++e) {
+        const NodeId producer = structure.producer[e];
+        if (!producer.valid()) continue;
+        std::uint32_t last = place[producer.index()];
+        for (const NodeId reader : structure.consumers[e]) last = std::max(last, place[reader.index()]);
+        const std::int64_t bytes = problem_.activation[e].count + problem_.gradient[e].count;
+        crossing_[place[producer.index()] + 1] += bytes;
+        crossing_[last + 1 > order_.size() ? order_.size() : last + 1] -= bytes;
+    }
+    for (std::size_t i = 1; i < crossing_.size(); ++i) crossing_[i] += crossing_[i - 1];
 }
 
 const Slicer::Prefix& Slicer::prefix(ClassId device, std::int64_t samples) {
@@ -66,6 +85,12 @@ std::uint32_t Slicer::reach(std::uint32_t begin, ClassId device, std::int64_t fi
         else
             high = middle - 1;
     }
+    // The link behind the group must carry what crosses the cut within the load, too; at the end nothing crosses.
+    const std::int64_t node = problem_.interconnect.devices_per_node;
+    const platform::Link& link = node > 0 && (first + count) % node == 0 ? problem_.interconnect.between : problem_.interconnect.inside;
+    const auto carried =
+        static_cast<std::int64_t>(std::min(9e18, static_cast<double>(load) * 1e-12 * static_cast<double>(link.rate.bytes_per_second)));
+    while (low > begin && low < order_.size() && crossing_[low] > carried / problem_.options.mini_batch) --low;
     return low;
 }
 

@@ -1,94 +1,82 @@
-// Random training problems and partitions: small numbers, so that ties and rounding happen.
+// Random training problems and partitions that hold: any graph, groups of devices with several stages, micro-batches of any divisor.
 #pragma once
 
 #include <algorithm>
-#include <utility>
-#include <vector>
+#include <numeric>
 
-#include "sluice/cost/training_partition.hpp"
-#include "tests/support/random_problem.hpp"
+#include "sluice/base/random.hpp"
+#include "tests/support/training.hpp"
 
 namespace sluice::testing {
 
-struct RandomTrainingOptions {
-    RandomProblemOptions graph = {.max_operators = 6, .largest_bytes = 40, .spill = 0, .overlap = 0.5};
-    std::int64_t largest_mini_batch = 12;
-    std::int64_t most_devices = 4;  // of a class
-    double limited = 0.3;           // chance of a memory limit
+struct RandomTraining {
+    cost::TrainingProblem problem;
+    cost::TrainingPartition partition;
 };
 
-/// Every pass of its own, zero where the cost model has none.
-inline cost::TrainingProblem random_training(RandomStream& random, const RandomTrainingOptions& options = {}) {
-    const graph::Graph graph = random_graph(random, options.graph);
-    platform::Platform platform = random_platform(graph, random, options.graph);
-    for (platform::DeviceClass& device : platform.classes) device.count = random.between(1, options.most_devices);
-    const auto rate = [&] { return ByteRate{random.between(1'000'000'000'000, 20'000'000'000'000)}; };
-    platform.stage_link = {rate(), Duration{random.between(0, 3)}};
-    if (random.chance(0.5)) {
-        platform.topology = platform::Topology::hierarchy;
-        platform.devices_per_node = random.between(1, 3);
-        platform.node_link = {rate(), Duration{random.between(0, 5)}};
+inline graph::Graph random_training_graph(RandomStream& random, std::size_t most_operators) {
+    std::vector<GivenOperator> operators(1 + random.below(most_operators));
+    for (std::size_t v = 0; v < operators.size(); ++v) {
+        operators[v] = {.forward = random.between(0, 9),
+                        .backward = random.between(0, 18),
+                        .reads = {},
+                        .made = Bytes{random.between(0, 20)},
+                        .parameters = Bytes{random.chance(0.7) ? random.between(1, 30) : 0}};
+        for (std::size_t u = v > 4 ? v - 4 : 0; u < v; ++u)
+            if (random.chance(0.4)) operators[v].reads.push_back(u);
     }
-    cost::TrainingOptions training;
-    training.mini_batch = random.between(1, options.largest_mini_batch);
-    training.optimizer = cost::kOptimizers[random.below(cost::kOptimizers.size())];
-    cost::TrainingProblem problem = detail::must(cost::freeze_training(graph, platform, training)).problem;
-
-    const auto redraw = [&](cost::PassCost& pass) {
-        if (pass == cost::PassCost{}) return;
-        const auto part = [&] { return detail::sometimes_zero(random, options.graph.largest_time); };
-        pass = {.arithmetic_fixed = part(),
-                .arithmetic_per_sample = part(),
-                .memory_fixed = part(),
-                .memory_per_sample = part(),
-                .launch = random.between(0, 3)};
-    };
-    Bytes all;
-    for (std::size_t v = 0; v < problem.node_count(); ++v) all += {problem.kept[v].count * 4};
-    for (const Bytes state : problem.state) all += state;
-    for (cost::TrainingDevice& device : problem.classes) {
-        std::vector<std::vector<cost::OperatorPasses>> rows;
-        for (std::size_t v = 0; v < device.passes.size(); ++v) {
-            auto& row = rows.emplace_back(device.passes[v].begin(), device.passes[v].end());
-            for (cost::OperatorPasses& passes : row)
-                for (cost::PassCost* pass : {&passes.forward, &passes.input_gradient, &passes.weight_gradient}) redraw(*pass);
-        }
-        device.passes = Rows<cost::OperatorPasses>(rows);
-        if (random.chance(0.7)) device.memory_rate = rate();
-        device.limited = random.chance(options.limited);
-        device.memory = device.limited ? Bytes{random.between(all.count / 4, all.count + 16)} : Bytes{};
-    }
-    return problem;
+    return given_graph(operators);
 }
 
-/// A random order cut at random places into stages on random groups of devices, in flight what the rule says. Support, class counts and
-/// memory are not heeded, the rest is.
-inline cost::TrainingPartition random_training_partition(const cost::TrainingProblem& problem, RandomStream& random) {
-    std::vector<cost::TrainingStage> groups;  // disjoint
-    std::int64_t first = 0;
-    for (std::size_t c = 0; c < problem.classes.size(); ++c) {
-        const std::int64_t last = first + problem.structure.classes[c].count;
-        while (first < last) {
-            const std::int64_t replicas = random.between(1, last - first);
-            groups.push_back({.nodes = {}, .device = ClassId(c), .first_device = first, .replicas = replicas});
-            first += replicas;
-        }
+/// Slices of a topological order on random groups of devices; each stage a micro-batch of its own, but for schedules that want equal ones.
+inline RandomTraining random_training(RandomStream& random, std::size_t most_operators, cost::Schedule schedule) {
+    const graph::Graph graph = random_training_graph(random, most_operators);
+    const std::int64_t devices = random.between(1, 6);
+    platform::Platform platform = given_devices(devices);
+    if (random.chance(0.3)) platform.model = platform::StageModel::serial;
+    if (random.chance(0.5)) {
+        platform.topology = platform::Topology::hierarchy;
+        platform.devices_per_node = 2;
+        platform.node_link = platform::Link{.rate = ByteRate{100'000'000}, .latency = Duration{random.between(0, 5)}};
     }
-    const auto plain = random_partition(problem.structure, 1 + random.below(problem.node_count()), random);
-    const std::int64_t batch = problem.options.mini_batch;
-    cost::TrainingPartition partition;
-    for (const cost::Stage& stage : plain.stages) {
-        cost::TrainingStage made = groups[random.below(groups.size())];
-        made.nodes = stage.nodes;
-        do made.micro_batch = random.between(1, batch);
-        while (batch % made.micro_batch != 0);
-        made.k = random.between(1, std::min<std::int64_t>(3, batch / made.micro_batch));
-        made.recompute = random.chance(0.3);
-        partition.stages.push_back(std::move(made));
+    constexpr std::int64_t kBatches[] = {1, 4, 6, 8, 12, 16};
+    RandomTraining made{training_problem(graph, platform, kBatches[random.below(std::size(kBatches))]),
+                        {.stages = {}, .schedule = schedule}};
+    const std::int64_t batch = made.problem.options.mini_batch;
+    std::vector<std::int64_t> sizes;
+    for (std::int64_t b = 1; b <= batch; ++b)
+        if (batch % b == 0) sizes.push_back(b);
+
+    std::vector<std::pair<std::int64_t, std::int64_t>> groups;  // first device, count
+    for (std::int64_t d = 0; d < devices;) {
+        const std::int64_t count = random.between(1, std::min<std::int64_t>(3, devices - d));
+        groups.emplace_back(d, count);
+        d += count;
     }
-    partition = detail::must(cost::normalise(problem, std::move(partition)));
-    cost::set_in_flight(problem, partition);
-    return partition;
+    const bool shared = schedule != cost::Schedule::gpipe && schedule != cost::Schedule::one_f_one_b;
+    const std::size_t nodes = made.problem.node_count(), most = shared ? 8 : groups.size();
+    const std::int64_t one_size = sizes[random.below(sizes.size())];
+    const bool equal = schedule == cost::Schedule::interleaved || random.chance(0.5);
+    for (std::size_t at = 0; at < nodes;) {
+        const std::size_t left = most - made.partition.stages.size();
+        const std::size_t take = left == 1 ? nodes - at : 1 + random.below(nodes - at);
+        cost::TrainingStage stage;
+        for (std::size_t i = 0; i < take; ++i) stage.nodes.emplace_back(at + i);
+        const auto& group = groups[shared ? random.below(groups.size()) : made.partition.stages.size()];
+        stage.first_device = group.first;
+        stage.replicas = group.second;
+        stage.micro_batch = equal ? one_size : sizes[random.below(sizes.size())];
+        stage.k =
+            equal || schedule != cost::Schedule::one_f_one_b ? 1 : random.between(1, std::min<std::int64_t>(3, batch / stage.micro_batch));
+        stage.recompute = random.chance(0.2);
+        made.partition.stages.push_back(std::move(stage));
+        at += take;
+    }
+    cost::set_in_flight(made.problem, made.partition);
+    if (schedule == cost::Schedule::list)
+        for (cost::TrainingStage& stage : made.partition.stages)
+            stage.in_flight = std::min(batch, stage.in_flight + stage.micro_batch * random.between(0, 2));
+    return made;
 }
 
 }  // namespace sluice::testing

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "tests/support/effort.hpp"
-#include "tests/support/random_training.hpp"
+#include "tests/support/random_training_problem.hpp"
 
 namespace sluice::cost {
 namespace {
@@ -69,9 +69,9 @@ TEST(TrainingProperty, TermsEqualTheSlowForm) {
     for (std::uint64_t seed = 0; seed < testing::cases(2000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 11);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.classes = options.graph.colours = options.graph.replicated = 0.3;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         for (const TrainingStage& stage : testing::random_training_partition(problem, random).stages) {
             EXPECT_EQ(training_terms(problem, stage), slow_terms(problem, stage));
             EXPECT_LE(samples_of_replica(stage) * (stage.replicas - 1), stage.micro_batch + stage.replicas - 1);
@@ -85,9 +85,9 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
     for (std::uint64_t seed = 0; seed < testing::cases(2000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 12);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.classes = 0.3;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         const TrainingPartition partition = testing::random_training_partition(problem, random);
         const auto& stages = partition.stages;
         const std::int64_t batch = problem.options.mini_batch;
@@ -172,9 +172,9 @@ TEST(TrainingProperty, FaultsAreOfSupportAndMemoryAlone) {
     for (std::uint64_t seed = 0; seed < testing::cases(1000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 13);
-        testing::RandomTrainingOptions options;
+        testing::RandomTrainingProblem options;
         options.graph.classes = 0.3;
-        const TrainingProblem problem = testing::random_training(random, options);
+        const TrainingProblem problem = testing::random_training_problem(random, options);
         const TrainingPartition partition = testing::random_training_partition(problem, random);
         const TrainingCost cost = price(problem, partition);
         std::map<std::int64_t, std::int64_t> need;

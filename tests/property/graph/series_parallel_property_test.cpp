@@ -68,7 +68,8 @@ struct RandomParts {
     };
     Ends make(const std::vector<std::uint32_t>& name, std::size_t first, std::size_t last) {
         if (last - first == 1) return {{name[first]}, {name[first]}};
-        const auto middle = static_cast<std::size_t>(random.between(static_cast<std::int64_t>(first) + 1, static_cast<std::int64_t>(last) - 1));
+        const auto middle =
+            static_cast<std::size_t>(random.between(static_cast<std::int64_t>(first) + 1, static_cast<std::int64_t>(last) - 1));
         Ends a = make(name, first, middle), b = make(name, middle, last);
         if (random.between(0, 1) == 0) {
             for (const auto from : a.sinks)
@@ -86,7 +87,8 @@ RC_GTEST_PROP(SeriesParallelProperty, SeriesParallelOrdersAreRecognised, (std::u
     const auto nodes = static_cast<std::size_t>(random.between(1, 60));
     std::vector<std::uint32_t> name(nodes);
     for (std::uint32_t v = 0; v < nodes; ++v) name[v] = v;
-    for (std::size_t v = nodes; v > 1; --v) std::swap(name[v - 1], name[static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(v) - 1))]);
+    for (std::size_t v = nodes; v > 1; --v)
+        std::swap(name[v - 1], name[static_cast<std::size_t>(random.between(0, static_cast<std::int64_t>(v) - 1))]);
     RandomParts parts{random};
     parts.make(name, 0, nodes);
     const Order order = order_of(nodes, parts.arcs);

@@ -27,7 +27,9 @@ struct Shape {
 
 /// What GraphPipe's moves can make one stage of.
 bool is_aligned(const Shape& shape, const std::vector<char>& in) {
-    const auto count = [&](const std::vector<std::size_t>& list) { return std::ranges::count_if(list, [&](std::size_t v) { return in[v] != 0; }); };
+    const auto count = [&](const std::vector<std::size_t>& list) {
+        return std::ranges::count_if(list, [&](std::size_t v) { return in[v] != 0; });
+    };
     const auto interval = [&](const std::vector<std::size_t>& list) {
         std::int64_t changes = 0;
         for (std::size_t i = 0; i < list.size(); ++i) changes += in[list[i]] && (i == 0 || !in[list[i - 1]]) ? 1 : 0;
@@ -45,14 +47,16 @@ bool is_aligned(const Shape& shape, const std::vector<char>& in) {
     }
     if (count(shape.tail) == 0) {
         if (touched == whole) return true;
-        return touched == 1 && std::ranges::any_of(shape.branches, [&](const auto& branch) { return count(branch) > 0 && interval(branch); });
+        return touched == 1 &&
+               std::ranges::any_of(shape.branches, [&](const auto& branch) { return count(branch) > 0 && interval(branch); });
     }
     if (!interval(shape.tail)) return false;
     return touched == 0 || (in[shape.tail.front()] && whole + ends == touched && ends <= 1);
 }
 
 /// The least bottleneck of all aligned splits with every number of replicas; nullopt: none fits.
-std::optional<Duration> least_bottleneck(const TrainingProblem& problem, const Shape& shape, std::int64_t devices, std::int64_t micro_batch) {
+std::optional<Duration> least_bottleneck(const TrainingProblem& problem, const Shape& shape, std::int64_t devices,
+                                         std::int64_t micro_batch) {
     const std::size_t nodes = problem.node_count();
     std::optional<Duration> best;
     std::vector<std::size_t> stage_of(nodes);
@@ -66,7 +70,8 @@ std::optional<Duration> least_bottleneck(const TrainingProblem& problem, const S
         std::vector<std::int64_t> replicas(stages, 1);
         const std::function<void(std::size_t, std::int64_t)> choose = [&](std::size_t s, std::int64_t left) {
             if (s < stages) {
-                for (replicas[s] = 1; replicas[s] <= left - static_cast<std::int64_t>(stages - s - 1); ++replicas[s]) choose(s + 1, left - replicas[s]);
+                for (replicas[s] = 1; replicas[s] <= left - static_cast<std::int64_t>(stages - s - 1); ++replicas[s])
+                    choose(s + 1, left - replicas[s]);
                 return;
             }
             TrainingPartition partition;
@@ -98,7 +103,11 @@ std::optional<Duration> least_bottleneck(const TrainingProblem& problem, const S
 
 GivenOperator random_operator(RandomStream& random) {
     const std::int64_t forward = random.between(50'000, 200'000);
-    return {.forward = forward, .backward = forward * random.between(1, 3), .reads = {}, .made = {random.between(1, 8)}, .parameters = {4 * random.between(1, 8)}};
+    return {.forward = forward,
+            .backward = forward * random.between(1, 3),
+            .reads = {},
+            .made = {random.between(1, 8)},
+            .parameters = {4 * random.between(1, 8)}};
 }
 
 RC_GTEST_PROP(GraphPipeProperty, FindsTheBestOfAllAlignedSplits, (std::uint64_t seed)) {
@@ -158,9 +167,9 @@ RC_GTEST_PROP(GraphPipeProperty, AnyGraphAnyMemory, (std::uint64_t seed)) {
                 operators.back().reads.push_back(static_cast<std::size_t>(random.between(std::max<std::int64_t>(0, v - reach), v - 1)));
     }
     const std::int64_t devices = random.between(1, 12);
-    const TrainingProblem problem =
-        test::training_problem(test::given_graph(operators), test::given_devices(devices, {random.between(0, 1) == 0 ? 0 : random.between(300, 6000)}),
-                               std::int64_t{1} << random.between(0, 6));
+    const TrainingProblem problem = test::training_problem(
+        test::given_graph(operators), test::given_devices(devices, {random.between(0, 1) == 0 ? 0 : random.between(300, 6000)}),
+        std::int64_t{1} << random.between(0, 6));
     SilentObserver observer;
     const auto plan = plan_by_graphpipe(problem, {}, observer, {}), full = plan_by_graphpipe_full(problem, {}, observer, {});
     RC_ASSERT(plan.has_value() == full.has_value());

@@ -25,7 +25,9 @@ struct Made {
     std::string text;
     std::size_t converted;
     friend bool operator==(const Made&, const Made&) = default;
-    friend std::ostream& operator<<(std::ostream& out, const Made& made) { return out << made.text << ", " << made.converted << " converted"; }
+    friend std::ostream& operator<<(std::ostream& out, const Made& made) {
+        return out << made.text << ", " << made.converted << " converted";
+    }
 };
 
 Made tree_of(std::size_t nodes, std::vector<Arc> arcs) {
@@ -46,9 +48,7 @@ TEST(SeriesParallel, SeveralSourcesAndSinks) {
     EXPECT_EQ(tree_of(7, {{0, 1}, {2, 3}, {1, 4}, {3, 4}, {4, 5}, {4, 6}}), (Made{"([(0 1) (2 3)] 4 [5 6])", 0}));
 }
 
-TEST(SeriesParallel, SkipsAddNothing) {
-    EXPECT_EQ(tree_of(4, {{0, 1}, {1, 2}, {2, 3}, {0, 2}, {0, 3}, {0, 1}}), (Made{"(0 1 2 3)", 0}));
-}
+TEST(SeriesParallel, SkipsAddNothing) { EXPECT_EQ(tree_of(4, {{0, 1}, {1, 2}, {2, 3}, {0, 2}, {0, 3}, {0, 1}}), (Made{"(0 1 2 3)", 0})); }
 
 TEST(SeriesParallel, EveryNodeOfOnePartBeforeEveryNodeOfTheNext) {
     EXPECT_EQ(tree_of(4, {{0, 2}, {0, 3}, {1, 2}, {1, 3}}), (Made{"([0 1] [2 3])", 0}));
@@ -79,8 +79,10 @@ TEST(SeriesParallel, HashesSeeOrderInSeriesAlone) {
     EXPECT_EQ(same, same_too);
     const auto [one, other] = hashes({7, 8, 8, 7});
     EXPECT_NE(one, other);
-    EXPECT_EQ(part_hashes(tree, std::vector<std::uint64_t>{1, 2, 3, 4}).back(), part_hashes(tree, std::vector<std::uint64_t>{3, 4, 1, 2}).back());
-    EXPECT_NE(part_hashes(tree, std::vector<std::uint64_t>{1, 2, 3, 4}).back(), part_hashes(tree, std::vector<std::uint64_t>{1, 3, 2, 4}).back());
+    EXPECT_EQ(part_hashes(tree, std::vector<std::uint64_t>{1, 2, 3, 4}).back(),
+              part_hashes(tree, std::vector<std::uint64_t>{3, 4, 1, 2}).back());
+    EXPECT_NE(part_hashes(tree, std::vector<std::uint64_t>{1, 2, 3, 4}).back(),
+              part_hashes(tree, std::vector<std::uint64_t>{1, 3, 2, 4}).back());
 }
 
 TEST(SeriesParallel, LongChainsAndLargeRandomGraphs) {

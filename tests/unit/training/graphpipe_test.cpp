@@ -35,7 +35,9 @@ Diagnostic refusal(const TrainingProblem& problem, const PlannerOptions& options
     return result.error();
 }
 
-std::int64_t most_in_flight(const TrainingPartition& partition) { return std::ranges::max(partition.stages, {}, &TrainingStage::in_flight).in_flight; }
+std::int64_t most_in_flight(const TrainingPartition& partition) {
+    return std::ranges::max(partition.stages, {}, &TrainingStage::in_flight).in_flight;
+}
 
 /// `branches` of `layers` times (attention, linear, linear); with `linear` one after the other, with `join` a free concatenation last.
 std::vector<GivenOperator> case_study(std::size_t branches, std::size_t layers, bool linear, bool join = true) {
@@ -149,8 +151,10 @@ TEST(GraphPipe, DevicesOfANodeStayTogether) {
     platform.devices_per_node = 4;
     platform.node_link = platform::Link{ByteRate{1'000'000}, Duration{0}};
     // Two operators that take four devices each; reducing 4 bytes over nodes would cost 1000 times as much.
-    const TrainingProblem problem = test::training_problem(
-        test::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}}, {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}), platform, 64);
+    const TrainingProblem problem =
+        test::training_problem(test::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}},
+                                                  {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}),
+                               platform, 64);
     for (const TrainingStage& stage : plan(problem, {.micro_batch = 4}).partition.stages) {
         EXPECT_EQ(stage.replicas, 4);
         EXPECT_EQ(stage.first_device % 4, 0);
@@ -158,9 +162,10 @@ TEST(GraphPipe, DevicesOfANodeStayTogether) {
 }
 
 TEST(GraphPipe, SaysWhichOperatorDoesNotFit) {
-    const TrainingProblem problem = test::training_problem(
-        test::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}}, {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
-        test::given_devices(4, {1500}), 16);
+    const TrainingProblem problem =
+        test::training_problem(test::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}},
+                                                  {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
+                               test::given_devices(4, {1500}), 16);
     const Diagnostic diagnostic = refusal(problem);
     EXPECT_EQ(diagnostic.kind, DiagnosticKind::infeasible);
     EXPECT_EQ(diagnostic.message, "operator 1 alone needs 2.0 KiB, a 'device' has 1.5 KiB");
