@@ -136,7 +136,8 @@ Result<TrainingCertificate> read_training_certificate(const Node& document) {
     certificate.value = Duration{*value};
     const auto kind = read_text(**bound, "kind");
     if (!kind) return fail(kind.error());
-    if (*kind != kWorkAndPath) return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
+    if (*kind != kWorkAndPath)
+        return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
     const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
     if (!certified) return fail(certified.error());
     if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());

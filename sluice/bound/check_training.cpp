@@ -30,7 +30,7 @@ struct Parameters {
 
 /// What the paths charge an option of a node: price times these.
 struct Charges {
-    Wide forward = 0, input = 0, weight = 0, end = 0;                  // once
+    Wide forward = 0, input = 0, weight = 0, end = 0;                    // once
     Wide repeated_forward = 0, repeated_input = 0, repeated_weight = 0;  // m times
 };
 
@@ -67,7 +67,8 @@ public:
 private:
     std::optional<Diagnostic> fault_of_classes() {
         if (witness_.classes.size() != problem_.classes.size())
-            return objection(std::format("prices of {} device classes, the problem has {}", witness_.classes.size(), problem_.classes.size()));
+            return objection(
+                std::format("prices of {} device classes, the problem has {}", witness_.classes.size(), problem_.classes.size()));
         for (std::size_t c = 0; c < witness_.classes.size(); ++c) {
             const TrainingWitness::ClassPrice& one = witness_.classes[c];
             if (one.price < 0 || one.price > kLargestTrainingPrice)

@@ -19,11 +19,11 @@ __extension__ using Wide = __int128;
 using cost::TrainingProblem;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kDense = 16;       // replicas whose roundings are chosen
-constexpr std::int64_t kRoundings = 12;   // the largest one tried
-constexpr int kSteps = 80;                // of the multipliers for one value
-constexpr int kPatience = 16;             // steps without anything better
-constexpr std::size_t kNewPaths = 6;      // that join in a step
+constexpr std::int64_t kDense = 16;                // replicas whose roundings are chosen
+constexpr std::int64_t kRoundings = 12;            // the largest one tried
+constexpr int kSteps = 80;                         // of the multipliers for one value
+constexpr int kPatience = 16;                      // steps without anything better
+constexpr std::size_t kNewPaths = 6;               // that join in a step
 constexpr std::size_t kPolishedOptions = 200'000;  // to try: more take too long
 constexpr double kPrecision = 5e-4;
 
@@ -33,9 +33,9 @@ struct Option {
     std::int64_t replicas = 1;
     double times = 1;  // micro-batches
     double forward = 0, input = 0, weight = 0;
-    double reduce = 0, step = 0;              // of all its parameters
-    double work = 0, links = 0, memory = 0;   // of those that count for it: what its share of a device is made of
-    double needs = 0;                         // time below which it cannot be
+    double reduce = 0, step = 0;             // of all its parameters
+    double work = 0, links = 0, memory = 0;  // of those that count for it: what its share of a device is made of
+    double needs = 0;                        // time below which it cannot be
     [[nodiscard]] double total() const { return times * (forward + input + weight); }
 };
 
@@ -110,8 +110,8 @@ private:
             key.push_back(problem_.structure.classes[c].supported.contains(v) ? 1 : 0);
             for (const cost::OperatorPasses& passes : problem_.classes[c].passes[v])
                 for (const cost::PassCost* pass : {&passes.forward, &passes.input_gradient, &passes.weight_gradient})
-                    key.insert(key.end(), {pass->arithmetic_fixed, pass->arithmetic_per_sample, pass->memory_fixed,
-                                           pass->memory_per_sample, pass->launch});
+                    key.insert(key.end(), {pass->arithmetic_fixed, pass->arithmetic_per_sample, pass->memory_fixed, pass->memory_per_sample,
+                                           pass->launch});
         }
         return key;
     }
@@ -442,7 +442,7 @@ private:
             const auto most = static_cast<std::size_t>(std::min<std::int64_t>(kDense, problem_.structure.classes[c].count));
             // Cheapest options: by replicas and rounding, 0 replicas: all others.
             std::vector<std::array<std::array<double, kRoundings + 1>, kDense + 1>> least;
-            std::vector<double> nodes;  // that each entry stands for
+            std::vector<double> nodes;                 // that each entry stands for
             std::map<std::size_t, std::size_t> plain;  // entry of the nodes of a kind that no path charges
             for (std::size_t v = 0; v < choice_.size(); ++v) {
                 const std::size_t kind = options_.kind_of()[v];
@@ -627,9 +627,7 @@ private:
 
 Diagnostic infeasible(std::string message) { return {DiagnosticKind::infeasible, std::move(message), {}, {}, {}}; }
 
-Bytes saturated(Wide bytes) {
-    return {static_cast<std::int64_t>(std::min<Wide>(bytes, std::numeric_limits<std::int64_t>::max()))};
-}
+Bytes saturated(Wide bytes) { return {static_cast<std::int64_t>(std::min<Wide>(bytes, std::numeric_limits<std::int64_t>::max()))}; }
 
 /// What cannot be on any device, or on all devices together.
 std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
@@ -653,8 +651,8 @@ std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
             most = std::max(most, problem.classes[c].memory);
         }
         if (!fits)
-            return infeasible(std::format("operator {} needs {} of one device, which has {}", problem.structure.operators[v].front().index(),
-                                          to_text(state + problem.kept[v]), to_text(most)))
+            return infeasible(std::format("operator {} needs {} of one device, which has {}",
+                                          problem.structure.operators[v].front().index(), to_text(state + problem.kept[v]), to_text(most)))
                 .note(std::format("{} for its parameters, their gradients and the optimiser, {} for one sample", to_text(state),
                                   to_text(problem.kept[v])))
                 .fix("an optimiser that keeps less, or devices with more memory");

@@ -250,8 +250,7 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
         refused([](auto& c) { c.witness.classes[0].work = kTrainingShares, c.witness.classes[0].links = c.witness.classes[0].memory = 1; });
         refused([](auto& c) { c.witness.classes[0].roundings = {-1}; });
         refused([](auto& c) { c.witness.classes[0].roundings = {kLargestRounding + 1}; });
-        if (!problem.classes[0].limited)
-            refused([](auto& c) { c.witness.classes[0].work = 0, c.witness.classes[0].memory = 1; });
+        if (!problem.classes[0].limited) refused([](auto& c) { c.witness.classes[0].work = 0, c.witness.classes[0].memory = 1; });
         refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(problem.node_count())}}); });
         refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId()}}); });
         refused([](auto& c) { c.witness.paths.push_back({1, 0, {}}); });

@@ -38,8 +38,8 @@ cost::TrainingProblem with_steps(cost::TrainingProblem problem) {
 }
 
 TEST(TrainingBound, OneOperatorOnOneDevice) {
-    const auto problem = with_steps(testing::training_problem(given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}),
-                                                given_devices(1), 4));
+    const auto problem = with_steps(testing::training_problem(
+        given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}), given_devices(1), 4));
     // Four samples, and 1000 bytes of parameter and gradient read and written at 1 GB/s.
     expect_about(proven(problem), 4 * 3000 + 2'000'000);
     expect_about(proven(problem, TrainingObjective::bottleneck), (4 * 3000 + 2'000'000) / 4);
@@ -60,8 +60,8 @@ TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
 
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
-    const auto problem = testing::training_problem(
-        given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}), given_devices(2), 1);
+    const auto problem = testing::training_problem(given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}),
+                                                   given_devices(2), 1);
     expect_about(proven(problem, TrainingObjective::bottleneck), 200'000);
     const TrainingCertificate certificate = proven(problem);
     expect_about(certificate, 200'000);
@@ -70,8 +70,7 @@ TEST(TrainingBound, DevicesHoldWholeOperators) {
 
 TEST(TrainingBound, ReplicatingCostsAllReduceAndSteps) {
     // 10 ms a sample; a megabyte of gradients to reduce at 1 GB/s, two megabytes to read and write.
-    const graph::Graph graph =
-        given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
+    const graph::Graph graph = given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
     const auto problem = with_steps(testing::training_problem(graph, given_devices(2), 1));
     const std::int64_t step = 4'000'000'000;
     expect_about(proven(problem), 10'000'000'000 + step);
@@ -97,7 +96,8 @@ TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
     const auto problem = testing::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
     std::stop_source source;
     source.request_stop();
-    const auto certificate = bound_training(problem, TrainingObjective::iteration, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
+    const auto certificate =
+        bound_training(problem, TrainingObjective::iteration, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
     ASSERT_TRUE(certificate.has_value());
     EXPECT_GT(certificate->value, Duration{0});
     EXPECT_TRUE(check_training(problem, *certificate).empty());
