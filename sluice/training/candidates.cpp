@@ -131,8 +131,13 @@ Diagnostic Candidates::nothing_fits(std::string_view method) const {
             need = one;
         }
     }
+    const std::int64_t samples = fullest->in_flight / fullest->micro_batch * samples_of_replica(*fullest);
     const auto takes = [&](NodeId node) {
-        std::int64_t bytes = problem_.kept[node.index()].count * fullest->in_flight / fullest->replicas;
+        std::int64_t bytes = problem_.kept[node.index()].count * (fullest->recompute ? samples_of_replica(*fullest) : samples);
+        for (const EdgeId edge : problem_.structure.inputs[node.index()])
+            if (const NodeId producer = problem_.structure.producer[edge.index()];
+                fullest->recompute && (!producer.valid() || !std::ranges::contains(fullest->nodes, producer)))
+                bytes += problem_.activation[edge.index()].count * samples;
         for (const WeightId weight : problem_.structure.weights[node.index()]) bytes += problem_.state[weight.index()].count;
         return bytes;
     };

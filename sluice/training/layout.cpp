@@ -17,21 +17,24 @@ constexpr std::size_t kMostParts = 8;
 constexpr std::int64_t kSmallest = 50;
 
 /// Depth first: what has become ready last goes next, so a branch is followed to its end.
-std::vector<NodeId> depth_first(const Rows<NodeId>& before, const Rows<NodeId>& after) {
+std::vector<NodeId> depth_first(const Rows<NodeId>& before, const Rows<NodeId>& after, RandomStream* random = nullptr) {
     std::vector<std::uint32_t> waiting(before.size());
     std::vector<NodeId> stack, order;
     for (std::size_t v = before.size(); v-- > 0;) {
         waiting[v] = static_cast<std::uint32_t>(before[v].size());
         if (waiting[v] == 0) stack.emplace_back(v);
     }
+    if (random) random->shuffle(std::span(stack));
     order.reserve(before.size());
     while (!stack.empty()) {
         const NodeId node = stack.back();
         stack.pop_back();
         order.push_back(node);
         const auto next = after[node.index()];
+        const std::size_t waited = stack.size();
         for (std::size_t i = next.size(); i-- > 0;)
             if (--waiting[next[i].index()] == 0) stack.push_back(next[i]);
+        if (random) random->shuffle(std::span(stack).subspan(waited));
     }
     return order;
 }
@@ -173,6 +176,14 @@ std::vector<std::vector<NodeId>> branch_orders(const cost::StageProblem& problem
     for (auto& order : orders)
         if (!std::ranges::contains(distinct, order)) distinct.push_back(std::move(order));
     return distinct;
+}
+
+std::vector<NodeId> random_branch_order(const cost::StageProblem& problem, RandomStream& random) {
+    const bool mirrored = random.chance(0.5);
+    auto order = mirrored ? depth_first(problem.successors, problem.predecessors, &random)
+                          : depth_first(problem.predecessors, problem.successors, &random);
+    if (mirrored) std::ranges::reverse(order);
+    return order;
 }
 
 ClassId class_of(const cost::TrainingProblem& problem, std::int64_t device) {
