@@ -57,7 +57,11 @@ Result<std::vector<DeviceRange>> usable_ranges(const cost::TrainingProblem& prob
 }
 
 Result<std::vector<std::int64_t>> micro_batches_to_try(const cost::TrainingProblem& problem, const PlannerOptions& options) {
-    if (!options.micro_batch) return micro_batches(problem, true);
+    if (!options.micro_batch) {  // large ones first: they are quick to simulate, and what they reach spares the small ones
+        auto sizes = micro_batches(problem, true);
+        std::ranges::reverse(sizes);
+        return sizes;
+    }
     if (*options.micro_batch < 1 || problem.options.mini_batch % *options.micro_batch != 0)
         return fail(usage_error(std::format("a micro-batch of {} samples does not divide the mini-batch of {}", *options.micro_batch,
                                             problem.options.mini_batch)));

@@ -128,7 +128,9 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
         std::int64_t reached = 0;
         for (std::size_t s = batch.from[replicas]; s < batch.sizes.size() && batch.sizes[s].replicas <= room; ++s) {
             const Size& size = batch.sizes[s];
-            const double time = time_of(bill, work(b, s), batch, size);
+            const double own = work(b, s);
+            if (own * batch.rounds > target_) continue;
+            const double time = time_of(bill, own, batch, size);
             if (time > target_) continue;
             std::int64_t most = problem_.options.mini_batch;
             if (memory_) {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <utility>
 
-#include "sluice/cost/distinct.hpp"
+#include "sluice/base/distinct.hpp"
 
 namespace sluice::training {
 
@@ -62,7 +62,7 @@ public:
         for (std::uint32_t part = 0; part < parts_.size(); ++part) {
             if (root(part) != part) continue;
             for (std::uint32_t& one : parts_[part].reads) one = root(one);
-            cost::keep_distinct(parts_[part].reads);
+            keep_distinct(parts_[part].reads);
             order.push_back(part);
         }
         std::ranges::stable_sort(order, {}, [&](std::uint32_t part) { return parts_[part].reads.size(); });
@@ -92,7 +92,7 @@ private:
         all.push_back(other);
         all.insert(all.end(), parts_[other].reads.begin(), parts_[other].reads.end());
         for (std::uint32_t& one : all) one = root(one);
-        cost::keep_distinct(all);
+        keep_distinct(all);
     }
     /// No third part is between the two.
     bool may_join(std::uint32_t a, std::uint32_t b, std::span<const std::uint32_t> standing) {
@@ -116,7 +116,7 @@ private:
         std::vector<std::uint32_t> from;
         for (const NodeId before : problem_.structure.predecessors[slice[i].index()])
             if (const std::uint32_t at = position_[before.index()]; at >= begin) from.push_back(root(part_of_[at - begin]));
-        cost::keep_distinct(from);
+        keep_distinct(from);
         // What another of them reads needs no deciding; of the rest, the one with most work takes the small ones in.
         std::vector<std::uint32_t> last;
         for (const std::uint32_t part : from)
