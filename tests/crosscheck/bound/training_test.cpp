@@ -171,7 +171,7 @@ TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
         if (HasFailure()) return;
     }
     EXPECT_GT(compared, testing::cases(120));
-    EXPECT_GT(tight, compared / 2);  // what the bound is for
+    EXPECT_GT(tight, compared / 2);                         // what the bound is for
     EXPECT_TRUE(refused > 0 || testing::cases(120) < 120);  // rare
 }
 
