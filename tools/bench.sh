@@ -1,6 +1,6 @@
 # `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
-own='mtpp micro export runtime kills'  # mtpp has a suite file, read by a program of its own
-suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||' -e '/^mtpp$/d')
+own='mtpp graphpipe micro export runtime kills'  # the first two have suite files, read by programs of their own
+suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||' -e '/^mtpp$/d' -e '/^graphpipe$/d')
 results=$here/bench/results
 mkdir -p "$results"
 name=${1:-}
@@ -22,6 +22,9 @@ case $name in
     mtpp)
         build release sluice
         exec python3 "$here/bench/run_mtpp.py" "$here" "$@" ;;
+    graphpipe)
+        build release sluice
+        exec python3 "$here/bench/run_graphpipe.py" "$here" "$@" ;;
     runtime)
         build release sluice
         exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;

@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench" / "mtpp"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench" / "mtpp")]
 import generated_graphs  # noqa: E402
 import runs  # noqa: E402
 import store  # noqa: E402
