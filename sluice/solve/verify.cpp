@@ -7,7 +7,10 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/cost/stage_problem.hpp"
+#include "sluice/plan/training_plan.hpp"
 #include "sluice/plan/validate.hpp"
+#include "sluice/solve/training.hpp"
+#include "sluice/training/evaluate.hpp"
 
 namespace sluice::solve {
 
@@ -46,12 +49,38 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::Certificate
     return failures;
 }
 
+/// Everything but the iteration time is the plan layer's to check; that one follows from the schedule.
+std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan::Plan& plan) {
+    if (auto other = plan::other_model(plan, graph)) return {*std::move(other)};
+    const auto frozen = cost::freeze_training(graph, plan.platform, plan::training_options_of(plan));
+    if (!frozen) {
+        Diagnostic failure = frozen.error();
+        failure.kind = DiagnosticKind::verification;
+        return {std::move(failure).note("while freezing the plan's own platform with this model")};
+    }
+    auto failures = plan::validate_training(plan, graph, *frozen);
+    if (!failures.empty()) return failures;
+    const auto partition = plan::training_partition_of(plan, graph, frozen->problem);
+    if (!partition) return {partition.error()};
+    if (const auto program = training_program_of(frozen->problem, *partition); !program) return {program.error()};
+    if (const Duration is = training::iteration_time(frozen->problem, *partition); is != plan.predicted.iteration)
+        return {claim_error(std::format("the iteration time is {} ps in the plan, {} ps by simulation", plan.predicted.iteration->count(),
+                                        is.count()))};
+    return {};
+}
+
 }  // namespace
 
 VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate) {
     VerifyReport report;
     const auto add = [&](std::vector<Diagnostic> failures) { std::ranges::move(failures, std::back_inserter(report.failures)); };
 
+    if (plan.training) {
+        report.failures = training_failures(graph, plan);
+        if (certificate) report.failures.push_back(claim_error("the certificate is for a plan for inference, the plan is for training"));
+        report.valid = report.failures.empty();
+        return report;
+    }
     if (plan.model.fingerprint != graph.fingerprint() || plan.stage_limit < 1 || plan.stage_limit > plan::kMostDevices) {
         // Freezing another model could fail for reasons of its own; validate says what is wrong without a problem.
         add(plan::validate(plan, graph, {}));

@@ -16,7 +16,7 @@ struct VerifyReport {
     double check_seconds = 0;  // that the certificate took to check
 };
 
-/// Linear in model and plan, beside freezing; a certificate takes what its kind takes (bound/check_certificate.hpp). Deterministic but for
+/// A training plan's iteration time is simulated. Linear in model and plan, beside freezing; a certificate takes what its kind takes (bound/check_certificate.hpp). Deterministic but for
 /// the seconds.
 [[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
 
