@@ -1,0 +1,267 @@
+#include "sluice/training/auto.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <format>
+#include <utility>
+
+#include "sluice/base/random.hpp"
+#include "sluice/program/pipeline.hpp"
+#include "sluice/program/training_order.hpp"
+#include "sluice/training/evaluate.hpp"
+#include "sluice/training/layout.hpp"
+#include "sluice/training/memory_fit.hpp"
+#include "sluice/training/slicing.hpp"
+
+namespace sluice::training {
+
+namespace {
+
+using cost::TrainingPartition;
+
+constexpr std::size_t kWalked = 6;                 // layouts that are improved
+constexpr std::int64_t kWalks = 3000;              // evaluations without a better one that end a walk, over all layouts
+constexpr std::int64_t kDeepest = 2;               // times the in-flight rule's caps, where memory allows
+constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
+
+struct Candidate {
+    Layout layout;
+    Duration time{0};
+    std::string name;
+};
+
+class Search {
+public:
+    Search(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
+        : problem_(problem), options_(options), observer_(observer), limits_(limits), devices_(device_count(problem)) {}
+
+    Result<PlannerResult> run() {
+        orders_ = branch_orders(problem_.structure);
+        propose();
+        std::ranges::stable_sort(proposals_, {}, &std::pair<std::int64_t, Candidate>::first);
+        for (auto& [load, candidate] : proposals_) {
+            if (best_ && Duration{load} >= best_->time) break;
+            if (ended()) break;
+            consider(std::move(candidate));
+        }
+        if (!best_) return fail(nothing_fits());
+        walk();
+        return finish();
+    }
+
+private:
+    void propose() {
+        for (const auto& order : orders_) {
+            Slicer slicer(problem_, order);
+            const auto add = [&](std::optional<Layout> layout, std::string name) {
+                if (layout) proposals_.emplace_back(slicer.load(), Candidate{std::move(*layout), {}, std::move(name)});
+            };
+            for (const std::int64_t size : sizes()) {
+                add(slicer.by_device(size, 1), std::format("micro-batch {}, a slice a device", size));
+                if (devices_ > 1) add(slicer.by_device(size, devices_), std::format("micro-batch {}, slices on groups of devices", size));
+                for (std::int64_t replicas = 1; replicas <= std::min(devices_, size); ++replicas) {
+                    if (devices_ % replicas != 0) continue;
+                    for (const std::int64_t slices : {1, 2, 4})
+                        for (const bool there_and_back : {false, true}) {
+                            if (slices == 1 && (there_and_back || replicas == 1)) continue;
+                            add(slicer.in_turn(size, replicas, slices, there_and_back),
+                                std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
+                                            there_and_back ? ", there and back" : ""));
+                        }
+                }
+            }
+        }
+    }
+
+    [[nodiscard]] std::vector<std::int64_t> sizes() const {
+        if (options_.micro_batch) return {*options_.micro_batch};
+        return micro_batches(problem_, false);
+    }
+
+    [[nodiscard]] bool ended() {
+        if (limits_.interrupted()) return true;
+        if (limits_.evaluations) return evaluations_ >= *limits_.evaluations;
+        return limits_.deadline ? limits_.out_of_time() : Limits::Clock::now() - begun_ > kUsual;
+    }
+
+    /// The stages of a layout with caps, or nothing when no caps fit.
+    [[nodiscard]] std::optional<TrainingPartition> staged(const Layout& layout, std::int64_t deepest) const {
+        TrainingPartition partition = stages_of(problem_, layout);
+        if (options_.recompute && *options_.recompute)
+            for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
+        if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
+        return partition;
+    }
+    [[nodiscard]] std::optional<Duration> time_of(const Layout& layout) {
+        ++evaluations_;
+        const auto partition = staged(layout, kDeepest);
+        if (!partition) return std::nullopt;
+        return program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+    }
+
+    void consider(Candidate candidate) {
+        const auto time = time_of(candidate.layout);
+        if (!time) return;
+        candidate.time = *time;
+        keep(std::move(candidate));
+    }
+    void keep(Candidate candidate) {
+        if (!best_ || candidate.time < best_->time) {
+            best_ = candidate;
+            observer_.on_event({.seconds = seconds(), .phase = "training", .objective = candidate.time, .bound = {}, .source = "auto"});
+        }
+        const auto place = std::ranges::upper_bound(pool_, candidate.time, {}, &Candidate::time);
+        if (place != pool_.begin() && std::prev(place)->layout == candidate.layout) return;
+        pool_.insert(place, std::move(candidate));
+        if (pool_.size() > kWalked) pool_.pop_back();
+    }
+
+    // --- walks -------------------------------------------------------------------------------------------------------
+
+    void walk() {
+        std::vector<Candidate> walked = pool_;
+        std::int64_t idle = 0;
+        for (std::size_t turn = 0; idle < kWalks && !ended(); ++turn) {
+            Candidate& at = walked[turn % walked.size()];
+            Layout next = at.layout;
+            if (!change(next)) continue;
+            const auto time = time_of(next);
+            ++idle;
+            if (!time || *time > at.time) continue;
+            if (*time < at.time) idle = 0;
+            at.layout = std::move(next);
+            at.time = *time;
+            if (*time < best_->time) keep(at);
+        }
+        for (Candidate& at : walked) keep(std::move(at));
+    }
+
+    [[nodiscard]] std::int64_t any(std::int64_t bound) {
+        return static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(bound)));
+    }
+
+    /// One random change; false when it led nowhere.
+    bool change(Layout& layout) {
+        const std::int64_t kind = any(16);
+        if (kind == 0 && !options_.micro_batch) {
+            const auto all = sizes();
+            const auto at = std::ranges::find(all, layout.micro_batch) - all.begin();
+            const std::int64_t to = at + (any(2) == 0 ? -1 : 1);
+            if (to < 0 || to >= std::ssize(all)) return false;
+            layout.micro_batch = all[static_cast<std::size_t>(to)];
+            return std::ranges::all_of(layout.groups, [&](const DeviceRange& group) { return group.count <= layout.micro_batch; });
+        }
+        if (kind <= 2 && layout.groups.size() > 1) return change_hands(layout);
+        if (layout.cuts.size() < 2) return false;
+        const auto cut = static_cast<std::size_t>(any(std::ssize(layout.cuts) - 1));
+        const std::int64_t by = (any(2) == 0 ? -1 : 1) * (1 + any(std::int64_t{1} << any(6)));
+        const std::int64_t low = cut == 0 ? 0 : layout.cuts[cut - 1], high = layout.cuts[cut + 1];
+        const std::int64_t to = std::clamp(static_cast<std::int64_t>(layout.cuts[cut]) + by, low, high);
+        if (to == layout.cuts[cut]) return false;
+        layout.cuts[cut] = static_cast<std::uint32_t>(to);
+        return true;
+    }
+
+    /// A device goes from one group to another; those between move up.
+    bool change_hands(Layout& layout) {
+        const auto from = static_cast<std::size_t>(any(std::ssize(layout.groups))),
+                   to = static_cast<std::size_t>(any(std::ssize(layout.groups)));
+        if (from == to || layout.groups[from].count == 1 || layout.groups[to].count == layout.micro_batch) return false;
+        --layout.groups[from].count;
+        ++layout.groups[to].count;
+        std::int64_t first = layout.groups.front().first;
+        for (DeviceRange& group : layout.groups) {
+            group.first = first;
+            first += group.count;
+            if (class_of(problem_, group.first) != class_of(problem_, group.first + group.count - 1)) return false;
+        }
+        return true;
+    }
+
+    // --- the end -----------------------------------------------------------------------------------------------------
+
+    Result<PlannerResult> finish() {
+        std::optional<PlannerResult> result;
+        for (const Candidate& candidate : pool_)
+            for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
+                auto partition = staged(candidate.layout, deepest);
+                if (!partition) continue;
+                const Duration time = iteration_time(problem_, *partition);
+                if (result && time >= result->iteration) continue;
+                result = PlannerResult{.partition = std::move(*partition), .iteration = time, .termination = {}, .winner = candidate.name};
+            }
+        give_back(*result);
+        result->termination = {.reason = limits_.interrupted()            ? StopReason::interrupted
+                                         : limits_.out_of_time()          ? StopReason::time
+                                         : limits_.evaluations && ended() ? StopReason::evaluations
+                                                                          : StopReason::finished,
+                               .seconds = seconds(),
+                               .evaluations = evaluations_};
+        return *std::move(result);
+    }
+
+    /// The least caps that keep the iteration time: between the rule's and what it has, in equal parts.
+    void give_back(PlannerResult& result) {
+        TrainingPartition least = result.partition;
+        cost::set_in_flight(problem_, least);
+        std::int64_t low = 0, high = 16;  // sixteenths of the way
+        const auto between = [&](std::int64_t part) {
+            TrainingPartition partition = result.partition;
+            for (std::size_t s = 0; s < partition.stages.size(); ++s) {
+                cost::TrainingStage& stage = partition.stages[s];
+                const std::int64_t rule = least.stages[s].in_flight / stage.micro_batch, most = stage.in_flight / stage.micro_batch;
+                stage.in_flight = (rule + (most - rule) * part / 16) * stage.micro_batch;
+            }
+            return partition;
+        };
+        while (low < high) {
+            const std::int64_t middle = (low + high) / 2;
+            if (iteration_time(problem_, between(middle)) <= result.iteration)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        TrainingPartition partition = between(high);
+        result.iteration = std::min(result.iteration, iteration_time(problem_, partition));
+        result.partition = std::move(partition);
+    }
+
+    [[nodiscard]] Diagnostic nothing_fits() const {
+        if (limits_.interrupted()) return {DiagnosticKind::stopped, "interrupted before there was a plan", {}, {}, {}};
+        std::int64_t state = 0, memory = 0;
+        for (const Bytes one : problem_.state) state += one.count;
+        for (std::size_t c = 0; c < problem_.classes.size(); ++c)
+            memory += problem_.classes[c].memory.count * problem_.structure.classes[c].count;
+        return Diagnostic{
+            DiagnosticKind::infeasible,
+            std::format("no plan was found whose stages fit their devices' memory at any micro-batch, recomputation included"),
+            {},
+            {std::format("parameters, gradients and the optimiser's state need {}, the devices have {} together", to_text(Bytes{state}),
+                         to_text(Bytes{memory}))},
+            "more devices, or an optimiser with less state (--optimizer)"};
+    }
+
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Limits::Clock::now() - begun_).count(); }
+
+    const cost::TrainingProblem& problem_;
+    const PlannerOptions& options_;
+    Observer& observer_;
+    const Limits& limits_;
+    const std::int64_t devices_;
+    const Limits::Clock::time_point begun_ = Limits::Clock::now();
+    RandomStream random_{options_.seed};
+    std::vector<std::vector<NodeId>> orders_;
+    std::vector<std::pair<std::int64_t, Candidate>> proposals_;
+    std::vector<Candidate> pool_;  // by time
+    std::optional<Candidate> best_;
+    std::int64_t evaluations_ = 0;
+};
+
+}  // namespace
+
+Result<PlannerResult> plan_auto(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
+                                const Limits& limits) {
+    return Search(problem, options, observer, limits).run();
+}
+
+}  // namespace sluice::training

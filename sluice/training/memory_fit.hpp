@@ -1,0 +1,14 @@
+// Private to this layer. How many samples each stage of a partition may keep in flight so that its devices' memory holds them.
+#pragma once
+
+#include "sluice/cost/training_partition.hpp"
+
+namespace sluice::training {
+
+/// Sets in_flight and, where even the least caps do not fit, recompute (the stage that it frees most for first). Under the list schedule
+/// caps are then raised as far as memory allows, up to `most` times what the rule asks for, and at least to what zero-bubble gives. False:
+/// nothing fits. `allow_recompute` false: never recompute.
+[[nodiscard]] bool fit_memory(const cost::TrainingProblem& problem, cost::TrainingPartition& partition, std::int64_t most,
+                              bool allow_recompute);
+
+}  // namespace sluice::training

@@ -1,0 +1,162 @@
+#include "sluice/training/slicing.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "sluice/training/evaluate.hpp"
+
+namespace sluice::training {
+
+namespace {
+
+constexpr int kProbes = 40;  // of a bisection: exact to 2^-40 of the first interval
+/// Above this many devices only powers of two and multiples of a node are tried as group sizes.
+constexpr std::int64_t kEverySize = 64;
+
+}  // namespace
+
+Slicer::Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& order)
+    : problem_(problem), order_(order), devices_(device_count(problem)) {
+    std::vector<char> seen(problem.structure.weight_count(), 0);
+    parameters_.push_back(0);
+    state_.push_back(0);
+    for (const NodeId node : order) {
+        std::int64_t parameters = parameters_.back(), state = state_.back();
+        for (const WeightId weight : problem.structure.weights[node.index()]) {
+            if (seen[weight.index()]) continue;
+            seen[weight.index()] = 1;
+            parameters += problem.structure.weight_bytes[weight.index()].count;
+            state += problem.state[weight.index()].count;
+        }
+        parameters_.push_back(parameters);
+        state_.push_back(state);
+    }
+}
+
+const Slicer::Prefix& Slicer::prefix(ClassId device, std::int64_t samples) {
+    const auto [place, fresh] = prefixes_.try_emplace({device.index(), samples});
+    if (fresh) {
+        const auto times = cost::pass_times(problem_, device, samples);
+        place->second.work.push_back(0);
+        for (const NodeId node : order_) place->second.work.push_back(place->second.work.back() + times[node.index()].total().count());
+    }
+    return place->second;
+}
+
+std::int64_t Slicer::load_of(std::uint32_t begin, std::uint32_t end, ClassId device, std::int64_t first, std::int64_t count,
+                             std::int64_t micro_batch) {
+    const Prefix& passes = prefix(device, (micro_batch + count - 1) / count);
+    std::int64_t load = (passes.work[end] - passes.work[begin]) * (problem_.options.mini_batch / micro_batch);
+    if (count > 1) load += cost::all_reduce_time(problem_, first, count, {parameters_[end] - parameters_[begin]}).count();
+    const ByteRate rate = problem_.classes[device.index()].memory_rate;
+    if (rate.bytes_per_second > 0) load += time_for({2 * (state_[end] - state_[begin])}, rate).value_or(kLargestTotal).count();
+    return load;
+}
+
+std::uint32_t Slicer::reach(std::uint32_t begin, ClassId device, std::int64_t first, std::int64_t count, std::int64_t micro_batch,
+                            std::int64_t load) {
+    const cost::TrainingDevice& holder = problem_.classes[device.index()];
+    auto low = begin, high = static_cast<std::uint32_t>(order_.size());
+    while (low < high) {
+        const std::uint32_t middle = low + (high - low + 1) / 2;
+        const bool fits = !holder.limited || state_[middle] - state_[begin] <= holder.memory.count;
+        if (fits && load_of(begin, middle, device, first, count, micro_batch) <= load)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+bool Slicer::may_group(std::int64_t first, std::int64_t count) const {
+    if (class_of(problem_, first) != class_of(problem_, first + count - 1)) return false;
+    const std::int64_t node = problem_.interconnect.devices_per_node;
+    if (devices_ > kEverySize && !std::has_single_bit(static_cast<std::uint64_t>(count)) && (node == 0 || count % node != 0)) return false;
+    if (node == 0) return true;
+    return first % node + count <= node || (first % node == 0 && count % node == 0);
+}
+
+std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t most) {
+    struct Step {
+        std::uint32_t reached = 0;
+        std::int64_t count = 0;  // of the last group; 0: the device stays idle
+    };
+    std::vector<Step> steps;
+    const auto n = static_cast<std::uint32_t>(order_.size());
+    const auto fill = [&](std::int64_t load) {
+        steps.assign(static_cast<std::size_t>(devices_) + 1, {});
+        for (std::int64_t d = 0; d < devices_; ++d) {
+            const Step at = steps[static_cast<std::size_t>(d)];
+            if (Step& next = steps[static_cast<std::size_t>(d) + 1]; next.reached < at.reached) next = {at.reached, 0};
+            const ClassId device = class_of(problem_, d);
+            for (std::int64_t count = 1; count <= std::min({most, micro_batch, devices_ - d}); ++count) {
+                if (!may_group(d, count)) continue;
+                Step& next = steps[static_cast<std::size_t>(d + count)];
+                const std::uint32_t reached = reach(at.reached, device, d, count, micro_batch, load);
+                if (reached > next.reached) next = {reached, count};
+            }
+        }
+        return steps.back().reached == n;
+    };
+    std::int64_t high = load_of(0, n, ClassId(0), 0, 1, micro_batch), low = 0;
+    for (int i = 0; i < 3 && !fill(high); ++i) high *= 4;
+    if (!fill(high)) return std::nullopt;
+    for (int probe = 0; probe < kProbes && high - low > high / 100'000; ++probe) {
+        const std::int64_t middle = low + (high - low) / 2;
+        (fill(middle) ? high : low) = middle;
+    }
+    fill(high);
+    load_ = high;
+    Layout layout{.order = &order_, .micro_batch = micro_batch};
+    for (std::int64_t d = devices_; d > 0;) {
+        const Step& step = steps[static_cast<std::size_t>(d)];
+        if (step.count == 0) {
+            --d;
+            continue;
+        }
+        layout.groups.push_back({d - step.count, step.count});
+        layout.cuts.push_back(step.reached);
+        d -= step.count;
+    }
+    std::ranges::reverse(layout.groups);
+    std::ranges::reverse(layout.cuts);
+    for (std::uint32_t g = 0; g < layout.groups.size(); ++g) layout.group_of.push_back(g);
+    return layout;
+}
+
+std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back) {
+    if (replicas > micro_batch || devices_ / replicas < 1) return std::nullopt;
+    Layout layout{.order = &order_, .micro_batch = micro_batch};
+    for (std::int64_t d = 0; d + replicas <= devices_; d += replicas) {
+        if (!may_group(d, replicas)) return std::nullopt;
+        layout.groups.push_back({d, replicas});
+    }
+    const auto count = static_cast<std::int64_t>(layout.groups.size());
+    const auto n = static_cast<std::uint32_t>(order_.size());
+    if (count * slices > n) return std::nullopt;
+    for (std::int64_t s = 0; s < count * slices; ++s) {
+        const std::int64_t round = s / count, place = s % count;
+        layout.group_of.push_back(static_cast<std::uint32_t>(there_and_back && round % 2 == 1 ? count - 1 - place : place));
+    }
+    const auto fill = [&](std::int64_t load) {
+        layout.cuts.clear();
+        std::uint32_t at = 0;
+        for (const std::uint32_t g : layout.group_of) {
+            const DeviceRange& group = layout.groups[g];
+            at = reach(at, class_of(problem_, group.first), group.first, group.count, micro_batch, load);
+            layout.cuts.push_back(at);
+        }
+        return at == n;
+    };
+    std::int64_t high = load_of(0, n, ClassId(0), 0, 1, micro_batch), low = 0;
+    if (!fill(high)) return std::nullopt;
+    for (int probe = 0; probe < kProbes && high - low > high / 100'000; ++probe) {
+        const std::int64_t middle = low + (high - low) / 2;
+        (fill(middle) ? high : low) = middle;
+    }
+    fill(high);
+    load_ = high * slices;
+    return layout;
+}
+
+}  // namespace sluice::training

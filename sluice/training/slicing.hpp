@@ -1,0 +1,49 @@
+// Private to this layer. An order cut into slices so that the busiest group of devices has as little to do as possible: its passes over a
+// mini-batch, the sum of its gradients and its optimiser's step. Bisection on that time; for a time, dynamic programming over devices: the
+// farthest prefix of the order that the first d devices hold (farther is never worse, so nothing else need be known). What is charged is an
+// estimate for choosing cuts; cost::price and the simulator have the last word.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "sluice/training/layout.hpp"
+
+namespace sluice::training {
+
+class Slicer {
+public:
+    Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& order);
+
+    /// Every group as large as pays, at most `most` devices: groups from device 0 on, one slice each.
+    [[nodiscard]] std::optional<Layout> by_device(std::int64_t micro_batch, std::int64_t most);
+    /// Groups of `replicas` devices with `slices` slices each, in turn (0, 1, …, 0, 1, …) or there and back (0, 1, …, 1, 0, …).
+    [[nodiscard]] std::optional<Layout> in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back);
+
+    /// What the layout found last charges its busiest group.
+    [[nodiscard]] std::int64_t load() const { return load_; }
+
+private:
+    struct Prefix {
+        std::vector<std::int64_t> work;  // picoseconds of all passes of the nodes before, for one micro-batch
+    };
+    const Prefix& prefix(ClassId device, std::int64_t samples);
+    /// Farthest end of a slice from `begin` on `count` devices of a class within `load`.
+    [[nodiscard]] std::uint32_t reach(std::uint32_t begin, ClassId device, std::int64_t first, std::int64_t count, std::int64_t micro_batch,
+                                      std::int64_t load);
+    [[nodiscard]] std::int64_t load_of(std::uint32_t begin, std::uint32_t end, ClassId device, std::int64_t first, std::int64_t count,
+                                       std::int64_t micro_batch);
+    /// Group sizes that may begin at a device: inside a node, or whole nodes.
+    [[nodiscard]] bool may_group(std::int64_t first, std::int64_t count) const;
+
+    const cost::TrainingProblem& problem_;
+    const std::vector<NodeId>& order_;
+    std::map<std::pair<std::size_t, std::int64_t>, Prefix> prefixes_;
+    std::vector<std::int64_t> parameters_, state_;  // bytes of the nodes before, each weight where it comes first
+    std::int64_t devices_ = 0;
+    std::int64_t load_ = 0;
+};
+
+}  // namespace sluice::training
