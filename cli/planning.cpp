@@ -105,6 +105,10 @@ Result<inference::GeneticShares> genetic_shares(const Arguments& arguments) {
     return arguments.genetic ? inference::read_shares(*arguments.genetic) : inference::GeneticShares{};
 }
 
+int threads_of(const Arguments& arguments) {
+    return static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
+}
+
 Limits limits_of(const Session& session, std::stop_token stop) {
     const Arguments& arguments = session.arguments;
     Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = std::move(stop)};
@@ -121,7 +125,7 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
     if (arguments.objective) options.objective = cost::objective_of(*arguments.objective).value_or(options.objective);
     options.method = arguments.method.value_or("auto");
     options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
-    options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
+    options.threads = threads_of(arguments);
     options.gap = arguments.gap.value_or(0);
     options.genetic = genetic_shares(arguments).value_or(inference::GeneticShares{});
     options.until_limit = arguments.time.has_value();  // who names a time wants it used

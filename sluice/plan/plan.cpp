@@ -9,8 +9,7 @@ namespace sluice::plan {
 std::vector<OperatorReference> references(const graph::Graph& graph, const cost::StageProblem& problem, std::span<const NodeId> nodes) {
     std::vector<OperatorReference> operators;
     for (const NodeId node : nodes)
-        for (const OperatorId id : problem.operators[node.index()])
-            operators.push_back({id, std::string(graph.first_output_name(id))});
+        for (const OperatorId id : problem.operators[node.index()]) operators.push_back({id, std::string(graph.first_output_name(id))});
     return operators;
 }
 
@@ -22,8 +21,7 @@ Plan describe(const graph::Graph& graph, const platform::Platform& platform, con
     plan.model.assumptions.assign(graph.assumptions().begin(), graph.assumptions().end());
     plan.platform = platform;
     for (std::size_t v = 0; v < graph.operator_count(); ++v)
-        if (!problem.node_of[v].valid())
-            plan.replicated.push_back({OperatorId(v), std::string(graph.first_output_name(OperatorId(v)))});
+        if (!problem.node_of[v].valid()) plan.replicated.push_back({OperatorId(v), std::string(graph.first_output_name(OperatorId(v)))});
     return plan;
 }
 

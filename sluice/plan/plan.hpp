@@ -63,7 +63,7 @@ struct PlannedStage {
     std::vector<OperatorReference> operators;  // in execution order
     std::string device_class;
     std::int64_t replicas = 1;
-    cost::StageTerms predicted = {};                 // inference
+    cost::StageTerms predicted = {};               // inference
     std::optional<PlannedTraining> training = {};  // training: of every stage
     friend bool operator==(const PlannedStage&, const PlannedStage&) = default;
 };
@@ -102,8 +102,8 @@ struct Plan {
     std::vector<OperatorReference> replicated;
     Predicted predicted;
     cost::Objective objective = cost::Objective::throughput;  // what it was optimised for; bound and gap are on that
-    std::optional<BoundClaim> bound;             // training: on the iteration time
-    std::optional<BoundClaim> bottleneck_bound;  // training: on the bottleneck
+    std::optional<BoundClaim> bound;                          // training: on the iteration time
+    std::optional<BoundClaim> bottleneck_bound;               // training: on the bottleneck
     std::string method;
     std::vector<std::pair<std::string, std::string>> options;  // of the method; names distinct
     std::uint64_t seed = 0;                                    // below 2^63: JSON integers end there

@@ -139,15 +139,15 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     plan.job = job_of(document, failure);
     const bool training = plan.job == kTraining;
     // Two lists: a key of the other job is an unknown one.
-    const Members members = training
-                                ? Members(document, {"format",  "job",       "training",  "model",   "platform", "k",           "cost_source",
-                                                     "method",  "options",   "seed",      "objective", "predicted", "bound",    "bounds",
-                                                     "gap",     "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
-                                          failure)
-                                : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
-                                                     "method",      "options", "seed",        "objective", "predicted",  "bound",       "gap",
-                                                     "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
-                                          failure);
+    const Members members =
+        training ? Members(document, {"format", "job",         "training", "model",       "platform",  "k",          "cost_source",
+                                      "method", "options",     "seed",     "objective",   "predicted", "bound",      "bounds",
+                                      "gap",    "termination", "seconds",  "evaluations", "stages",    "replicated", "rewrites"},
+                           failure)
+                 : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
+                                      "method",      "options", "seed",        "objective", "predicted",  "bound",       "gap",
+                                      "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
+                           failure);
     if (training) plan.training = read_training_settings(members.node("training"), failure);
     plan.model = read_model(members.node("model"), failure);
     if (!failure) plan.platform = members.take(platform::read_platform(members.node("platform")));

@@ -10,7 +10,8 @@ using nlohmann::ordered_json;
 
 /// The value of a key that is one of a few words; `of` reads one, `all` lists them.
 template <typename Value, std::size_t Count>
-Value word(const Members& members, std::string_view key, std::optional<Value> (*of)(std::string_view), const std::array<Value, Count>& all) {
+Value word(const Members& members, std::string_view key, std::optional<Value> (*of)(std::string_view),
+           const std::array<Value, Count>& all) {
     const std::string text = members.text(key);
     if (members.failure()) return all.front();
     if (const auto value = of(text)) return *value;
@@ -64,7 +65,8 @@ TrainingSettings read_training_settings(const json::Node& node, std::optional<Di
 
 PlannedStage read_training_stage(const json::Node& node, std::optional<Diagnostic>& failure) {
     const Members members(
-        node, {"device_class", "first_device", "replicas", "micro_batch", "k", "recompute", "in_flight", "predicted", "operators"}, failure);
+        node, {"device_class", "first_device", "replicas", "micro_batch", "k", "recompute", "in_flight", "predicted", "operators"},
+        failure);
     PlannedStage stage;
     stage.device_class = members.text("device_class");
     stage.replicas = members.integer("replicas", 1, kMostDevices);
@@ -98,7 +100,8 @@ std::optional<BoundClaim> read_bounds(const Members& members, const std::optiona
     const Members bounds(members.node("bounds"), {"bottleneck", "iteration"}, members.failure());
     auto bottleneck = read_bound(bounds.node("bottleneck"), members.failure());
     if (read_bound(bounds.node("iteration"), members.failure()) != iteration)
-        bounds.refuse(claim_error("'bounds.iteration' is another than 'bound', which is on the iteration time").at(bounds.where("iteration")));
+        bounds.refuse(
+            claim_error("'bounds.iteration' is another than 'bound', which is on the iteration time").at(bounds.where("iteration")));
     return bottleneck;
 }
 

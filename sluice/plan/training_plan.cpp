@@ -118,8 +118,8 @@ Plan make_training_plan(const graph::Graph& graph, const platform::Platform& pla
     const cost::TrainingProblem& problem = frozen.problem;
     Plan plan = describe(graph, platform, problem.structure);
     plan.job = kTraining;
-    plan.training = TrainingSettings{
-        .mini_batch = problem.options.mini_batch, .optimizer = problem.options.optimizer, .schedule = partition.schedule};
+    plan.training =
+        TrainingSettings{.mini_batch = problem.options.mini_batch, .optimizer = problem.options.optimizer, .schedule = partition.schedule};
     plan.stage_limit = platform::device_count(platform);
     plan.cost_source = frozen.report.cost_source;
     const cost::TrainingCost cost = cost::price(problem, partition);

@@ -29,12 +29,12 @@ Result<program::TrainingProgram> training_program_of(const cost::TrainingProblem
     std::int64_t count = 0;
     for (const cost::TrainingStage& stage : partition.stages) count += problem.options.mini_batch / stage.micro_batch;
     if (count > kMostMicroBatches)
-        return fail(Diagnostic{DiagnosticKind::verification,
-                               std::format("the plan has {} micro-batches over all its stages; at most {} can be simulated", count,
-                                           kMostMicroBatches),
-                               {},
-                               {},
-                               "larger micro-batches"});
+        return fail(Diagnostic{
+            DiagnosticKind::verification,
+            std::format("the plan has {} micro-batches over all its stages; at most {} can be simulated", count, kMostMicroBatches),
+            {},
+            {},
+            "larger micro-batches"});
     program::TrainingProgram program = program::lower_training(problem, partition);
     if (auto faults = program::faults_of(program); !faults.empty()) {
         faults.front().kind = DiagnosticKind::verification;

@@ -55,7 +55,8 @@ struct TrainingSolveResult {
 /// Usage Diagnostic when a micro-batch is asked for that does not divide the mini-batch.
 [[nodiscard]] Result<void> check_training_options(const cost::TrainingProblem& problem, const training::PlannerOptions& options);
 
-/// Interrupted or out of time: the best so far. Diagnostics: unknown method, options that check_training_options refuses, the planner's own.
+/// Interrupted or out of time: the best so far. Diagnostics: unknown method, options that check_training_options refuses, the planner's
+/// own.
 [[nodiscard]] Result<TrainingSolveResult> solve_training(const cost::TrainingProblem& problem, const TrainingSolveOptions& options,
                                                          Observer& observer, const Limits& limits);
 

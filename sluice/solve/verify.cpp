@@ -64,8 +64,8 @@ std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan:
     if (!partition) return {partition.error()};
     if (const auto program = training_program_of(frozen->problem, *partition); !program) return {program.error()};
     if (const Duration is = training::iteration_time(frozen->problem, *partition); is != plan.predicted.iteration)
-        return {claim_error(std::format("the iteration time is {} ps in the plan, {} ps by simulation", plan.predicted.iteration->count(),
-                                        is.count()))};
+        return {claim_error(
+            std::format("the iteration time is {} ps in the plan, {} ps by simulation", plan.predicted.iteration->count(), is.count()))};
     return {};
 }
 

@@ -16,8 +16,8 @@ struct VerifyReport {
     double check_seconds = 0;  // that the certificate took to check
 };
 
-/// A training plan's iteration time is simulated. Linear in model and plan, beside freezing; a certificate takes what its kind takes (bound/check_certificate.hpp). Deterministic but for
-/// the seconds.
+/// A training plan's iteration time is simulated. Linear in model and plan, beside freezing; a certificate takes what its kind takes
+/// (bound/check_certificate.hpp). Deterministic but for the seconds.
 [[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
 
 }  // namespace sluice::solve

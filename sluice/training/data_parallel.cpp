@@ -87,9 +87,12 @@ private:
 
     bool stopped() {
         StopReason& reason = best_.termination.reason;
-        if (limits_.interrupted()) reason = StopReason::interrupted;
-        else if (limits_.out_of_time()) reason = StopReason::time;
-        else if (limits_.evaluations && best_.termination.evaluations >= *limits_.evaluations) reason = StopReason::evaluations;
+        if (limits_.interrupted())
+            reason = StopReason::interrupted;
+        else if (limits_.out_of_time())
+            reason = StopReason::time;
+        else if (limits_.evaluations && best_.termination.evaluations >= *limits_.evaluations)
+            reason = StopReason::evaluations;
         return reason != StopReason::finished;
     }
 
