@@ -42,8 +42,8 @@ TEST(DataParallel, ClosedForm) {
     EXPECT_TRUE(cost::faults_of(problem, result->partition).empty());
     ASSERT_EQ(result->partition.stages.size(), 1u);
     EXPECT_EQ(result->partition.stages[0].replicas, 2);
-    // four samples a replica, 12 ns each; 16 bytes summed in two steps of 8 at 1 GB/s; 32 bytes of state read and written once
-    EXPECT_EQ(result->iteration.count(), 4 * 12'000 + 2 * 8'000 + 64'000);
+    // four samples a replica, 12 ns each; 16 bytes summed in two steps of 8 at 1 GB/s; with given times the optimiser is free
+    EXPECT_EQ(result->iteration.count(), 4 * 12'000 + 2 * 8'000);
     EXPECT_EQ(result->iteration, iteration_time(problem, result->partition));
 }
 
