@@ -126,6 +126,7 @@ Demand demand_of(const graph::Graph& graph, OperatorId id, const platform::Platf
     demand.read = in_proportion(features.read, inputs.counted, inputs.raw);
     demand.written = in_proportion(features.written, outputs.counted, outputs.raw);
     demand.parameters = in_proportion(features.parameters_read, parameters.counted, parameters.raw);
+    demand.kept = in_proportion(features.kept_for_backward, inputs.counted + outputs.counted, inputs.raw + outputs.raw);
     const double efficiency = device.efficiency[static_cast<std::size_t>(operator_class)];
     const bool vector = operator_class == OperatorClass::elementwise || operator_class == OperatorClass::reduction;
     if (vector && device.vector_elements_per_second > 0) {

@@ -29,6 +29,7 @@ namespace sluice::cost {
 /// What one forward pass of an operator asks of a device: the two sides of the roofline.
 struct Demand {
     Bytes read, written, parameters;  // as the platform counts them
+    Bytes kept;                       // for the backward pass, counted so too
     double operations = 0;            // FLOPs, or elements on the vector unit; 0 where the operator is costed by bytes
     double rate = 0;                  // of these a second, the class's efficiency included, without the curve over rows
     bool on_vector_unit = false;

@@ -197,9 +197,13 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
         }
     }
     keep_distinct(weights);
+    Bytes gradients, updated;
     for (const WeightId weight : weights) {
+        const Bytes gradient = problem.weight_gradient[weight.index()], state = problem.state[weight.index()];
         terms.parameters += structure.weight_bytes[weight.index()];
-        terms.state += problem.state[weight.index()];
+        terms.state += state;
+        gradients += gradient;
+        if (gradient.count > 0) updated += state;
     }
     if (stage.recompute) {
         keep_distinct(inputs);
@@ -208,9 +212,9 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
         for (const EdgeId edge : inputs) terms.kept += problem.activation[edge.index()];
         terms.pass.input_gradient += terms.pass.forward;
     }
-    terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, terms.parameters);
+    terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, gradients);
     if (device.memory_rate.bytes_per_second > 0)
-        terms.optimizer = time_for({2 * terms.state.count}, device.memory_rate).value_or(kLargestTotal);
+        terms.optimizer = time_for({2 * updated.count}, device.memory_rate).value_or(kLargestTotal);
     return terms;
 }
 
@@ -297,12 +301,13 @@ std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const T
     const std::vector<std::size_t> stage_of = stage_of_nodes(problem, partition);
     std::map<std::vector<std::size_t>, Bytes> ties;
     for (std::size_t w = 0; w < problem.structure.weight_count(); ++w) {
+        if (problem.weight_gradient[w].count == 0) continue;
         std::vector<std::size_t> stages;
         for (const NodeId user : problem.structure.weight_users[w])
             if (stage_of[user.index()] != kNowhere) stages.push_back(stage_of[user.index()]);
         keep_distinct(stages);
         const auto elsewhere = [&](std::size_t s) { return !same_devices(partition.stages[s], partition.stages[stages.front()]); };
-        if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.structure.weight_bytes[w];
+        if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.weight_gradient[w];
     }
     std::vector<TiedGradient> list;
     for (const auto& [stages, bytes] : ties) {

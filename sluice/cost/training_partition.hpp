@@ -52,7 +52,7 @@ struct TrainingTerms {
     Bytes kept;              // for one sample of the replica's own, from its forward pass on
     Bytes kept_for_weights;  // the same, from the gradient of the input to the gradient of the weights
     Bytes recomputed;        // what one micro-batch needs beside while its backward pass runs (recompute alone)
-    Duration all_reduce{0};  // of the gradients of all parameters, a ring over the replicas
+    Duration all_reduce{0};  // of the gradients of all trained parameters, a ring over the replicas
     Duration optimizer{0};   // its step: reading and writing the state once
     friend bool operator==(const TrainingTerms&, const TrainingTerms&) = default;
 };

@@ -26,6 +26,9 @@ public:
         if (options_.mini_batch < 1 || options_.mini_batch > kLargestMiniBatch)
             return fail(
                 usage_error(std::format("a mini-batch of {} samples; 1 to {} are possible", options_.mini_batch, kLargestMiniBatch)));
+        if (platform_.stage_link.rate.bytes_per_second <= 0)
+            return fail(input_error(std::format("the links of '{}' have no rate, which every micro-batch needs", platform_.name))
+                            .fix("name a platform that has one: -p PLATFORM"));
         auto frozen = freeze(graph_, platform_);
         if (!frozen) return fail(std::move(frozen.error()));
         problem_.structure = std::move(frozen->problem);
@@ -60,7 +63,7 @@ private:
         problem_.kept_for_weights.resize(structure.node_count());
         for (std::size_t v = 0; v < structure.node_count(); ++v)
             for (const OperatorId id : structure.operators[v]) {
-                Bytes made, kept = graph_[id].features.kept_for_backward;
+                Bytes made, kept = demand_of(graph_, id, platform_, platform_.classes.front()).kept;
                 for (const TensorId output : graph_.outputs(id))
                     made += counted_bytes(graph_[output].bytes, graph_[output].type, platform_.tensor_type);
                 if (given_) kept = made;
@@ -75,10 +78,20 @@ private:
             problem_.has_gradient.push_back(with[structure.tensor[e].index()]);
             problem_.gradient.push_back(problem_.has_gradient.back() ? problem_.activation.back() : Bytes{});
         }
-        for (std::size_t w = 0; w < structure.weight_count(); ++w) problem_.state.push_back(state_of(structure.weight_bytes[w]));
+        for (std::size_t p = 0; p < graph_.parameter_count(); ++p) {  // as freeze() numbers the weights
+            const auto users = graph_.users(ParameterId(p));
+            if (std::ranges::none_of(users, [&](OperatorId user) { return structure.node_of[user.index()].valid(); })) continue;
+            const Bytes bytes = structure.weight_bytes[problem_.state.size()];
+            const bool trained = is_floating(graph_[ParameterId(p)].type);
+            problem_.state.push_back(trained ? state_of(bytes, graph_[ParameterId(p)].type) : bytes);
+            const Bytes state = problem_.state.back();
+            problem_.weight_gradient.push_back(!trained                                      ? Bytes{}
+                                               : options_.optimizer == Optimizer::adam_mixed ? Bytes{state.count / 8}
+                                                                                             : bytes);
+        }
     }
 
-    [[nodiscard]] Bytes state_of(Bytes parameter) const {
+    [[nodiscard]] Bytes state_of(Bytes parameter, graph::DataType type) const {
         switch (options_.optimizer) {
             case Optimizer::sgd:
                 return {2 * parameter.count};
@@ -86,8 +99,8 @@ private:
                 return {3 * parameter.count};
             case Optimizer::adam:
                 return {4 * parameter.count};
-            case Optimizer::adam_mixed:  // 2 + 2 + 4 + 4 + 4 bytes an element, which has 2 bytes here where tensors are counted so, else 4
-                return {(platform_.tensor_type && bytes_of(*platform_.tensor_type, 1)->count == 2 ? 8 : 4) * parameter.count};
+            case Optimizer::adam_mixed:  // 2 + 2 + 4 + 4 + 4 bytes an element
+                return {16 / graph::bytes_of(platform_.tensor_type.value_or(type), 1)->count * parameter.count};
         }
         return parameter;
     }
@@ -101,8 +114,9 @@ private:
         const Trained trained = trained_[id.index()];
         if (!given_) return analytic_passes(graph_, id, platform_, device, problem_.file_batch, trained);
         const graph::GivenCosts::DeviceClass& given = given_class_of(device);
-        return given_passes(given.time[id.index()].value_or(Duration{0}),
-                            given.backward.empty() ? std::nullopt : std::optional(given.backward[id.index()]), trained);
+        const auto backward = given.backward.empty() ? std::nullopt : std::optional(given.backward[id.index()]);
+        if (backward > kLargestTotal) return std::nullopt;  // freeze() held the forward times against it
+        return given_passes(given.time[id.index()].value_or(Duration{0}), backward, trained);
     }
 
     Result<void> add_classes() {
@@ -165,7 +179,8 @@ private:
             add(link.rate.bytes_per_second);
             add(link.latency.count());
         }
-        for (const auto* list : {&problem_.kept, &problem_.kept_for_weights, &problem_.activation, &problem_.gradient, &problem_.state})
+        for (const auto* list : {&problem_.kept, &problem_.kept_for_weights, &problem_.activation, &problem_.gradient, &problem_.state,
+                                 &problem_.weight_gradient})
             for (const Bytes one : *list) add(one.count);
         for (const char flag : problem_.has_gradient) add(flag);
         return sluice::fingerprint_of(text);

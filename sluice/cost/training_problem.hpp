@@ -103,8 +103,10 @@ struct TrainingProblem {
     // Per edge: whether a gradient comes back (1: something upstream is trained), bytes for one sample of the tensor and of its gradient
     std::vector<char> has_gradient;
     std::vector<Bytes> activation, gradient;
-    std::vector<Bytes> state;  // per weight: the parameter, its gradient, the optimiser's state
-    std::string fingerprint;   // of everything above that times and memory depend on
+    // Per weight: the parameter, its gradient and the optimiser's state; and the gradient alone. A parameter that is not trained has the
+    // first alone.
+    std::vector<Bytes> state, weight_gradient;
+    std::string fingerprint;  // of everything above that times and memory depend on
 
     [[nodiscard]] std::size_t node_count() const { return structure.node_count(); }
 };
@@ -123,7 +125,7 @@ struct FrozenTraining {
 
 /// With given costs a sample is what the profile timed: times are proportional, and where the file has no backward times each gradient
 /// takes what the forward pass takes. A parameter is trained when it is of a floating-point type. Diagnostics: those of freeze(); a
-/// mini-batch out of range, or times and bytes of a whole one beyond kLargestTotal.
+/// platform whose links have no rate; a mini-batch out of range, or times and bytes of a whole one beyond kLargestTotal.
 [[nodiscard]] Result<FrozenTraining> freeze_training(const graph::Graph& graph, const platform::Platform& platform,
                                                      const TrainingOptions& options);
 

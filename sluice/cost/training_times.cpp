@@ -11,11 +11,6 @@ namespace {
 __extension__ using Wide = __int128;
 using graph::OperatorClass;
 
-bool is_floating(graph::DataType type) {
-    using enum graph::DataType;
-    return type == f64 || type == f32 || type == f16 || type == bf16 || type == f8 || type == other;
-}
-
 /// One pass: `per_batch` bytes and `operations` for the whole batch of the file, `fixed` bytes whatever the batch.
 std::optional<PassCost> pass_of(const platform::DeviceClass& device, Bytes fixed, Wide per_batch, double operations, const Demand& demand,
                                 std::int64_t rows, std::int64_t batch) {
@@ -36,6 +31,11 @@ std::optional<PassCost> pass_of(const platform::DeviceClass& device, Bytes fixed
 }
 
 }  // namespace
+
+bool is_floating(graph::DataType type) {
+    using enum graph::DataType;
+    return type == f64 || type == f32 || type == f16 || type == bf16 || type == f8 || type == other;
+}
 
 std::vector<char> tensors_with_gradient(const graph::Graph& graph) {
     std::vector<char> with(graph.tensor_count(), 0);
@@ -69,7 +69,7 @@ std::optional<OperatorPasses> analytic_passes(const graph::Graph& graph, Operato
     if (features.operator_class == OperatorClass::view) return OperatorPasses{};
     const Demand demand = demand_of(graph, id, platform, device);
     const bool product = features.operator_class == OperatorClass::matrix || features.operator_class == OperatorClass::convolution;
-    const Wide read = demand.read.count, written = demand.written.count, kept = features.kept_for_backward.count;
+    const Wide read = demand.read.count, written = demand.written.count, kept = demand.kept.count;
     OperatorPasses passes;
     const auto add = [&](PassCost& to, Bytes fixed, Wide per_batch, double operations) {
         const auto pass = pass_of(device, fixed, per_batch, operations, demand, features.rows, batch);

@@ -25,6 +25,7 @@ struct Trained {
 /// `forward` and `backward` (none: as long as forward, for each gradient) of what the profile calls a batch, here one sample.
 [[nodiscard]] OperatorPasses given_passes(Duration forward, std::optional<Duration> backward, Trained trained);
 
+[[nodiscard]] bool is_floating(graph::DataType type);
 /// Per operator of the graph.
 [[nodiscard]] std::vector<Trained> trained_operators(const graph::Graph& graph);
 /// Per tensor: whether it has a gradient.

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <format>
 #include <limits>
-#include <unordered_set>
 
 #include "sluice/graph/reachability.hpp"
 #include "sluice/inference/incumbent.hpp"
 #include "sluice/inference/splits.hpp"
+#include "sluice/search/downsets.hpp"
 #include "sluice/search/poll.hpp"
 
 namespace sluice::inference {
@@ -63,10 +63,6 @@ States prefixes_of(const cost::StageProblem& problem) {
     return states;
 }
 
-struct HashOfSet {
-    std::size_t operator()(const graph::NodeSet& set) const { return set.hash(); }
-};
-
 /// Best way to reach a state with so many devices.
 struct Cell {
     std::int64_t worst = kNone;
@@ -75,42 +71,6 @@ struct Cell {
 };
 
 }  // namespace
-
-std::optional<std::vector<graph::NodeSet>> downsets_of(const cost::StageProblem& problem, std::size_t most, const graph::NodeSet& free) {
-    const std::size_t n = problem.node_count();
-    const auto ancestors = graph::ancestors(problem.predecessors);
-    std::unordered_set<graph::NodeSet, HashOfSet> level, next;
-    std::vector<graph::NodeSet> downsets;
-    level.emplace(n);
-    for (std::size_t size = 0, sizes = free.count(); size < sizes; ++size) {
-        next.clear();
-        for (const graph::NodeSet& set : level)
-            for (std::size_t v = 0; v < n; ++v) {
-                const auto there = [&](NodeId u) { return !free.contains(u.index()) || set.contains(u.index()); };
-                if (!free.contains(v) || set.contains(v) || !std::ranges::all_of(problem.predecessors[v], there)) continue;
-                graph::NodeSet larger = set;
-                larger |= ancestors[v];
-                larger.insert(v);
-                next.insert(std::move(larger));
-                if (downsets.size() + next.size() > most) return std::nullopt;
-            }
-        std::swap(level, next);
-        // An order of its own: that of a hash set is not the same everywhere.
-        std::vector<std::pair<std::vector<std::size_t>, const graph::NodeSet*>> sorted;
-        for (const graph::NodeSet& set : level) {
-            auto& [members, pointer] = sorted.emplace_back(std::vector<std::size_t>{}, &set);
-            set.for_each([&](std::size_t v) { members.push_back(v); });
-        }
-        std::ranges::sort(sorted);
-        for (const auto& entry : sorted) downsets.push_back(*entry.second);
-    }
-    if (downsets.empty() || downsets.back().count() < n) {
-        downsets.emplace_back(n);
-        for (std::size_t v = 0; v < n; ++v) downsets.back().insert(v);
-    }
-    if (downsets.size() > most) return std::nullopt;
-    return downsets;
-}
 
 graph::NodeSet descendants_of_one_source(const cost::StageProblem& problem) {
     const auto descendants = graph::descendants(problem.successors);
@@ -184,10 +144,10 @@ std::optional<PipedreamSplit> pipedream_split(const cost::StageProblem& problem,
                                               const Limits& limits, std::size_t most_states) {
     graph::NodeSet all(problem.node_count());
     for (std::size_t v = 0; v < problem.node_count(); ++v) all.insert(v);
-    if (auto downsets = downsets_of(problem, most_states, all))
+    if (auto downsets = search::downsets_of(problem.predecessors, most_states, all))
         return split_of(problem, states_of(problem, *std::move(downsets)), devices, max_replicas, limits);
     auto chain = split_of(problem, prefixes_of(problem), devices, max_replicas, limits);
-    auto downsets = downsets_of(problem, most_states, descendants_of_one_source(problem));
+    auto downsets = search::downsets_of(problem.predecessors, most_states, descendants_of_one_source(problem));
     if (!downsets) return chain;
     auto split = split_of(problem, states_of(problem, *std::move(downsets)), devices, max_replicas, limits);
     return !split || (chain && chain->bottleneck < split->bottleneck) ? chain : split;

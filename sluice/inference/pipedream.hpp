@@ -17,10 +17,6 @@ namespace sluice::inference {
 
 inline constexpr std::size_t kMostStates = 8192;
 
-/// The non-empty downsets, smaller ones first; nullopt when there are more than `most`. `free` must hold all descendants of its nodes: the
-/// other nodes then join only where one of `free` needs them, and the last downset holds all.
-[[nodiscard]] std::optional<std::vector<graph::NodeSet>> downsets_of(const cost::StageProblem& problem, std::size_t most,
-                                                                     const graph::NodeSet& free);
 /// What is free for the published planner: its states begin at one source. Here that with the most descendants.
 [[nodiscard]] graph::NodeSet descendants_of_one_source(const cost::StageProblem& problem);
 

@@ -63,7 +63,8 @@ private:
                 if (problem_.has_gradient[tensor.index()]) with_gradient.push_back(tensors.back());
             }
             // What was sent and not yet read, forth or back, is in flight at the sender of activations: so many buffers throttle nothing.
-            const std::int64_t credits = partition_.stages[from].in_flight / samples;
+            // Where no gradient comes back the sender may be through with a sample that its reader has not begun.
+            const std::int64_t credits = (edge.has_gradient ? partition_.stages[from].in_flight : program_.mini_batch) / samples;
             const auto add = [&](std::uint32_t sender, std::uint32_t receiver, bool gradient, Bytes one, std::vector<TensorId> which) {
                 if (pipeline_.stages[sender].group != pipeline_.stages[receiver].group) {  // else it is there already
                     leaving_[sender].push_back(static_cast<std::uint32_t>(program_.channels.size()));

@@ -35,7 +35,8 @@ struct Wiring {
 /// The greedy run in simulated time: a group that is free takes the most urgent pass that is ready.
 class Run {
 public:
-    Run(const Pipeline& pipeline, const Wiring& wiring, bool split) : pipeline_(pipeline), wiring_(wiring), split_(split) {
+    Run(const Pipeline& pipeline, const Wiring& wiring, bool split, bool by_urgency)
+        : pipeline_(pipeline), wiring_(wiring), split_(split), by_urgency_(by_urgency) {
         states_.resize(pipeline.stages.size());
         std::size_t at = 0;
         for (std::size_t s = 0; s < states_.size(); ++s) {
@@ -69,12 +70,13 @@ private:
         std::size_t first = 0;                            // of its micro-batches in the arrays below
         std::int64_t forward = 0, input = 0, weight = 0;  // passes begun
         Time forward_tail = 0, input_tail = 0;            // from the start of a pass to the end of the iteration, nothing else in the way
+        Time period = 0;                                  // between micro-batches where the busiest group never waits
     };
     struct Candidate {
         Time ready = kNever;
         Pass pass = Pass::forward;
         std::uint32_t stage = 0;
-        int rank = 0;  // gradients of inputs first: others wait for them, and they free memory
+        int rank = 0;
         Time tail = 0;
     };
 
@@ -96,6 +98,11 @@ private:
             }
             states_[s].forward_tail = pipeline_.stages[s].forward.count() + longest;
         }
+        std::vector<Time> load(pipeline_.groups, 0);
+        for (const PipelineStage& stage : pipeline_.stages)
+            load[stage.group] += (stage.forward + stage.input_gradient + stage.weight_gradient).count() * stage.count;
+        const Time busiest = load.empty() ? 0 : std::ranges::max(load);
+        for (std::size_t s = 0; s < states_.size(); ++s) states_[s].period = busiest / pipeline_.stages[s].count;
     }
 
     /// When the chunks that micro-batch `index` of a stage needs are there, sent by micro-batches whose ends are `ends`.
@@ -145,9 +152,13 @@ private:
             if (best.ready == kNever || std::pair(candidate.rank, candidate.tail) > std::pair(best.rank, best.tail)) best = candidate;
         };
         for (const std::uint32_t s : wiring_.stages[group]) {
-            offer({input_ready(s), Pass::input_gradient, s, 2, states_[s].input_tail});
-            offer({forward_ready(s), Pass::forward, s, 1, states_[s].forward_tail});
-            if (split_ && states_[s].weight < states_[s].input) offer({now, Pass::weight_gradient, s, 0, states_[s].input_tail});
+            const State& state = states_[s];
+            // By urgency: how long before the end a pass must have begun, when a micro-batch ends every period. Else gradients of inputs
+            // come first: others wait for them, and they free memory.
+            const Time left = by_urgency_ ? pipeline_.stages[s].count * state.period : 0, each = by_urgency_ ? state.period : 0;
+            offer({input_ready(s), Pass::input_gradient, s, by_urgency_ ? 1 : 2, state.input_tail + left - state.input * each});
+            offer({forward_ready(s), Pass::forward, s, 1, state.forward_tail + left - state.forward * each});
+            if (split_ && state.weight < state.input) offer({now, Pass::weight_gradient, s, 0, state.input_tail});
         }
         if (best.ready != kNever)
             begin(now, group, best);
@@ -198,7 +209,7 @@ private:
 
     const Pipeline& pipeline_;
     const Wiring& wiring_;
-    const bool split_;
+    const bool split_, by_urgency_;
     std::vector<State> states_;
     std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
     std::vector<Time> free_at_;
@@ -313,18 +324,18 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
                 WorkOrder order = k_forward_k_backward(pipeline);
                 if (drains(pipeline, wiring, order)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            return Run(pipeline, wiring, false, false).run();
         case cost::Schedule::interleaved:
             if (!counts_differ()) {
                 WorkOrder order = interleaved(pipeline, wiring);
                 if (drains(pipeline, wiring, order)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            return Run(pipeline, wiring, false, false).run();
         case cost::Schedule::zero_bubble:
         case cost::Schedule::list:
             break;
     }
-    return Run(pipeline, wiring, true).run();
+    return Run(pipeline, wiring, true, schedule == cost::Schedule::list).run();
 }
 
 }  // namespace sluice::program

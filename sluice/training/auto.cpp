@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <format>
+#include <map>
+#include <unordered_set>
 #include <utility>
 
 #include "sluice/base/random.hpp"
@@ -30,6 +32,12 @@ struct Candidate {
     std::string name;
 };
 
+struct Proposal {
+    std::int64_t load = 0;     // of the busiest devices: no iteration takes less
+    std::int64_t promise = 0;  // with half of what one micro-batch takes on its longest way, while others wait
+    Candidate candidate;
+};
+
 class Search {
 public:
     Search(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
@@ -38,11 +46,10 @@ public:
     Result<PlannerResult> run() {
         orders_ = branch_orders(problem_.structure);
         propose();
-        std::ranges::stable_sort(proposals_, {}, &std::pair<std::int64_t, Candidate>::first);
-        for (auto& [load, candidate] : proposals_) {
-            if (best_ && Duration{load} >= best_->time) break;
+        std::ranges::stable_sort(proposals_, {}, &Proposal::promise);
+        for (Proposal& proposal : proposals_) {
             if (ended()) break;
-            consider(std::move(candidate));
+            if (!best_ || Duration{proposal.load} < best_->time) consider(std::move(proposal.candidate));
         }
         if (!best_) return fail(nothing_fits());
         walk();
@@ -54,7 +61,10 @@ private:
         for (const auto& order : orders_) {
             Slicer slicer(problem_, order);
             const auto add = [&](std::optional<Layout> layout, std::string name) {
-                if (layout) proposals_.emplace_back(slicer.load(), Candidate{std::move(*layout), {}, std::move(name)});
+                if (!layout) return;
+                const std::int64_t share = layout->micro_batch * std::ssize(layout->groups) / devices_;
+                const std::int64_t way = longest_way(order, std::max<std::int64_t>(1, share));
+                proposals_.push_back({slicer.load(), slicer.load() + way / 2, {std::move(*layout), {}, std::move(name)}});
             };
             for (const std::int64_t size : sizes()) {
                 add(slicer.by_device(size, 1), std::format("micro-batch {}, a slice a device", size));
@@ -73,6 +83,21 @@ private:
         }
     }
 
+    /// All passes of the heaviest path, on one device, `samples` at a time.
+    [[nodiscard]] std::int64_t longest_way(const std::vector<NodeId>& order, std::int64_t samples) {
+        const auto [place, fresh] = ways_.try_emplace(samples, 0);
+        if (!fresh) return place->second;
+        const auto times = cost::pass_times(problem_, ClassId(0), samples);
+        std::vector<std::int64_t> way(order.size(), 0);
+        for (const NodeId node : order) {
+            std::int64_t before = 0;
+            for (const NodeId from : problem_.structure.predecessors[node.index()]) before = std::max(before, way[from.index()]);
+            way[node.index()] = before + times[node.index()].total().count();
+            place->second = std::max(place->second, way[node.index()]);
+        }
+        return place->second;
+    }
+
     [[nodiscard]] std::vector<std::int64_t> sizes() const {
         if (options_.micro_batch) return {*options_.micro_batch};
         return micro_batches(problem_, false);
@@ -84,23 +109,37 @@ private:
         return limits_.deadline ? limits_.out_of_time() : Limits::Clock::now() - begun_ > kUsual;
     }
 
+    [[nodiscard]] static std::uint64_t hash_of(const TrainingPartition& partition) {
+        std::uint64_t hash = 0;
+        const auto add = [&](std::uint64_t word) { hash = (hash ^ word) * 0x9e3779b97f4a7c15U + (hash >> 29U); };
+        for (const cost::TrainingStage& stage : partition.stages) {
+            for (const std::int64_t word : {stage.first_device, stage.replicas, stage.micro_batch}) add(static_cast<std::uint64_t>(word));
+            for (const NodeId node : stage.nodes) add(node.index());
+        }
+        return hash;
+    }
+
     /// The stages of a layout with caps, or nothing when no caps fit.
-    [[nodiscard]] std::optional<TrainingPartition> staged(const Layout& layout, std::int64_t deepest) const {
-        TrainingPartition partition = stages_of(problem_, layout);
+    [[nodiscard]] std::optional<TrainingPartition> staged(TrainingPartition partition, std::int64_t deepest) const {
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
         if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
         return partition;
     }
-    [[nodiscard]] std::optional<Duration> time_of(const Layout& layout) {
+    /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
+    /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
+    [[nodiscard]] std::optional<Duration> time_of(const Layout& layout, Duration wanted) {
+        TrainingPartition stages = stages_of(problem_, layout);
+        if (!seen_.insert(hash_of(stages)).second) return std::nullopt;
         ++evaluations_;
-        const auto partition = staged(layout, kDeepest);
+        const auto partition = staged(std::move(stages), kDeepest);
         if (!partition) return std::nullopt;
-        return program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+        const Duration free = program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+        return free > wanted ? free : std::max(free, iteration_time(problem_, *partition));
     }
 
     void consider(Candidate candidate) {
-        const auto time = time_of(candidate.layout);
+        const auto time = time_of(candidate.layout, pool_.size() < kWalked ? Duration::max() : pool_.back().time);
         if (!time) return;
         candidate.time = *time;
         keep(std::move(candidate));
@@ -125,7 +164,7 @@ private:
             Candidate& at = walked[turn % walked.size()];
             Layout next = at.layout;
             if (!change(next)) continue;
-            const auto time = time_of(next);
+            const auto time = time_of(next, at.time);
             ++idle;
             if (!time || *time > at.time) continue;
             if (*time < at.time) idle = 0;
@@ -184,7 +223,7 @@ private:
         std::optional<PlannerResult> result;
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
-                auto partition = staged(candidate.layout, deepest);
+                auto partition = staged(stages_of(problem_, candidate.layout), deepest);
                 if (!partition) continue;
                 const Duration time = iteration_time(problem_, *partition);
                 if (result && time >= result->iteration) continue;
@@ -251,8 +290,10 @@ private:
     const Limits::Clock::time_point begun_ = Limits::Clock::now();
     RandomStream random_{options_.seed};
     std::vector<std::vector<NodeId>> orders_;
-    std::vector<std::pair<std::int64_t, Candidate>> proposals_;
-    std::vector<Candidate> pool_;  // by time
+    std::vector<Proposal> proposals_;
+    std::unordered_set<std::uint64_t> seen_;     // hash_of what was timed
+    std::map<std::int64_t, std::int64_t> ways_;  // longest_way by samples
+    std::vector<Candidate> pool_;                // by time
     std::optional<Candidate> best_;
     std::int64_t evaluations_ = 0;
 };

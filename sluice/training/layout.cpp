@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <numeric>
+#include <functional>
 #include <utility>
+
+#include "sluice/cost/distinct.hpp"
 
 namespace sluice::training {
 
@@ -34,63 +36,129 @@ std::vector<NodeId> depth_first(const Rows<NodeId>& before, const Rows<NodeId>& 
     return order;
 }
 
-class Joined {
+/// The stages that one slice is made of: each node goes with what it reads, until it brings together parts that each have work worth a
+/// stage of their own. Parts are joined only where neither reads from the other, so that no cycle comes about.
+class Parts {
 public:
-    explicit Joined(std::size_t count) : parent_(count) { std::iota(parent_.begin(), parent_.end(), 0U); }
-    std::uint32_t find(std::uint32_t v) {
-        while (parent_[v] != v) v = parent_[v] = parent_[parent_[v]];
-        return v;
+    Parts(const cost::TrainingProblem& problem, ClassId device, const std::vector<std::uint32_t>& position)
+        : problem_(problem), position_(position), work_(problem.node_count()) {
+        for (std::size_t v = 0; v < work_.size(); ++v)
+            for (const cost::OperatorPasses& passes : problem.classes[device.index()].passes[v]) work_[v] += passes.at(1).total().count();
     }
-    void join(std::uint32_t a, std::uint32_t b) { parent_[std::max(find(a), find(b))] = std::min(find(a), find(b)); }
+
+    std::vector<std::vector<NodeId>> of(std::span<const NodeId> slice, std::uint32_t begin) {
+        parts_.clear();
+        part_of_.assign(slice.size(), 0);
+        small_ = 0;
+        for (const NodeId node : slice) small_ += work_[node.index()];
+        small_ /= kSmallest;
+        for (std::uint32_t i = 0; i < slice.size(); ++i) add(slice, begin, i);
+        join_small();
+        // Whoever reads another reads all that it reads, and itself: more.
+        std::vector<std::uint32_t> order;
+        for (std::uint32_t part = 0; part < parts_.size(); ++part) {
+            if (root(part) != part) continue;
+            for (std::uint32_t& one : parts_[part].reads) one = root(one);
+            cost::keep_distinct(parts_[part].reads);
+            order.push_back(part);
+        }
+        std::ranges::stable_sort(order, {}, [&](std::uint32_t part) { return parts_[part].reads.size(); });
+        std::vector<std::uint32_t> place(parts_.size());
+        for (std::uint32_t at = 0; at < order.size(); ++at) place[order[at]] = at;
+        std::vector<std::vector<NodeId>> stages(order.size());
+        for (std::uint32_t i = 0; i < slice.size(); ++i) stages[place[root(part_of_[i])]].push_back(slice[i]);
+        return stages;
+    }
 
 private:
-    std::vector<std::uint32_t> parent_;
-};
+    struct Part {
+        std::uint32_t joined;  // itself, or the part that it has become part of
+        std::int64_t work = 0;
+        std::vector<std::uint32_t> reads = {};  // parts, transitively; kept up to date for parts that stand
+    };
 
-std::int64_t work_of(const cost::TrainingProblem& problem, ClassId device, NodeId node) {
-    std::int64_t work = 0;
-    for (const cost::OperatorPasses& passes : problem.classes[device.index()].passes[node.index()]) work += passes.at(1).total().count();
-    return work;
-}
-
-/// The parts of a slice that nothing inside it joins, small ones put together.
-std::vector<std::vector<NodeId>> parts_of(const cost::TrainingProblem& problem, std::span<const NodeId> slice, ClassId device,
-                                          const std::vector<std::uint32_t>& position, std::uint32_t begin) {
-    const auto end = begin + static_cast<std::uint32_t>(slice.size());
-    Joined joined(slice.size());
-    for (std::uint32_t i = 0; i < slice.size(); ++i)
-        for (const NodeId next : problem.structure.successors[slice[i].index()])
-            if (const std::uint32_t at = position[next.index()]; at < end) joined.join(i, at - begin);
-    // A parameter that two parts share would be stored once and its gradient summed once: they stay together.
-    for (std::uint32_t i = 0; i < slice.size(); ++i)
-        for (const WeightId weight : problem.structure.weights[slice[i].index()])
-            for (const NodeId user : problem.structure.weight_users[weight.index()])
-                if (const std::uint32_t at = position[user.index()]; at >= begin && at < end) joined.join(i, at - begin);
-    std::vector<std::pair<std::int64_t, std::uint32_t>> roots;  // work, first member
-    std::vector<std::int64_t> work(slice.size(), 0);
-    std::int64_t total = 0;
-    for (std::uint32_t i = 0; i < slice.size(); ++i) {
-        const std::int64_t one = work_of(problem, device, slice[i]);
-        work[joined.find(i)] += one;
-        total += one;
+    std::uint32_t root(std::uint32_t part) {
+        while (parts_[part].joined != part) part = parts_[part].joined = parts_[parts_[part].joined].joined;
+        return part;
     }
-    for (std::uint32_t i = 0; i < slice.size(); ++i)
-        if (joined.find(i) == i) roots.emplace_back(-work[i], i);
-    std::ranges::sort(roots);
-    for (std::size_t r = 1; r < roots.size(); ++r)
-        if (r >= kMostParts || -roots[r].first * kSmallest < total) joined.join(roots[r].second, roots[0].second);
-    std::vector<std::uint32_t> place(slice.size(), ~0U);
-    std::vector<std::vector<NodeId>> parts;
-    for (std::uint32_t i = 0; i < slice.size(); ++i) {
-        std::uint32_t& at = place[joined.find(i)];
-        if (at == ~0U) {
-            at = static_cast<std::uint32_t>(parts.size());
-            parts.emplace_back();
+    bool reads(std::uint32_t part, std::uint32_t other) {
+        return std::ranges::any_of(parts_[part].reads, [&](std::uint32_t read) { return root(read) == other; });
+    }
+    void read(std::uint32_t part, std::uint32_t other) {
+        std::vector<std::uint32_t>& all = parts_[part].reads;
+        all.push_back(other);
+        all.insert(all.end(), parts_[other].reads.begin(), parts_[other].reads.end());
+        for (std::uint32_t& one : all) one = root(one);
+        cost::keep_distinct(all);
+    }
+    /// No third part is between the two.
+    bool may_join(std::uint32_t a, std::uint32_t b, std::span<const std::uint32_t> standing) {
+        if (reads(b, a)) std::swap(a, b);
+        if (!reads(a, b)) return true;
+        return std::ranges::none_of(
+            standing, [&](std::uint32_t part) { return root(part) == part && part != a && part != b && reads(a, part) && reads(part, b); });
+    }
+    void join(std::uint32_t into, std::uint32_t part) {
+        parts_[part].joined = into;
+        parts_[into].work += parts_[part].work;
+        const std::vector<std::uint32_t> all = parts_[part].reads;
+        for (const std::uint32_t one : all)
+            if (root(one) != into) read(into, root(one));
+        std::erase_if(parts_[into].reads, [&](std::uint32_t one) { return root(one) == into; });
+        for (std::uint32_t other = 0; other < parts_.size(); ++other)  // whoever read one of the two now reads what both read
+            if (other != into && root(other) == other && reads(other, into)) read(other, into);
+    }
+
+    void add(std::span<const NodeId> slice, std::uint32_t begin, std::uint32_t i) {
+        std::vector<std::uint32_t> from;
+        for (const NodeId before : problem_.structure.predecessors[slice[i].index()])
+            if (const std::uint32_t at = position_[before.index()]; at >= begin) from.push_back(root(part_of_[at - begin]));
+        cost::keep_distinct(from);
+        // What another of them reads needs no deciding; of the rest, the one with most work takes the small ones in.
+        std::vector<std::uint32_t> last;
+        for (const std::uint32_t part : from)
+            if (std::ranges::none_of(from, [&](std::uint32_t other) { return other != part && reads(other, part); })) last.push_back(part);
+        std::ranges::sort(last, std::greater{}, [&](std::uint32_t part) { return parts_[part].work; });
+        while (last.size() > 1 && parts_[last.back()].work <= small_) {
+            join(last.front(), last.back());
+            last.pop_back();
         }
-        parts[at].push_back(slice[i]);
+        std::uint32_t part;
+        if (last.size() == 1) {
+            part = last.front();
+        } else {
+            part = static_cast<std::uint32_t>(parts_.size());
+            parts_.push_back({.joined = part});
+            for (const std::uint32_t other : last) read(part, other);
+        }
+        part_of_[i] = part;
+        parts_[part].work += work_[slice[i].index()];
     }
-    return parts;
-}
+
+    /// Small parts, and the smallest of too many, go to the largest part that they may be joined with.
+    void join_small() {
+        std::vector<std::uint32_t> standing;
+        for (std::uint32_t part = 0; part < parts_.size(); ++part)
+            if (root(part) == part) standing.push_back(part);
+        std::ranges::stable_sort(standing, std::greater{}, [&](std::uint32_t part) { return parts_[part].work; });
+        for (std::size_t at = standing.size(); at-- > 1;) {
+            const std::uint32_t part = standing[at];
+            if (at < kMostParts && parts_[part].work > small_) break;
+            for (std::size_t other = 0; other < at; ++other) {
+                if (root(standing[other]) != standing[other] || !may_join(standing[other], part, standing)) continue;
+                join(standing[other], part);
+                break;
+            }
+        }
+    }
+
+    const cost::TrainingProblem& problem_;
+    const std::vector<std::uint32_t>& position_;
+    std::vector<std::int64_t> work_;  // per node
+    std::vector<Part> parts_;
+    std::vector<std::uint32_t> part_of_;  // per place in the slice
+    std::int64_t small_ = 0;
+};
 
 }  // namespace
 
@@ -121,13 +189,14 @@ cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const La
     std::vector<std::uint32_t> position(order.size());
     for (std::uint32_t i = 0; i < order.size(); ++i) position[order[i].index()] = i;
     cost::TrainingPartition partition{.stages = {}, .schedule = cost::Schedule::list};
+    Parts parts(problem, class_of(problem, 0), position);
     std::uint32_t begin = 0;
     for (std::size_t slice = 0; slice < layout.cuts.size(); ++slice) {
         const std::uint32_t end = layout.cuts[slice];
         assert(begin <= end);
         const DeviceRange& group = layout.groups[layout.group_of[slice]];
         const ClassId device = class_of(problem, group.first);
-        for (auto& nodes : parts_of(problem, std::span(order).subspan(begin, end - begin), device, position, begin)) {
+        for (auto& nodes : parts.of(std::span(order).subspan(begin, end - begin), begin)) {
             std::ranges::sort(nodes);
             partition.stages.push_back({.nodes = std::move(nodes),
                                         .device = device,

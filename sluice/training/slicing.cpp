@@ -1,7 +1,6 @@
 #include "sluice/training/slicing.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "sluice/training/evaluate.hpp"
 
@@ -10,8 +9,10 @@ namespace sluice::training {
 namespace {
 
 constexpr int kProbes = 40;  // of a bisection: exact to 2^-40 of the first interval
-/// Above this many devices only powers of two and multiples of a node are tried as group sizes.
-constexpr std::int64_t kEverySize = 64;
+/// Groups are made of this many parts of the platform at most.
+constexpr std::int64_t kMostUnits = 64;
+/// Slices of one layout.
+constexpr std::int64_t kMostSlices = 256;
 
 }  // namespace
 
@@ -31,6 +32,25 @@ Slicer::Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& 
         parameters_.push_back(parameters);
         state_.push_back(state);
     }
+    find_crossing();
+}
+
+void Slicer::find_crossing() {
+    // What a cut before place i must carry, there and back: tensors made before and read at or after it.
+    const cost::StageProblem& structure = problem_.structure;
+    std::vector<std::uint32_t> place(order_.size());
+    for (std::uint32_t i = 0; i < order_.size(); ++i) place[order_[i].index()] = i;
+    crossing_.assign(order_.size() + 1, 0);
+    for (std::size_t e = 0; e < structure.edge_count(); ++e) {
+        const NodeId producer = structure.producer[e];
+        if (!producer.valid()) continue;
+        std::uint32_t last = place[producer.index()];
+        for (const NodeId reader : structure.consumers[e]) last = std::max(last, place[reader.index()]);
+        const std::int64_t bytes = problem_.activation[e].count + problem_.gradient[e].count;
+        crossing_[place[producer.index()] + 1] += bytes;
+        crossing_[last + 1 > order_.size() ? order_.size() : last + 1] -= bytes;
+    }
+    for (std::size_t i = 1; i < crossing_.size(); ++i) crossing_[i] += crossing_[i - 1];
 }
 
 const Slicer::Prefix& Slicer::prefix(ClassId device, std::int64_t samples) {
@@ -65,13 +85,18 @@ std::uint32_t Slicer::reach(std::uint32_t begin, ClassId device, std::int64_t fi
         else
             high = middle - 1;
     }
+    // The link behind the group must carry what crosses the cut within the load, too; at the end nothing crosses.
+    const std::int64_t node = problem_.interconnect.devices_per_node;
+    const platform::Link& link = node > 0 && (first + count) % node == 0 ? problem_.interconnect.between : problem_.interconnect.inside;
+    const auto carried =
+        static_cast<std::int64_t>(std::min(9e18, static_cast<double>(load) * 1e-12 * static_cast<double>(link.rate.bytes_per_second)));
+    while (low > begin && low < order_.size() && crossing_[low] > carried / problem_.options.mini_batch) --low;
     return low;
 }
 
 bool Slicer::may_group(std::int64_t first, std::int64_t count) const {
     if (class_of(problem_, first) != class_of(problem_, first + count - 1)) return false;
     const std::int64_t node = problem_.interconnect.devices_per_node;
-    if (devices_ > kEverySize && !std::has_single_bit(static_cast<std::uint64_t>(count)) && (node == 0 || count % node != 0)) return false;
     if (node == 0) return true;
     return first % node + count <= node || (first % node == 0 && count % node == 0);
 }
@@ -81,22 +106,24 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
         std::uint32_t reached = 0;
         std::int64_t count = 0;  // of the last group; 0: the device stays idle
     };
+    const std::int64_t unit = most == 1 ? 1 : (devices_ + kMostUnits - 1) / kMostUnits, used = devices_ / unit * unit;
+    if (most == 1 && devices_ > kMostSlices) return std::nullopt;
     std::vector<Step> steps;
     const auto n = static_cast<std::uint32_t>(order_.size());
     const auto fill = [&](std::int64_t load) {
         steps.assign(static_cast<std::size_t>(devices_) + 1, {});
-        for (std::int64_t d = 0; d < devices_; ++d) {
+        for (std::int64_t d = 0; d + unit <= devices_; d += unit) {
             const Step at = steps[static_cast<std::size_t>(d)];
-            if (Step& next = steps[static_cast<std::size_t>(d) + 1]; next.reached < at.reached) next = {at.reached, 0};
+            if (Step& next = steps[static_cast<std::size_t>(d + unit)]; next.reached < at.reached) next = {at.reached, 0};
             const ClassId device = class_of(problem_, d);
-            for (std::int64_t count = 1; count <= std::min({most, micro_batch, devices_ - d}); ++count) {
+            for (std::int64_t count = unit; count <= std::min({most, micro_batch, devices_ - d}); count += unit) {
                 if (!may_group(d, count)) continue;
                 Step& next = steps[static_cast<std::size_t>(d + count)];
                 const std::uint32_t reached = reach(at.reached, device, d, count, micro_batch, load);
                 if (reached > next.reached) next = {reached, count};
             }
         }
-        return steps.back().reached == n;
+        return steps[static_cast<std::size_t>(used)].reached == n;
     };
     std::int64_t high = load_of(0, n, ClassId(0), 0, 1, micro_batch), low = 0;
     for (int i = 0; i < 3 && !fill(high); ++i) high *= 4;
@@ -108,10 +135,10 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
     fill(high);
     load_ = high;
     Layout layout{.order = &order_, .micro_batch = micro_batch};
-    for (std::int64_t d = devices_; d > 0;) {
+    for (std::int64_t d = used; d > 0;) {
         const Step& step = steps[static_cast<std::size_t>(d)];
         if (step.count == 0) {
-            --d;
+            d -= unit;
             continue;
         }
         layout.groups.push_back({d - step.count, step.count});
@@ -125,7 +152,7 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
 }
 
 std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back) {
-    if (replicas > micro_batch || devices_ / replicas < 1) return std::nullopt;
+    if (replicas > micro_batch || devices_ / replicas < 1 || devices_ / replicas * slices > kMostSlices) return std::nullopt;
     Layout layout{.order = &order_, .micro_batch = micro_batch};
     for (std::int64_t d = 0; d + replicas <= devices_; d += replicas) {
         if (!may_group(d, replicas)) return std::nullopt;

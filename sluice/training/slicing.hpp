@@ -29,6 +29,7 @@ private:
     struct Prefix {
         std::vector<std::int64_t> work;  // picoseconds of all passes of the nodes before, for one micro-batch
     };
+    void find_crossing();
     const Prefix& prefix(ClassId device, std::int64_t samples);
     /// Farthest end of a slice from `begin` on `count` devices of a class within `load`.
     [[nodiscard]] std::uint32_t reach(std::uint32_t begin, ClassId device, std::int64_t first, std::int64_t count, std::int64_t micro_batch,
@@ -42,6 +43,7 @@ private:
     const std::vector<NodeId>& order_;
     std::map<std::pair<std::size_t, std::int64_t>, Prefix> prefixes_;
     std::vector<std::int64_t> parameters_, state_;  // bytes of the nodes before, each weight where it comes first
+    std::vector<std::int64_t> crossing_;            // bytes for one sample, by the place before which one cuts
     std::int64_t devices_ = 0;
     std::int64_t load_ = 0;
 };

@@ -49,7 +49,7 @@ HEADER_OK = {"nlohmann/json_fwd.hpp"}
 
 # The independent checkers may see types and costs, and nothing that searches or solves.
 CHECKER = "bound/check_"
-CHECKER_MAY = re.compile(r"sluice/(base/|graph/(graph|features|node_set)\.hpp|platform/|cost/|plan/|bound/(certificate|check_\w+)\.hpp)")
+CHECKER_MAY = re.compile(r"sluice/(base/|graph/(graph|features|node_set)\.hpp|platform/|cost/|plan/|bound/(certificate(_training)?|check_\w+)\.hpp)")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 

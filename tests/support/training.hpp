@@ -10,7 +10,7 @@
 #include "sluice/graph/graph.hpp"
 #include "sluice/platform/platform.hpp"
 
-namespace sluice::test {
+namespace sluice::testing {
 
 struct GivenOperator {
     std::int64_t forward = 1, backward = 2;  // picoseconds for one sample
@@ -89,4 +89,8 @@ inline cost::TrainingPartition one_node_a_stage(const cost::TrainingProblem& pro
     return stages_of(problem, nodes, micro_batch, schedule);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::testing
+
+namespace sluice {
+namespace test = testing;
+}  // namespace sluice

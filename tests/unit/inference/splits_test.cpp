@@ -12,6 +12,7 @@
 #include "sluice/graph/workloads.hpp"
 #include "sluice/inference/pipedream.hpp"
 #include "sluice/platform/platform.hpp"
+#include "sluice/search/downsets.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -108,10 +109,10 @@ TEST(Pipedream, DownsetsAreAllThereAre) {
                 for (NodeId u : problem.predecessors[v]) down = down && (!(set >> v & 1) || (set >> u.index() & 1));
             count += down;
         }
-        const auto downsets = inference::downsets_of(problem, 1 << 10, all_of(problem));
+        const auto downsets = search::downsets_of(problem.predecessors, 1 << 10, all_of(problem));
         ASSERT_TRUE(downsets);
         EXPECT_EQ(downsets->size(), count);
-        EXPECT_FALSE(inference::downsets_of(problem, count - 1, all_of(problem)));
+        EXPECT_FALSE(search::downsets_of(problem.predecessors, count - 1, all_of(problem)));
     }
 }
 
@@ -184,7 +185,7 @@ TEST(Pipedream, StatesOfThePublishedProfiles) {
         ASSERT_TRUE(graph) << graph.error().message;
         const auto frozen = cost::freeze(*graph, platform::given_platform(*graph), 4);
         ASSERT_TRUE(frozen) << frozen.error().message;
-        const auto downsets = inference::downsets_of(frozen->problem, inference::kMostStates, all_of(frozen->problem));
+        const auto downsets = search::downsets_of(frozen->problem.predecessors, inference::kMostStates, all_of(frozen->problem));
         ASSERT_TRUE(downsets) << name;
         EXPECT_EQ(downsets->size(), states + 1) << name;
     }

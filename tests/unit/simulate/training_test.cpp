@@ -25,7 +25,7 @@ struct Balanced {
 };
 
 Balanced balanced(std::size_t branches, std::size_t depth, std::int64_t mini_batch) {
-    std::vector<test::GivenOperator> operators;
+    std::vector<testing::GivenOperator> operators;
     Balanced made;
     for (std::size_t b = 0; b < branches; ++b) {
         operators.push_back({.forward = 0, .backward = 0});
@@ -35,16 +35,16 @@ Balanced balanced(std::size_t branches, std::size_t depth, std::int64_t mini_bat
             if (d == 0) made.stages.back().insert(made.stages.back().begin(), operators.size() - 2);
         }
     }
-    made.problem =
-        test::training_problem(test::given_graph(operators), test::given_devices(static_cast<std::int64_t>(branches * depth)), mini_batch);
+    made.problem = testing::training_problem(testing::given_graph(operators),
+                                             testing::given_devices(static_cast<std::int64_t>(branches * depth)), mini_batch);
     return made;
 }
 
 TrainingResult simulated(const Balanced& of, Schedule schedule) {
-    return simulated(of.problem, test::stages_of(of.problem, of.stages, 1, schedule));
+    return simulated(of.problem, testing::stages_of(of.problem, of.stages, 1, schedule));
 }
 
-class ClosedForms : public testing::TestWithParam<std::int64_t> {};
+class ClosedForms : public ::testing::TestWithParam<std::int64_t> {};
 
 TEST_P(ClosedForms, Chain) {
     const std::int64_t m = GetParam();
@@ -53,7 +53,7 @@ TEST_P(ClosedForms, Chain) {
     EXPECT_EQ(simulated(chain, Schedule::gpipe).iteration.count(), 3 * (m + 7));
     // With as much memory as the first stage of 1F1B needs, on every device; two micro-batches more lose nothing in the middle either.
     EXPECT_LE(simulated(chain, Schedule::zero_bubble).iteration.count(), 3 * m + (m == 8 ? 7 : 9));
-    auto roomy = test::stages_of(chain.problem, chain.stages, 1, Schedule::zero_bubble);
+    auto roomy = testing::stages_of(chain.problem, chain.stages, 1, Schedule::zero_bubble);
     roomy.schedule = Schedule::list;
     for (cost::TrainingStage& stage : roomy.stages) stage.in_flight = std::min(m, stage.in_flight + 2);
     EXPECT_EQ(simulated(chain.problem, roomy).iteration.count(), 3 * m + 7);
@@ -66,7 +66,7 @@ TEST_P(ClosedForms, TwoBranchesOfDepthFour) {
     EXPECT_LE(simulated(branches, Schedule::zero_bubble).iteration.count(), 3 * m + 5);
 }
 
-INSTANTIATE_TEST_SUITE_P(MicroBatches, ClosedForms, testing::Values(8, 16, 32, 64));
+INSTANTIATE_TEST_SUITE_P(MicroBatches, ClosedForms, ::testing::Values(8, 16, 32, 64));
 
 TEST(TrainingSimulation, BusyTimeIsAllWork) {
     const auto result = simulated(balanced(1, 4, 16), Schedule::one_f_one_b);
@@ -75,9 +75,9 @@ TEST(TrainingSimulation, BusyTimeIsAllWork) {
 }
 
 TEST(TrainingSimulation, MemoryIsStatePlusWhatIsInFlight) {
-    auto operators = test::chain_of(4, {.made = Bytes{10}});
-    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(4), 16);
-    const auto partition = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b);
+    auto operators = testing::chain_of(4, {.made = Bytes{10}});
+    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(4), 16);
+    const auto partition = testing::one_node_a_stage(problem, 1, Schedule::one_f_one_b);
     const auto result = simulated(problem, partition);
     for (std::size_t s = 0; s < 4; ++s) {
         EXPECT_EQ(partition.stages[s].in_flight, static_cast<std::int64_t>(4 - s));
@@ -87,9 +87,9 @@ TEST(TrainingSimulation, MemoryIsStatePlusWhatIsInFlight) {
 
 TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
     // Training notes 2.3: micro-batches 1, 2, 4 on three stages keep 10 samples at the first one, uniform ones of 4 keep 12.
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(3), 128);
-    auto mixed = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b),
-         uniform = test::one_node_a_stage(problem, 4, Schedule::one_f_one_b);
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(3), 128);
+    auto mixed = testing::one_node_a_stage(problem, 1, Schedule::one_f_one_b),
+         uniform = testing::one_node_a_stage(problem, 4, Schedule::one_f_one_b);
     mixed.stages[1].micro_batch = 2;
     mixed.stages[2].micro_batch = 4;
     cost::set_in_flight(problem, mixed);
@@ -102,16 +102,17 @@ TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
 
 TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
     // Megatron: bubble (p - 1) / v of a stage's time. Eight operators on four devices, two chunks each.
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(8)), test::given_devices(4), 8);
-    auto partition = test::one_node_a_stage(problem, 1, Schedule::interleaved);
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(8)), testing::given_devices(4), 8);
+    auto partition = testing::one_node_a_stage(problem, 1, Schedule::interleaved);
     for (std::size_t s = 0; s < 8; ++s) partition.stages[s].first_device = static_cast<std::int64_t>(s % 4);
     cost::set_in_flight(problem, partition);
     EXPECT_EQ(simulated(problem, partition).iteration.count(), 2 * 3 * 8 + 3 * 3);
 }
 
 TEST(TrainingSimulation, LinksCarryEveryChunkOnce) {
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(2, {.made = Bytes{5}})), test::given_devices(2), 8);
-    const auto result = simulated(problem, test::one_node_a_stage(problem, 2, Schedule::one_f_one_b));
+    const auto problem =
+        testing::training_problem(testing::given_graph(testing::chain_of(2, {.made = Bytes{5}})), testing::given_devices(2), 8);
+    const auto result = simulated(problem, testing::one_node_a_stage(problem, 2, Schedule::one_f_one_b));
     ASSERT_EQ(result.links.size(), 4);  // out of each group, into each
     for (const LinkUse& link : result.links) EXPECT_EQ(link.bytes.count, 40);
 }

@@ -1,0 +1,146 @@
+#include "sluice/bound/certificate_training.hpp"
+
+#include <array>
+#include <format>
+#include <nlohmann/json.hpp>
+
+#include "sluice/bound/certificate_fields.hpp"
+
+namespace sluice::bound {
+
+namespace {
+
+using json::Node;
+using nlohmann::ordered_json;
+using namespace fields;
+
+ordered_json to_json(const TrainingWitness& witness) {
+    ordered_json classes = ordered_json::array(), paths = ordered_json::array();
+    for (const TrainingWitness::ClassPrice& one : witness.classes)
+        classes.push_back(
+            {{"price", one.price}, {"work", one.work}, {"links", one.links}, {"memory", one.memory}, {"roundings", one.roundings}});
+    for (const TrainingWitness::Path& path : witness.paths) {
+        ordered_json nodes = ordered_json::array();
+        for (const NodeId node : path.nodes) nodes.push_back(node.index());
+        paths.push_back({{"price", path.price}, {"turn", path.turn}, {"nodes", std::move(nodes)}});
+    }
+    return {{"type", kWorkAndPath}, {"classes", std::move(classes)}, {"paths", std::move(paths)}};
+}
+
+Result<TrainingWitness::ClassPrice> read_class(const Node& node) {
+    if (auto known = node.expect_keys({"price", "work", "links", "memory", "roundings"}); !known) return fail(known.error());
+    TrainingWitness::ClassPrice made;
+    const auto price = read_integer(node, "price", 0, kLargestTrainingPrice);
+    if (!price) return fail(price.error());
+    made.price = *price;
+    for (const auto& [key, to] : std::array<std::pair<std::string_view, std::int64_t*>, 3>{
+             {{"work", &made.work}, {"links", &made.links}, {"memory", &made.memory}}}) {
+        const auto share = read_integer(node, key, 0, kTrainingShares);
+        if (!share) return fail(share.error());
+        *to = *share;
+    }
+    const auto roundings = read_array(node, "roundings");
+    if (!roundings) return fail(roundings.error());
+    for (const Node& one : **roundings) {
+        const auto rounding = one.as_int();
+        if (!rounding) return fail(rounding.error());
+        if (*rounding < 0 || *rounding > kLargestRounding)
+            return wrong(one, std::format("a rounding of {}, expected 0 to {}", *rounding, kLargestRounding));
+        made.roundings.push_back(*rounding);
+    }
+    return made;
+}
+
+Result<TrainingWitness::Path> read_path(const Node& node) {
+    if (auto known = node.expect_keys({"price", "turn", "nodes"}); !known) return fail(known.error());
+    TrainingWitness::Path made;
+    const auto price = read_integer(node, "price", 0, kLargest);
+    if (!price) return fail(price.error());
+    made.price = *price;
+    const auto turn = read_integer(node, "turn", 0, kLargestIndex);
+    if (!turn) return fail(turn.error());
+    made.turn = static_cast<std::size_t>(*turn);
+    auto nodes = read_nodes(node, "nodes");
+    if (!nodes) return fail(nodes.error());
+    made.nodes = *std::move(nodes);
+    return made;
+}
+
+Result<TrainingWitness> read_witness(const Node& node) {
+    const auto type = read_text(node, "type");
+    if (!type) return fail(type.error());
+    if (*type != kWorkAndPath) return wrong(node, std::format("unknown witness type '{}': expected '{}'", *type, kWorkAndPath));
+    if (auto known = node.expect_keys({"type", "classes", "paths"}); !known) return fail(known.error());
+    TrainingWitness witness;
+    const auto classes = read_array(node, "classes"), paths = read_array(node, "paths");
+    if (!classes) return fail(classes.error());
+    if (!paths) return fail(paths.error());
+    for (const Node& one : **classes) {
+        auto read = read_class(one);
+        if (!read) return fail(read.error());
+        witness.classes.push_back(*std::move(read));
+    }
+    for (const Node& one : **paths) {
+        auto read = read_path(one);
+        if (!read) return fail(read.error());
+        witness.paths.push_back(*std::move(read));
+    }
+    return witness;
+}
+
+}  // namespace
+
+std::string_view to_text(TrainingObjective objective) { return objective == TrainingObjective::iteration ? "iteration" : "bottleneck"; }
+
+bool is_of_training(const Node& document) {
+    if (!document.find("objective")) return false;
+    const auto text = read_text(document, "objective");
+    return text && (*text == to_text(TrainingObjective::iteration) || *text == to_text(TrainingObjective::bottleneck));
+}
+
+std::string to_json_text(const TrainingCertificate& certificate, bool certified) {
+    const ordered_json document = {
+        {"format", "sluice.certificate/1"},
+        {"problem", certificate.problem},
+        {"model", certificate.model},
+        {"objective", to_text(certificate.objective)},
+        {"bound", {{"value_ps", certificate.value.count()}, {"kind", kWorkAndPath}, {"certified", certified}}},
+        {"witness", to_json(certificate.witness)},
+    };
+    return json::to_file_text(document);
+}
+
+Result<TrainingCertificate> read_training_certificate(const Node& document) {
+    if (auto right = document.expect_format("sluice.certificate/1"); !right) return fail(right.error());
+    if (auto known = document.expect_keys({"format", "problem", "model", "objective", "bound", "witness"}); !known)
+        return fail(known.error());
+    TrainingCertificate certificate;
+    for (const auto& [key, to] :
+         std::array<std::pair<std::string_view, std::string*>, 2>{{{"problem", &certificate.problem}, {"model", &certificate.model}}}) {
+        auto text = read_text(document, key);
+        if (!text) return fail(text.error());
+        *to = *std::move(text);
+    }
+    if (!is_of_training(document)) return wrong(document, "the objective is not 'iteration' or 'bottleneck'");
+    if (*read_text(document, "objective") == to_text(TrainingObjective::bottleneck)) certificate.objective = TrainingObjective::bottleneck;
+    const auto witness = document.get("witness");
+    if (!witness) return fail(witness.error());
+    auto read = read_witness(**witness);
+    if (!read) return fail(read.error());
+    certificate.witness = *std::move(read);
+    const auto bound = document.get("bound");
+    if (!bound) return fail(bound.error());
+    if (auto known = (*bound)->expect_keys({"value_ps", "kind", "certified"}); !known) return fail(known.error());
+    const auto value = read_integer(**bound, "value_ps", 0, kLargest);
+    if (!value) return fail(value.error());
+    certificate.value = Duration{*value};
+    const auto kind = read_text(**bound, "kind");
+    if (!kind) return fail(kind.error());
+    if (*kind != kWorkAndPath) return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
+    const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
+    if (!certified) return fail(certified.error());
+    if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());
+    return certificate;
+}
+
+}  // namespace sluice::bound

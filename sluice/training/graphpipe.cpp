@@ -1,0 +1,264 @@
+#include "sluice/training/graphpipe.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <format>
+#include <limits>
+
+#include "sluice/training/evaluate.hpp"
+#include "sluice/training/graphpipe_search.hpp"
+
+namespace sluice::training {
+
+namespace {
+
+using cost::TrainingPartition;
+using graphpipe::Search;
+using graphpipe::Split;
+
+constexpr double kPrecision = 1e-4;  // of the bisection
+constexpr std::int64_t kMostDevices = 4096;
+constexpr double kNoTarget = std::numeric_limits<double>::infinity();
+
+class GraphPipe {
+public:
+    GraphPipe(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
+        : problem_(problem), options_(options), observer_(observer), limits_(limits) {}
+
+    Result<PlannerResult> run(bool full) {
+        source_ = full ? "graphpipe-full" : "graphpipe";
+        if (auto checked = choose(); !checked) return fail(std::move(checked.error()));
+        const graphpipe::Model model = graphpipe::model_of(problem_, search_.device, search_.devices);
+        graphpipe::WorkTables work(problem_, model, search_.device, search_.recompute);
+        // Where not even the bottleneck comes below the best iteration, a micro-batch is out.
+        for (auto size = sizes_.rbegin(); size != sizes_.rend() && !ended(); ++size)
+            try_sizes(model, work, {*size}, result_.iteration.count() > 0 ? static_cast<double>(result_.iteration.count()) : kNoTarget);
+        // Plans of mixed sizes have to be better than all of one.
+        for (std::size_t first = 0; full && first + 1 < sizes_.size() && found() && !ended(); ++first) {
+            const auto begin = sizes_.begin() + static_cast<std::ptrdiff_t>(first);
+            try_sizes(model, work, {begin, std::min(begin + 3, sizes_.end())}, best_ * (1 - kPrecision));
+        }
+        if (!found()) {
+            if (stopped_ != StopReason::finished)
+                return fail({DiagnosticKind::stopped, "stopped before there was a plan", {}, {}, "more time"});
+            return fail(explain(model, work));
+        }
+        if (model.converted > 0)
+            result_.warnings.push_back(input_error(std::format(
+                "the graph is not series-parallel: {} operators were planned as if they waited for more than they do", model.converted)));
+        result_.termination = {stopped_, seconds(), evaluations_};
+        return std::move(result_);
+    }
+
+private:
+    Result<void> choose() {
+        const auto& classes = problem_.structure.classes;
+        const std::size_t nodes = problem_.node_count();
+        double most = -1;
+        std::int64_t first = 0;
+        for (std::size_t c = 0; c < classes.size(); first += classes[c++].count) {
+            if (classes[c].count < 1 || classes[c].supported.count() < nodes) continue;
+            Duration sum{0};
+            for (const cost::PassTimes& one : cost::pass_times(problem_, ClassId(c), 1)) sum += one.total();
+            const double rate = static_cast<double>(classes[c].count) / static_cast<double>(std::max<std::int64_t>(1, sum.count()));
+            if (rate <= most) continue;
+            most = rate;
+            first_device_ = first;
+            search_.device = ClassId(c);
+            search_.devices = std::min(kMostDevices, classes[c].count);
+        }
+        if (most < 0)
+            return fail({DiagnosticKind::infeasible,
+                         "no device class supports all operators, and GraphPipe plans for one",
+                         {},
+                         {},
+                         "another --method"});
+        search_.recompute = options_.recompute.value_or(false);
+        if (!options_.micro_batch) {
+            sizes_ = micro_batches(problem_, true);
+        } else if (*options_.micro_batch < 1 || problem_.options.mini_batch % *options_.micro_batch != 0) {
+            return fail(usage_error(std::format("micro-batches of {} samples do not divide the mini-batch of {}", *options_.micro_batch,
+                                                problem_.options.mini_batch)));
+        } else {
+            sizes_ = {*options_.micro_batch};
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool found() const { return !result_.partition.stages.empty(); }
+
+    [[nodiscard]] bool ended() {
+        if (limits_.interrupted())
+            stopped_ = StopReason::interrupted;
+        else if (limits_.out_of_time())
+            stopped_ = StopReason::time;
+        else if (limits_.evaluations && evaluations_ >= *limits_.evaluations && found())
+            stopped_ = StopReason::evaluations;
+        return stopped_ != StopReason::finished;
+    }
+
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+
+    void try_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, std::vector<std::int64_t> sizes, double below) {
+        graphpipe::SearchOptions options = search_;
+        options.micro_batches = std::move(sizes);
+        Search search(problem_, model, work, options);
+        std::optional<Split> split = search.within(below);
+        if (!split) return;
+        double low = search.least_time(), guess = best_;
+        for (int probe = 0; split->time > low * (1 + kPrecision) && !ended(); ++probe) {
+            // The first two surround what the micro-batch before came to.
+            double middle = std::sqrt(low * split->time);
+            if (probe < 2 && guess > low && guess < split->time) middle = guess;
+            ++evaluations_;
+            if (auto better = search.within(middle)) {
+                split = std::move(better);
+                guess *= 0.97;
+            } else {
+                low = middle;
+                guess *= 1.03;
+            }
+        }
+        best_ = std::min(best_, split->time);
+        const bool mixed = options.micro_batches.size() > 1;
+        add(place(*split), mixed ? std::format("micro-batches from {}", options.micro_batches.front())
+                                 : std::format("micro-batch {}", options.micro_batches.front()));
+    }
+
+    void add(TrainingPartition partition, const std::string& name) {
+        TrainingPartition grouped = partition;
+        const std::vector<cost::TrainingStage> before = partition.stages;
+        offer(std::move(partition), name);
+        // kFkB where it costs nothing: k micro-batches make one of the largest reader's.
+        for (const cost::StageEdge& edge : cost::stage_edges(problem_, grouped)) {
+            cost::TrainingStage& stage = grouped.stages[edge.from];
+            stage.k = std::max(stage.k, grouped.stages[edge.to].micro_batch / stage.micro_batch);
+        }
+        if (grouped.stages == before) return;
+        cost::set_in_flight(problem_, grouped);
+        for (std::size_t s = 0; s < before.size(); ++s)
+            if (grouped.stages[s].in_flight > before[s].in_flight) return;
+        offer(std::move(grouped), name + ", kFkB");
+    }
+
+    void offer(TrainingPartition partition, std::string name) {
+        const Duration iteration = iteration_time(problem_, partition);
+        if (found() && iteration >= result_.iteration) return;
+        result_.iteration = iteration;
+        result_.partition = std::move(partition);
+        result_.winner = std::move(name);
+        observer_.on_event({seconds(), "stages", iteration, std::nullopt, source_});
+    }
+
+    /// Stages in the order of the split, on devices in that order; where that would spread replicas over nodes, the largest stages first
+    /// if it is better.
+    [[nodiscard]] TrainingPartition place(const Split& split) const {
+        std::vector<std::size_t> order(split.stages.size());
+        for (std::size_t s = 0; s < order.size(); ++s) order[s] = s;
+        TrainingPartition best = place(split, order);
+        std::ranges::stable_sort(order, std::greater(), [&](std::size_t s) { return split.stages[s].replicas; });
+        if (split.stages[order.front()].replicas == 1) return best;
+        TrainingPartition sorted = place(split, order);
+        return cost::price(problem_, sorted).bottleneck < cost::price(problem_, best).bottleneck ? sorted : best;
+    }
+
+    [[nodiscard]] TrainingPartition place(const Split& split, const std::vector<std::size_t>& order) const {
+        std::vector<std::int64_t> first(order.size());
+        std::int64_t next = first_device_;
+        for (const std::size_t s : order) {
+            first[s] = next;
+            next += split.stages[s].replicas;
+        }
+        TrainingPartition partition;
+        for (std::size_t s = 0; s < split.stages.size(); ++s) {
+            const graphpipe::PlannedStage& from = split.stages[s];
+            cost::TrainingStage stage{.nodes = from.nodes,
+                                      .device = search_.device,
+                                      .first_device = first[s],
+                                      .replicas = from.replicas,
+                                      .micro_batch = from.micro_batch,
+                                      .recompute = search_.recompute};
+            partition.stages.push_back(std::move(stage));
+        }
+        partition = cost::normalise(problem_, std::move(partition)).value();  // parts of the tree are convex
+        cost::set_in_flight(problem_, partition);
+        return partition;
+    }
+
+    /// "operator 7"
+    [[nodiscard]] std::string name_of(std::size_t node) const {
+        const auto operators = problem_.structure.operators[node];
+        return std::format("operator {}{}", operators[0].index(),
+                           operators.size() > 1 ? std::format(" with {} more that share its stage", operators.size() - 1) : "");
+    }
+
+    /// No split meets the memory, whatever time it takes.
+    [[nodiscard]] Diagnostic explain(const graphpipe::Model& model, graphpipe::WorkTables& work) {
+        const cost::TrainingDevice& device = problem_.classes[search_.device.index()];
+        const std::string& name = problem_.structure.classes[search_.device.index()].name;
+        const auto state_of = [&](std::size_t v) {
+            Bytes sum;
+            for (const WeightId weight : problem_.structure.weights[v]) sum += problem_.state[weight.index()];
+            return sum;
+        };
+        std::size_t largest = 0;
+        Bytes all, kept;
+        for (const Bytes state : problem_.state) all += state;
+        for (const Bytes one : problem_.kept) kept += one;
+        for (std::size_t v = 0; v < problem_.node_count(); ++v)
+            if (state_of(v) + problem_.kept[v] > state_of(largest) + problem_.kept[largest]) largest = v;
+        const Bytes state = state_of(largest), need = state + problem_.kept[largest];
+        std::int64_t enough = all.count + kept.count * problem_.options.mini_batch;
+        for (const std::int64_t size : sizes_) {
+            graphpipe::SearchOptions options = search_;
+            options.micro_batches = {size};
+            Search search(problem_, model, work, options);
+            std::int64_t low = device.memory.count;
+            if (!search.within(kNoTarget, enough)) continue;
+            while (enough - low > enough / 1000 + 1) {
+                const std::int64_t middle = low + (enough - low) / 2;
+                (search.within(kNoTarget, middle) ? enough : low) = middle;
+            }
+        }
+        Diagnostic diagnostic{DiagnosticKind::infeasible, {}, {}, {}, {}};
+        diagnostic.message =
+            need > device.memory
+                ? std::format("{} alone needs {}, a '{}' has {}", name_of(largest), to_text(need), name, to_text(device.memory))
+                : std::format("no graph of stages on {} '{}' fits their memory of {} each", search_.devices, name, to_text(device.memory));
+        diagnostic.notes = {std::format("{}: {} for parameters, gradients and optimiser, {} for each sample in flight", name_of(largest),
+                                        to_text(state), to_text(problem_.kept[largest])),
+                            std::format("all operators: {} and {}", to_text(all), to_text(kept))};
+        diagnostic.help =
+            std::format("devices with {} each{}, or another optimiser", to_text(Bytes{enough}), search_.recompute ? "" : ", recomputation");
+        return diagnostic;
+    }
+
+    const cost::TrainingProblem& problem_;
+    const PlannerOptions& options_;
+    Observer& observer_;
+    const Limits& limits_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    graphpipe::SearchOptions search_;
+    std::int64_t first_device_ = 0;
+    std::vector<std::int64_t> sizes_;
+    PlannerResult result_;
+    std::string_view source_;
+    double best_ = kNoTarget;
+    std::int64_t evaluations_ = 0;
+    StopReason stopped_ = StopReason::finished;
+};
+
+}  // namespace
+
+Result<PlannerResult> plan_by_graphpipe(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
+                                        const Limits& limits) {
+    return GraphPipe(problem, options, observer, limits).run(false);
+}
+
+Result<PlannerResult> plan_by_graphpipe_full(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
+                                             const Limits& limits) {
+    return GraphPipe(problem, options, observer, limits).run(true);
+}
+
+}  // namespace sluice::training

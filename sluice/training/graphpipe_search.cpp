@@ -1,0 +1,457 @@
+#include "sluice/training/graphpipe_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <tuple>
+
+namespace sluice::training::graphpipe {
+
+namespace {
+constexpr double kPicoseconds = 1e12;
+}
+
+const std::vector<std::vector<double>>& WorkTables::at(std::int64_t samples) {
+    const auto [found, fresh] = tables_.try_emplace(samples);
+    if (!fresh) return found->second;
+    const auto times = cost::pass_times(problem_, device_, samples);
+    for (std::size_t c = 0; c < model_.chains.size(); ++c) {
+        std::vector<double>& sums = found->second.emplace_back(1, 0.0);
+        for (const Element& element : model_.chains[c].elements) {
+            double sum = sums.back();
+            for (std::uint32_t at = element.first; at < element.last; ++at) {
+                const cost::PassTimes& one = times[model_.order[model_.starts[c] + at].index()];
+                sum += static_cast<double>(one.total().count() + (recompute_ ? one.forward.count() : 0));
+            }
+            sums.push_back(sum);
+        }
+    }
+    return found->second;
+}
+
+Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options)
+    : problem_(problem), model_(model), work_(work), options_(options) {
+    const cost::TrainingDevice& device = problem.classes[options.device.index()];
+    if (device.memory_rate.bytes_per_second > 0) optimizer_ = 2 * kPicoseconds / static_cast<double>(device.memory_rate.bytes_per_second);
+    serial_ = problem.structure.model == cost::StageModel::serial;
+    add_demands();
+    add_sizes();
+    const std::int64_t largest = std::ranges::max(options.micro_batches);
+    cheapest_ = &work_.at(largest);
+    cheapest_rounds_ = static_cast<double>(problem.options.mini_batch / largest);
+    total_ = cheapest_->back().back() * cheapest_rounds_;
+}
+
+/// All that stages can ask for, from the sink on: cost::set_in_flight's rule with k = 1.
+void Search::add_demands() {
+    const std::int64_t mini = problem_.options.mini_batch;
+    batches_.resize(options_.micro_batches.size());
+    for (std::size_t b = 0; b < batches_.size(); ++b) {
+        batches_[b].samples = options_.micro_batches[b];
+        batches_[b].rounds = static_cast<double>(mini / options_.micro_batches[b]);
+    }
+    const std::int64_t most = std::min(mini, std::ranges::max(options_.micro_batches) * options_.devices);
+    std::map<std::pair<std::int64_t, std::int64_t>, std::uint32_t> known{{{0, 0}, 0}};
+    demands_.push_back({});
+    for (std::size_t d = 0; d < demands_.size(); ++d)
+        for (Batch& batch : batches_) {
+            const std::int64_t own = batch.samples, need = demands_[d].in_flight + std::max(own, demands_[d].micro_batch);
+            const std::int64_t in_flight = std::min(mini, (need + own - 1) / own * own);
+            if (in_flight > most) {
+                batch.next.push_back(0);  // more stages in a row than devices
+                continue;
+            }
+            const auto [found, fresh] = known.try_emplace({in_flight, own}, static_cast<std::uint32_t>(demands_.size()));
+            if (fresh) demands_.push_back({in_flight, own});
+            batch.next.push_back(found->second);
+        }
+}
+
+void Search::add_sizes() {
+    const cost::Interconnect& wires = problem_.interconnect;
+    const bool nodes = wires.devices_per_node > 0 && options_.devices > wires.devices_per_node;
+    const platform::Link& transfers = nodes ? wires.between : wires.inside;
+    const auto per_byte = [](const platform::Link& link) { return kPicoseconds / static_cast<double>(link.rate.bytes_per_second); };
+    latency_ = static_cast<double>(transfers.latency.count());
+    for (Batch& batch : batches_) {
+        std::int64_t last = 0;
+        for (std::int64_t r = 1; r <= std::min(options_.devices, batch.samples); ++r) {
+            const std::int64_t share = (batch.samples + r - 1) / r;
+            if (share == last) continue;
+            last = share;
+            const platform::Link& ring = wires.devices_per_node > 0 && r > wires.devices_per_node ? wires.between : wires.inside;
+            const auto steps = static_cast<double>(2 * (r - 1));
+            const std::int64_t wires_used = nodes ? (r + wires.devices_per_node - 1) / wires.devices_per_node : r;
+            batch.sizes.push_back(
+                {.replicas = r,
+                 .samples = share,
+                 .work = &work_.at(share),
+                 .rate = static_cast<double>(problem_.options.mini_batch) / static_cast<double>(wires_used) * per_byte(transfers),
+                 .reduce = steps / static_cast<double>(r) * per_byte(ring),
+                 .reduce_latency = steps * static_cast<double>(ring.latency.count())});
+        }
+        for (std::size_t s = 0; s < batch.sizes.size(); ++s)
+            while (static_cast<std::int64_t>(batch.from.size()) <= batch.sizes[s].replicas) batch.from.push_back(s);
+    }
+}
+
+/// Devices that a part may have at most when the rest of the model, of which `own_work` is not, meets the target too.
+std::int64_t Search::room(double own_work) const {
+    const double rest = (total_ - own_work) / target_;
+    return options_.devices - static_cast<std::int64_t>(std::ceil(rest - 1e-6));
+}
+
+double Search::time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const {
+    const double wait = latency_ * batch.rounds;
+    const double in =
+        size.rate * (bill.activations_in + bill.gradients_out) + wait * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+    const double reduce = size.replicas > 1 && bill.parameters > 0 ? size.reduce * bill.parameters + size.reduce_latency : 0;
+    const double out = size.rate * (bill.activations_out + bill.gradients_in) +
+                       wait * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0)) + reduce;
+    const double busy = work * batch.rounds + optimizer_ * bill.state;
+    return serial_ ? busy + in + out : std::max({busy, in, out});
+}
+
+/// use(choice): sizes of a stage that meet the target; of each micro-batch the smallest, and larger ones that may keep more in flight.
+template <typename Work, typename Use>
+void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use) const {
+    if (room < 1) return;
+    for (std::size_t b = 0; b < batches_.size(); ++b) {
+        const Batch& batch = batches_[b];
+        const double least = work(batch.sizes.front()) * batch.rounds / target_;
+        if (least > static_cast<double>(room)) continue;
+        const auto replicas = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(least - 1e-9)));
+        if (replicas >= batch.from.size()) continue;
+        std::int64_t reached = 0;
+        for (std::size_t s = batch.from[replicas]; s < batch.sizes.size() && batch.sizes[s].replicas <= room; ++s) {
+            const Size& size = batch.sizes[s];
+            const double time = time_of(bill, work(size), batch, size);
+            if (time > target_) continue;
+            std::int64_t most = problem_.options.mini_batch;
+            if (memory_) {
+                const auto samples = static_cast<double>(size.samples);
+                const double kept = (options_.recompute ? bill.entering : bill.kept) * samples;
+                const double left = static_cast<double>(*memory_) - bill.state - (options_.recompute ? bill.kept * samples : 0);
+                if (left < kept) continue;
+                if (kept * batch.rounds > left) most = static_cast<std::int64_t>(left / kept) * batch.samples;
+            }
+            if (most <= reached) continue;
+            reached = most;
+            use(Choice{b, s, most, time});
+            if (most == problem_.options.mini_batch) break;
+        }
+    }
+}
+
+template <typename Use>
+void Search::group_choices(const Block& block, const Block::Group& group, Use&& use) const {
+    Bill bill;
+    double cheapest = 0;
+    for (std::size_t i = 0; i < group.kinds.size(); ++i) {
+        const std::size_t branch = block.kinds[group.kinds[i]].chain;
+        bill.add(model_.chains[branch].whole(), static_cast<double>(group.counts[i]));
+        cheapest += static_cast<double>(group.counts[i]) * (*cheapest_)[branch].back();
+    }
+    bill.edges_in = std::min(bill.edges_in, 1.0);
+    bill.edges_out = std::min(bill.edges_out, 1.0);
+    const auto work = [&](const Size& size) {
+        double sum = 0;
+        for (std::size_t i = 0; i < group.kinds.size(); ++i)
+            sum += static_cast<double>(group.counts[i]) * (*size.work)[block.kinds[group.kinds[i]].chain].back();
+        return sum;
+    };
+    choices(bill, room(cheapest * cheapest_rounds_), work, use);
+}
+
+/// Stages of elements [block_at + 1, count) with something of the block before them.
+template <typename Use>
+void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t block_at, std::size_t count, Use&& use) {
+    const Chain& chain = model_.chains[chain_id];
+    const Block& block = chain.blocks[*chain.elements[block_at].block];
+    const std::size_t all = block.alone.size() - 1, from = block_at + 1;
+    const std::int64_t most = room((*cheapest_)[chain_id][count] * cheapest_rounds_);
+    const auto try_fused = [&](std::size_t group, std::size_t kind, std::size_t cut, std::size_t state) {
+        Bill bill = chain.bill(from, count);
+        // What comes from the branches that are inside stays inside.
+        const auto take = [&](std::size_t branch, std::size_t first, double times) {
+            const Chain& taken = model_.chains[branch];
+            Bill own = taken.bill(first, taken.count());
+            const Bill& whole = taken.whole();
+            own.activations_in -= whole.activations_out;
+            own.gradients_in -= whole.gradients_out;
+            own.entering -= whole.activations_out;
+            own.activations_out = own.gradients_out = own.edges_out = 0;
+            own.edges_in -= whole.edges_out;
+            bill.add(own, times);
+        };
+        if (group != kNone)
+            for (std::size_t i = 0; i < block.groups[group].kinds.size(); ++i)
+                take(block.kinds[block.groups[group].kinds[i]].chain, 0, static_cast<double>(block.groups[group].counts[i]));
+        if (kind != kNone) take(block.kinds[kind].chain, cut, 1);
+        for (double* part : {&bill.activations_in, &bill.gradients_in, &bill.entering, &bill.edges_in}) *part = std::max(*part, 0.0);
+        const auto work = [&](const Size& size) {
+            const auto& sums = *size.work;
+            double sum = sums[chain_id][count] - sums[chain_id][from];
+            if (group != kNone)
+                for (std::size_t i = 0; i < block.groups[group].kinds.size(); ++i)
+                    sum +=
+                        static_cast<double>(block.groups[group].counts[i]) * sums[block.kinds[block.groups[group].kinds[i]].chain].back();
+            if (kind != kNone) sum += sums[block.kinds[kind].chain].back() - sums[block.kinds[kind].chain][cut];
+            return sum;
+        };
+        bool fits = false;
+        choices(bill, most, work, [&](const Choice& choice) {
+            fits = true;
+            Ending ending{.choice = choice, .from = from, .block = block_at, .group = group, .kind = kind, .cut = cut, .state = state};
+            if (block_at == 0) {
+                ending.limit = limit;
+                use(ending);
+                return;
+            }
+            for (ending.limit = 1; ending.limit < demand_count(); ++ending.limit) use(ending);
+        });
+        return fits;
+    };
+    const auto try_ends = [&](std::size_t group, std::size_t state) {
+        for (const Block::Move& alone : block.alone[state]) {
+            const Chain& branch = model_.chains[block.kinds[alone.what].chain];
+            // Work and state grow with the end that is taken: once it does not fit, no longer one does.
+            for (std::size_t cut = branch.count(); cut-- > 1;)
+                if (!try_fused(group, alone.what, cut, alone.next)) break;
+        }
+    };
+    try_ends(kNone, all);
+    for (const Block::Move& move : block.together[all])
+        if (try_fused(move.what, kNone, 0, move.next)) try_ends(move.what, move.next);
+}
+
+template <typename Use>
+void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count, Use&& use) {
+    const Chain& chain = model_.chains[chain_id];
+    const std::int64_t most = room((*cheapest_)[chain_id][count] * cheapest_rounds_);
+    if (most < 0) return;
+    if (chain.elements[count - 1].block) {
+        Ending ending{.choice = {},
+                      .from = count,
+                      .block = count - 1,
+                      .state = chain.blocks[*chain.elements[count - 1].block].alone.size() - 1,
+                      .staged = false};
+        if (count == 1) {
+            ending.limit = limit;
+            use(ending);
+        } else {
+            for (ending.limit = 1; ending.limit < demand_count(); ++ending.limit) use(ending);
+        }
+    }
+    const auto& cheapest = (*cheapest_)[chain_id];
+    for (std::size_t from = count; from-- > 0;) {
+        if ((cheapest[count] - cheapest[from]) * cheapest_rounds_ > target_ * static_cast<double>(most)) break;
+        const auto work = [&](const Size& size) { return (*size.work)[chain_id][count] - (*size.work)[chain_id][from]; };
+        choices(chain.bill(from, count), most, work, [&](const Choice& choice) { use(Ending{.choice = choice, .from = from}); });
+        if (from > 0 && chain.elements[from - 1].block) fused_endings(chain_id, limit, from - 1, count, use);
+    }
+}
+
+Search::Sum Search::sum_of(std::size_t chain_id, std::size_t limit, const Ending& ending) {
+    Sum sum;
+    if (ending.staged) {
+        sum.batch = &batches_[ending.choice.batch];
+        sum.most_in_flight = ending.choice.most_in_flight;
+        sum.own = static_cast<std::size_t>(sum.batch->sizes[ending.choice.size].replicas);
+    }
+    if (ending.block == kNone) {
+        sum.first = &solve(chain_id, limit).devices[ending.from * demand_count()];
+        return sum;
+    }
+    const Chain& chain = model_.chains[chain_id];
+    const std::size_t block = *chain.elements[ending.block].block;
+    if (ending.block > 0) sum.own += solve(chain_id, limit).devices[ending.block * demand_count() + ending.limit];
+    if (sum.own >= kNever) return sum;
+    // A whole branch inside the last stage reads what is before the block.
+    if (ending.group != kNone) sum.limit = ending.limit;
+    sum.first = &solve_block(chain_id, block, ending.limit).devices[ending.state * demand_count()];
+    if (ending.kind != kNone)
+        sum.second = &solve(chain.blocks[block].kinds[ending.kind].chain, ending.limit).devices[ending.cut * demand_count()];
+    return sum;
+}
+
+Search::Count Search::devices_of(const Sum& sum, std::size_t demand) const {
+    if (sum.first == nullptr) return kNever;
+    if (sum.batch != nullptr) {
+        demand = sum.batch->next[demand];
+        if (demand == 0 || demands_[demand].in_flight > sum.most_in_flight || !allowed(demand, sum.limit)) return kNever;
+    }
+    const std::size_t devices = sum.own + sum.first[demand] + (sum.second != nullptr ? sum.second[demand] : 0);
+    return static_cast<Count>(std::min<std::size_t>(devices, kNever));
+}
+
+const Search::Table& Search::solve(std::size_t chain_id, std::size_t limit) {
+    Table& table = tables_[{chain_id, limit}];
+    if (table.solved) return table;
+    table.solved = true;  // rows are read as soon as they are filled
+    const Chain& chain = model_.chains[chain_id];
+    const std::size_t demands = demand_count();
+    table.devices.assign((chain.count() + 1) * demands, kNever);
+    for (std::size_t d = 0; d < demands; ++d)
+        if (allowed(d, limit)) table.devices[d] = 0;
+    for (std::size_t count = 1; count <= chain.count(); ++count) {
+        Count* row = &table.devices[count * demands];
+        endings(chain_id, limit, count, [&](const Ending& ending) {
+            const Sum sum = sum_of(chain_id, limit, ending);
+            for (std::size_t d = 0; d < demands; ++d) row[d] = std::min(row[d], devices_of(sum, d));
+        });
+        const std::int64_t most = room((*cheapest_)[chain_id][count] * cheapest_rounds_);
+        for (std::size_t d = 0; d < demands; ++d)
+            if (std::int64_t{row[d]} > most) row[d] = kNever;
+    }
+    return table;
+}
+
+const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block_id, std::size_t limit) {
+    Table& table = block_tables_[{chain_id, block_id, limit}];
+    if (table.solved) return table;
+    table.solved = true;
+    const Chain& chain = model_.chains[chain_id];
+    const Block& block = chain.blocks[block_id];
+    const std::size_t demands = demand_count(), states = block.alone.size();
+    table.devices.assign(states * demands, kNever);
+    std::fill_n(table.devices.begin(), demands, Count{0});
+    std::vector<std::vector<Choice>> choices_of(block.groups.size());
+    for (std::size_t g = 0; g < block.groups.size(); ++g)
+        group_choices(block, block.groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
+    for (std::size_t state = 1; state < states; ++state) {
+        Count* row = &table.devices[state * demands];
+        for (const Block::Move& move : block.alone[state]) {
+            const std::size_t branch = block.kinds[move.what].chain;
+            const Count* own = &solve(branch, limit).devices[model_.chains[branch].count() * demands];
+            const Count* rest = &table.devices[move.next * demands];
+            for (std::size_t d = 0; d < demands; ++d) row[d] = std::min(row[d], static_cast<Count>(own[d] + rest[d]));
+        }
+        for (const Block::Move& move : block.together[state])
+            for (const Choice& choice : choices_of[move.what]) {
+                const Batch& batch = batches_[choice.batch];
+                const auto own = static_cast<Count>(batch.sizes[choice.size].replicas);
+                const Count* rest = &table.devices[move.next * demands];
+                for (std::size_t d = 0; d < demands; ++d) {
+                    const std::size_t asked = batch.next[d];
+                    if (asked != 0 && demands_[asked].in_flight <= choice.most_in_flight && allowed(asked, limit))
+                        row[d] = std::min(row[d], static_cast<Count>(own + rest[d]));
+                }
+            }
+        for (std::size_t d = 0; d < demands; ++d)
+            if (row[d] > options_.devices) row[d] = kNever;
+    }
+    return table;
+}
+
+void Search::add_nodes(std::size_t chain_id, std::uint32_t start, std::size_t from, std::size_t to, PlannedStage& stage) const {
+    const Chain& chain = model_.chains[chain_id];
+    for (std::uint32_t at = chain.elements[from].first; at < chain.elements[to - 1].last; ++at)
+        stage.nodes.push_back(model_.order[start + at]);
+}
+
+void Search::trace(std::size_t chain_id, std::size_t limit, std::uint32_t start, std::size_t count, std::size_t demand, Split& split) {
+    if (count == 0) return;
+    const Chain& chain = model_.chains[chain_id];
+    const Count devices = solve(chain_id, limit).devices[count * demand_count() + demand];
+    std::optional<Ending> found;
+    endings(chain_id, limit, count, [&](const Ending& ending) {
+        if (!found && devices_of(sum_of(chain_id, limit, ending), demand) == devices) found = ending;
+    });
+    const Ending& ending = *found;
+    PlannedStage stage;
+    std::size_t asked = demand;
+    if (ending.staged) {
+        const Batch& batch = batches_[ending.choice.batch];
+        asked = batch.next[demand];
+        stage.replicas = batch.sizes[ending.choice.size].replicas;
+        stage.micro_batch = batch.samples;
+        split.time = std::max(split.time, ending.choice.time);
+    }
+    if (ending.block == kNone) {
+        trace(chain_id, limit, start, ending.from, asked, split);
+    } else {
+        const std::size_t block_id = *chain.elements[ending.block].block;
+        const Block& block = chain.blocks[block_id];
+        Left left;
+        for (const Block::Kind& kind : block.kinds) left.push_back(kind.offsets.size());
+        const auto take = [&](std::size_t kind) { return start + block.kinds[kind].offsets[--left[kind]]; };
+        trace(chain_id, limit, start, ending.block, ending.limit, split);
+        if (ending.group != kNone) {
+            const Block::Group& group = block.groups[ending.group];
+            for (std::size_t i = 0; i < group.kinds.size(); ++i)
+                for (std::size_t n = 0; n < group.counts[i]; ++n) {
+                    const std::size_t branch = block.kinds[group.kinds[i]].chain;
+                    add_nodes(branch, take(group.kinds[i]), 0, model_.chains[branch].count(), stage);
+                }
+        }
+        std::optional<std::uint32_t> cut_branch;
+        if (ending.kind != kNone) cut_branch = take(ending.kind);
+        trace_block(chain_id, block_id, ending.limit, start, ending.state, left, asked, split);
+        if (cut_branch) {
+            const std::size_t branch = block.kinds[ending.kind].chain;
+            trace(branch, ending.limit, *cut_branch, ending.cut, asked, split);
+            add_nodes(branch, *cut_branch, ending.cut, model_.chains[branch].count(), stage);
+        }
+    }
+    if (!ending.staged) return;
+    add_nodes(chain_id, start, ending.from, count, stage);
+    split.stages.push_back(std::move(stage));
+}
+
+void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t limit, std::uint32_t start, std::size_t state, Left left,
+                         std::size_t demand, Split& split) {
+    const Chain& chain = model_.chains[chain_id];
+    const Block& block = chain.blocks[block_id];
+    const std::vector<Count> devices = solve_block(chain_id, block_id, limit).devices;
+    const auto at = [&](std::size_t of) { return devices[of * demand_count() + demand]; };
+    while (state != 0) {
+        bool moved = false;
+        for (const Block::Move& move : block.alone[state]) {
+            const std::size_t branch = block.kinds[move.what].chain, count = model_.chains[branch].count();
+            if (solve(branch, limit).devices[count * demand_count() + demand] + at(move.next) != at(state)) continue;
+            trace(branch, limit, start + block.kinds[move.what].offsets[--left[move.what]], count, demand, split);
+            state = move.next;
+            moved = true;
+            break;
+        }
+        for (std::size_t m = 0; !moved && m < block.together[state].size(); ++m) {
+            const Block::Move move = block.together[state][m];
+            const Block::Group& group = block.groups[move.what];
+            group_choices(block, group, [&](const Choice& choice) {
+                const Batch& batch = batches_[choice.batch];
+                const std::size_t asked = batch.next[demand];
+                const std::int64_t replicas = batch.sizes[choice.size].replicas;
+                if (moved || asked == 0 || demands_[asked].in_flight > choice.most_in_flight || !allowed(asked, limit) ||
+                    replicas + at(move.next) != at(state))
+                    return;
+                PlannedStage stage{.nodes = {}, .replicas = replicas, .micro_batch = batch.samples};
+                for (std::size_t i = 0; i < group.kinds.size(); ++i)
+                    for (std::size_t n = 0; n < group.counts[i]; ++n) {
+                        const Block::Kind& kind = block.kinds[group.kinds[i]];
+                        add_nodes(kind.chain, start + kind.offsets[--left[group.kinds[i]]], 0, model_.chains[kind.chain].count(), stage);
+                    }
+                split.stages.push_back(std::move(stage));
+                split.time = std::max(split.time, choice.time);
+                moved = true;
+            });
+            if (moved) state = move.next;
+        }
+    }
+}
+
+std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory) {
+    target_ = time;
+    const cost::TrainingDevice& device = problem_.classes[options_.device.index()];
+    memory_ = memory ? memory : device.limited ? std::optional(device.memory.count) : std::nullopt;
+    tables_.clear();
+    block_tables_.clear();
+    const std::size_t root = model_.chains.size() - 1, count = model_.chains[root].count();
+    const Count devices = solve(root, kNone).devices[count * demand_count()];
+    if (devices > options_.devices) return std::nullopt;
+    Split split;
+    trace(root, kNone, 0, count, 0, split);
+    return split;
+}
+
+}  // namespace sluice::training::graphpipe

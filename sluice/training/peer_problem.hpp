@@ -1,0 +1,25 @@
+// Private to this layer. A TrainingProblem as planners of equal devices and linear pipelines see it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sluice/training/candidates.hpp"
+#include "sluice/training/cuts.hpp"
+
+namespace sluice::training {
+
+/// Bytes that each node's parameters take, or their state: of a parameter with several users all at the first.
+[[nodiscard]] std::vector<std::int64_t> parameter_bytes(const cost::TrainingProblem& problem);
+[[nodiscard]] std::vector<std::int64_t> state_bytes(const cost::TrainingProblem& problem);
+
+/// What nodes send to others, `samples` at a time.
+[[nodiscard]] std::vector<CutTensor> tensors_between(const cost::TrainingProblem& problem, std::int64_t samples);
+
+/// Forward and backward pass of every node.
+[[nodiscard]] std::vector<std::int64_t> node_work(const cost::TrainingProblem& problem, ClassId device, std::int64_t samples);
+
+/// The prefixes of a linear order, then all downsets where these are no more than `most`.
+[[nodiscard]] std::vector<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::size_t most);
+
+}  // namespace sluice::training

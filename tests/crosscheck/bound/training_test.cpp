@@ -1,0 +1,304 @@
+// Bounds on training plans against plans: the best of all plans of tiny problems, many random ones of larger problems. Each certificate is
+// checked, and refused where anything in it proves more than it can.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "sluice/bound/certificate.hpp"
+#include "sluice/bound/check_training.hpp"
+#include "sluice/bound/training_bound.hpp"
+#include "sluice/training/evaluate.hpp"
+#include "tests/support/effort.hpp"
+#include "tests/support/random_training_problem.hpp"
+
+namespace sluice::bound {
+namespace {
+
+using cost::TrainingPartition;
+using cost::TrainingProblem;
+
+/// In time C, what a plan takes: its iteration, or its bottleneck.
+Duration value_of(const TrainingProblem& problem, const TrainingPartition& partition, TrainingObjective objective) {
+    return objective == TrainingObjective::iteration ? training::iteration_time(problem, partition)
+                                                     : cost::price(problem, partition).bottleneck;
+}
+
+/// Every plan of the problem under a few schedules: set partitions of the nodes, groups of devices, micro-batches.
+class Plans {
+public:
+    Plans(const TrainingProblem& problem, const std::function<void(const TrainingPartition&)>& visit) : problem_(problem), visit_(visit) {
+        std::int64_t first = 0;
+        for (std::size_t c = 0; c < problem.classes.size(); ++c) {
+            for (std::int64_t d = 0; d < problem.structure.classes[c].count; ++d)
+                for (std::int64_t r = 1; d + r <= problem.structure.classes[c].count; ++r)
+                    groups_.push_back({.nodes = {}, .device = ClassId(c), .first_device = first + d, .replicas = r});
+            first += problem.structure.classes[c].count;
+        }
+        assign(0);
+    }
+
+private:
+    void assign(std::size_t v) {
+        if (v < problem_.node_count()) {
+            for (std::size_t s = 0; s <= partition_.stages.size(); ++s) {
+                const bool fresh = s == partition_.stages.size();
+                if (fresh) partition_.stages.emplace_back();
+                partition_.stages[s].nodes.emplace_back(v);
+                assign(v + 1);
+                partition_.stages[s].nodes.pop_back();
+                if (fresh) {
+                    partition_.stages.pop_back();
+                    return;
+                }
+            }
+            return;
+        }
+        if (auto sorted = cost::normalise(problem_, partition_)) equip(*sorted, 0);
+    }
+    void equip(TrainingPartition& sorted, std::size_t s) {
+        if (s < sorted.stages.size()) {
+            for (const cost::TrainingStage& group : groups_) {
+                const auto clashes = [&](const cost::TrainingStage& other) {
+                    const bool same = other.first_device == group.first_device && other.replicas == group.replicas;
+                    return !same && other.first_device < group.first_device + group.replicas &&
+                           group.first_device < other.first_device + other.replicas;
+                };
+                if (std::any_of(sorted.stages.begin(), sorted.stages.begin() + static_cast<std::ptrdiff_t>(s), clashes)) continue;
+                const auto nodes = std::move(sorted.stages[s].nodes);
+                sorted.stages[s] = group;
+                sorted.stages[s].nodes = nodes;
+                for (std::int64_t b = 1; b <= problem_.options.mini_batch; ++b)
+                    if (problem_.options.mini_batch % b == 0) {
+                        sorted.stages[s].micro_batch = b;
+                        equip(sorted, s + 1);
+                    }
+            }
+            return;
+        }
+        for (const cost::Schedule schedule : {cost::Schedule::one_f_one_b, cost::Schedule::list}) {
+            TrainingPartition plan = sorted;
+            plan.schedule = schedule;
+            cost::set_in_flight(problem_, plan);
+            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
+            if (schedule != cost::Schedule::list) continue;
+            for (cost::TrainingStage& stage : plan.stages) stage.in_flight = problem_.options.mini_batch;
+            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
+        }
+    }
+
+    const TrainingProblem& problem_;
+    const std::function<void(const TrainingPartition&)>& visit_;
+    std::vector<cost::TrainingStage> groups_;
+    TrainingPartition partition_;
+};
+
+constexpr std::array kObjectives{TrainingObjective::iteration, TrainingObjective::bottleneck};
+
+TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
+    std::size_t tight = 0, compared = 0, refused = 0;
+    for (std::uint64_t seed = 0; seed < testing::cases(120); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 21);
+        testing::RandomTrainingProblem options;
+        options.graph.max_operators = 3;
+        options.graph.classes = 0.3;
+        options.most_devices = 2;
+        options.largest_mini_batch = 4;
+        options.limited = 0.4;
+        const TrainingProblem problem = testing::random_training_problem(random, options);
+        if (problem.structure.classes.size() > 1 && problem.node_count() > 2) continue;  // too many plans
+        for (const TrainingObjective objective : kObjectives) {
+            std::optional<Duration> best;
+            Plans(problem, [&](const TrainingPartition& plan) {
+                const Duration value = value_of(problem, plan, objective);
+                if (!best || value < *best) best = value;
+            });
+            const auto certificate = bound_training(problem, objective, {});
+            if (!certificate) {
+                EXPECT_EQ(certificate.error().kind, DiagnosticKind::infeasible);
+                EXPECT_FALSE(best.has_value()) << to_text(certificate.error());
+                ++refused;
+                continue;
+            }
+            EXPECT_TRUE(check_training(problem, *certificate).empty());
+            if (!best) continue;
+            ++compared;
+            EXPECT_LE(certificate->value, *best);
+            if (certificate->value == *best) ++tight;
+        }
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(compared, testing::cases(120));
+    EXPECT_GT(tight, compared / 2);  // what the bound is for
+    EXPECT_GT(refused, 0U);
+}
+
+TEST(TrainingBound, IsNeverAboveAnyPlan) {
+    std::size_t plans = 0;
+    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 22);
+        testing::RandomTrainingProblem options;
+        options.graph.max_operators = 9;
+        options.graph.classes = options.graph.colours = options.graph.replicated = 0.3;
+        options.largest_mini_batch = 24;
+        options.most_devices = 6;
+        const TrainingProblem problem = testing::random_training_problem(random, options);
+        std::vector<Result<TrainingCertificate>> certificates;
+        for (const TrainingObjective objective : kObjectives) certificates.push_back(bound_training(problem, objective, {}));
+        for (int i = 0; i < 60; ++i) {
+            TrainingPartition plan = testing::random_training_partition(problem, random);
+            plan.schedule = cost::kSchedules[random.below(cost::kSchedules.size())];
+            cost::set_in_flight(problem, plan);
+            if (!cost::faults_of(problem, plan).empty()) continue;
+            ++plans;
+            for (std::size_t o = 0; o < kObjectives.size(); ++o) {
+                ASSERT_TRUE(certificates[o].has_value()) << to_text(certificates[o].error());
+                EXPECT_LE(certificates[o]->value, value_of(problem, plan, kObjectives[o]));
+            }
+        }
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(plans, testing::cases(300) * 5);
+}
+
+/// What the checker lets pass must be true whatever the witness is: random ones, far from any that a bound makes.
+TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
+    std::size_t accepted = 0;
+    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 23);
+        testing::RandomTrainingProblem options;
+        options.graph.max_operators = 3;
+        options.most_devices = 3;
+        options.largest_mini_batch = 4;
+        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingObjective objective = kObjectives[random.below(2)];
+        std::optional<Duration> best;
+        for (int i = 0; i < 200; ++i) {
+            TrainingPartition plan = testing::random_training_partition(problem, random);
+            plan.schedule = random.chance(0.5) ? cost::Schedule::list : cost::Schedule::one_f_one_b;
+            if (!cost::faults_of(problem, plan).empty()) continue;
+            const Duration value = value_of(problem, plan, objective);
+            if (!best || value < *best) best = value;
+        }
+        if (!best) continue;
+        for (int i = 0; i < 40; ++i) {
+            TrainingCertificate certificate{
+                .problem = problem.fingerprint, .model = {}, .objective = objective, .value = *best + Duration{1}, .witness = {}};
+            for (const cost::TrainingDevice& device : problem.classes) {
+                auto& one = certificate.witness.classes.emplace_back();
+                one.price = random.between(0, 1 << 20);
+                one.memory = device.limited && random.chance(0.5) ? random.between(0, kTrainingShares) : 0;
+                one.links = random.chance(0.5) && problem.structure.model == cost::StageModel::overlap
+                                ? random.between(0, kTrainingShares - one.memory)
+                                : 0;
+                one.work = kTrainingShares - one.memory - one.links;
+                for (std::size_t r = random.below(4); r > 0; --r) one.roundings.push_back(random.between(0, 6));
+            }
+            for (std::size_t p = random.below(3); p > 0 && objective == TrainingObjective::iteration; --p) {
+                auto& path = certificate.witness.paths.emplace_back();
+                path.price = random.between(0, std::int64_t{1} << 50);
+                path.nodes.emplace_back(random.below(problem.node_count()));
+                while (random.chance(0.8)) {
+                    const auto next = problem.structure.successors[path.nodes.back().index()];
+                    if (next.empty()) break;
+                    path.nodes.push_back(next[random.below(next.size())]);
+                }
+                path.turn = random.below(path.nodes.size());
+            }
+            EXPECT_FALSE(check_training(problem, certificate).empty()) << to_json_text(certificate, false);
+            certificate.value = Duration{random.between(1, best->count())};
+            if (check_training(problem, certificate).empty()) ++accepted;
+        }
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(accepted, testing::cases(300));
+}
+
+/// Each change of a certificate either leaves it true or is refused; those that must be refused are.
+TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
+    std::size_t tampered = 0;
+    for (std::uint64_t seed = 0; seed < testing::cases(150); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 24);
+        testing::RandomTrainingProblem options;
+        options.graph.max_operators = 8;
+        options.graph.classes = 0.3;
+        options.largest_mini_batch = 16;
+        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingObjective objective = kObjectives[random.below(2)];
+        const auto certificate = bound_training(problem, objective, {});
+        if (!certificate || certificate->value < Duration{20}) continue;
+        const auto refused = [&](const std::function<void(TrainingCertificate&)>& change) {
+            TrainingCertificate changed = *certificate;
+            change(changed);
+            EXPECT_FALSE(check_training(problem, changed).empty());
+            ++tampered;
+        };
+        refused([](auto& c) { c.problem += "0"; });
+        refused([](auto& c) { c.value = Duration{-1}; });
+        refused([](auto& c) { c.value *= 100; });
+        refused([](auto& c) { c.value = Duration::max(); });
+        refused([](auto& c) { c.witness.classes.pop_back(); });
+        refused([](auto& c) { c.witness.classes.emplace_back(); });
+        refused([](auto& c) { c.witness.classes[0].price = -1; });
+        refused([](auto& c) { c.witness.classes[0].price = kLargestTrainingPrice + 1; });
+        refused([](auto& c) { c.witness.classes[0].work = kTrainingShares + 1; });
+        refused([](auto& c) { c.witness.classes[0].links = -1; });
+        refused([](auto& c) { c.witness.classes[0].work = kTrainingShares, c.witness.classes[0].links = c.witness.classes[0].memory = 1; });
+        refused([](auto& c) { c.witness.classes[0].roundings = {-1}; });
+        refused([](auto& c) { c.witness.classes[0].roundings = {kLargestRounding + 1}; });
+        if (!problem.classes[0].limited)
+            refused([](auto& c) { c.witness.classes[0].work = 0, c.witness.classes[0].memory = 1; });
+        refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(problem.node_count())}}); });
+        refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId()}}); });
+        refused([](auto& c) { c.witness.paths.push_back({1, 0, {}}); });
+        refused([](auto& c) { c.witness.paths.push_back({1, 1, {NodeId(0)}}); });
+        refused([](auto& c) { c.witness.paths.push_back({-1, 0, {NodeId(0)}}); });
+        refused([](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0), NodeId(0)}}); });
+        refused([](auto& c) { c.witness.paths.push_back({std::numeric_limits<std::int64_t>::max(), 0, {NodeId(0)}}), c.value *= 1 << 20; });
+        for (std::size_t v = 1; v < problem.node_count(); ++v)
+            if (!std::ranges::contains(problem.structure.successors[0], NodeId(v)))
+                refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0), NodeId(v)}}); });
+        for (std::size_t e = 0; e < problem.structure.edge_count(); ++e) {
+            const NodeId from = problem.structure.producer[e];
+            if (!from.valid() || problem.structure.consumers[e].empty()) continue;
+            const NodeId to = problem.structure.consumers[e][0];
+            const auto gives_back = [&](EdgeId other) {
+                return problem.has_gradient[other.index()] != 0 && std::ranges::contains(problem.structure.consumers[other.index()], to);
+            };
+            if (std::ranges::none_of(problem.structure.outputs[from.index()], gives_back))
+                refused([&](auto& c) { c.witness.paths.push_back({1, 0, {from, to}}); });
+        }
+        if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0)}}); });
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(tampered, testing::cases(150) * 10);
+}
+
+TEST(TrainingBound, FilesHoldEverything) {
+    RandomStream random(5);
+    testing::RandomTrainingProblem options;
+    options.graph.min_operators = options.graph.max_operators = 8;
+    options.limited = 0;
+    for (int i = 0; i < 20; ++i) {
+        const TrainingProblem problem = testing::random_training_problem(random, options);
+        for (const TrainingObjective objective : kObjectives) {
+            const auto certificate = bound_training(problem, objective, {});
+            ASSERT_TRUE(certificate.has_value());
+            const std::string text = to_json_text(*certificate, true);
+            const auto document = json::parse(text, "certificate");
+            ASSERT_TRUE(document.has_value());
+            EXPECT_TRUE(is_of_training(*document));
+            const auto read = read_training_certificate(*document);
+            ASSERT_TRUE(read.has_value()) << to_text(read.error());
+            EXPECT_EQ(*read, *certificate);
+            EXPECT_FALSE(read_certificate(*document).has_value());
+        }
+    }
+}
+
+}  // namespace
+}  // namespace sluice::bound
