@@ -19,13 +19,20 @@ namespace sluice::cli {
 
 namespace {
 
-Result<plan::Plan> planned(Session& session, const PreparedTraining& prepared, Observer& observer, const Limits& limits) {
+struct PlannedTraining {
+    plan::Plan plan;
+    solve::TrainingBounds bounds;
+};
+
+Result<PlannedTraining> planned(Session& session, const PreparedTraining& prepared, Observer& observer, const Limits& limits) {
     const Arguments& arguments = session.arguments;
-    solve::TrainingSolveOptions options{.method = arguments.method.value_or(""), .planner = training_options(arguments)};
+    solve::TrainingSolveOptions options{
+        .method = arguments.method.value_or(""), .planner = training_options(arguments), .model = prepared.model.graph.fingerprint()};
     options.planner.threads = threads_of(arguments);
     auto result = solve::solve_training(prepared.frozen.problem, options, observer, limits);
     if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
     session.terminal.clear_line();
+    show_warnings(session, result->bounds.warnings);
     show_warnings(session, result->found.warnings);
     plan::Plan plan = solve::make_training_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, *result);
     plan.model.dimensions = arguments.dimensions;
@@ -36,7 +43,24 @@ Result<plan::Plan> planned(Session& session, const PreparedTraining& prepared, O
     if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
     plan.limit = limit_text(arguments, plan.termination);
     plan.termination.seconds = session.seconds();
-    return plan;
+    return PlannedTraining{std::move(plan), std::move(result->bounds)};
+}
+
+/// "plan.json" -> "plan.bottleneck.certificate.json"
+std::filesystem::path bottleneck_certificate_path(const std::filesystem::path& plan) {
+    std::filesystem::path path = plan;
+    return path.replace_filename(plan.stem().string() + ".bottleneck.certificate.json");
+}
+
+/// The certificates first, so that a plan file never stands without them.
+Result<void> write_all(const PlannedTraining& planned, const std::filesystem::path& path) {
+    if (planned.bounds.iteration)
+        if (auto written = write_file(certificate_path(path), bound::to_json_text(*planned.bounds.iteration, true)); !written)
+            return written;
+    if (planned.bounds.bottleneck)
+        if (auto written = write_file(bottleneck_certificate_path(path), bound::to_json_text(*planned.bounds.bottleneck, true)); !written)
+            return written;
+    return write_file(path, plan::to_json_text(planned.plan));
 }
 
 Result<std::string> text_of(const PreparedTraining& prepared, const plan::Plan& plan) {
@@ -81,24 +105,29 @@ Result<Outcome> plan_training(Session& session) {
     auto prepared = prepare_training(session);
     if (!prepared) return fail(std::move(prepared.error()));
     Progress progress(session, "plan");
-    auto plan = planned(session, *prepared, progress, limits_of(session, interrupt.token()));
-    if (!plan) return fail(std::move(plan.error()));
+    auto made = planned(session, *prepared, progress, limits_of(session, interrupt.token()));
+    if (!made) return fail(std::move(made.error()));
+    const plan::Plan& plan = made->plan;
 
     const std::string model = shell_word(*arguments.model);
     if (arguments.output) {
-        if (auto written = write_file(*arguments.output, plan::to_json_text(*plan)); !written) return fail(std::move(written.error()));
-        terminal.say(std::format("wrote the plan to {}", *arguments.output));
+        if (auto written = write_all(*made, *arguments.output); !written) return fail(std::move(written.error()));
+        terminal.say(std::format("wrote the plan to {}{}", *arguments.output,
+                                 made->bounds.iteration ? " and its certificate to " + certificate_path(*arguments.output).string() : ""));
+        if (made->bounds.iteration)
+            terminal.hint(std::format("sluice verify {} {} {}", model, shell_word(*arguments.output),
+                                      shell_word(certificate_path(*arguments.output).string())));
         terminal.hint(std::format("sluice simulate {} {} --trace trace.json", model, shell_word(*arguments.output)));
     } else if (!arguments.json) {
         terminal.hint(
             std::format("the same with `-o plan.json` keeps the plan; then `sluice simulate {} plan.json --trace trace.json`", model));
     }
-    auto text = arguments.json ? plan::to_json_text(*plan) : text_of(*prepared, *plan);
+    auto text = arguments.json ? plan::to_json_text(plan) : text_of(*prepared, plan);
     if (!text) return fail(std::move(text.error()));
     Outcome outcome{std::move(*text)};
-    const double gap = plan->bound ? gap_of(objective_value(*plan), plan->bound->value) : 1;
+    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
     if (arguments.require_gap && gap > *arguments.require_gap) {
-        terminal.warn(std::format("the gap is {}, --require-gap asks for at most {}", plan->bound ? report::percent(gap) : "unknown",
+        terminal.warn(std::format("the gap is {}, --require-gap asks for at most {}", plan.bound ? report::percent(gap) : "unknown",
                                   report::percent(*arguments.require_gap)));
         outcome.code = ExitCode::short_of_gap;
     }
@@ -123,6 +152,13 @@ Result<Outcome> compare_training(Session& session) {
     options.threads = threads_of(arguments);
     if (auto checked = solve::check_training_options(prepared->frozen.problem, options); !checked) return fail(std::move(checked.error()));
 
+    SilentObserver silent;
+    auto bounds = solve::prove_training(prepared->frozen.problem, prepared->model.graph.fingerprint(), silent,
+                                        limits_of_each(arguments, interrupt.token()));
+    if (!bounds) return fail(with_labels(std::move(bounds.error()), prepared->model.graph));
+    show_warnings(session, bounds->warnings);
+    const auto bound = bounds->iteration ? std::optional(solve::claim_of(*bounds->iteration)) : std::nullopt;
+
     std::vector<solve::TrainingRow> rows;
     for (const training::Planner* planner : planners) {
         if (interrupt.token().stop_requested()) break;
@@ -143,7 +179,7 @@ Result<Outcome> compare_training(Session& session) {
                         : std::format("{} on {}: {}, mini-batches of {}, {} each\n\n", report::printable(prepared->model.graph.name()),
                                       report::printable(prepared->platform.name), report::counted(rows.size(), "method"),
                                       report::counted(static_cast<std::size_t>(*arguments.batch), "sample"), budget_text(arguments)) +
-                              report::training_compare_text(rows, *arguments.batch)};
+                              report::training_compare_text(rows, *arguments.batch, bound)};
     if (best != nullptr) return outcome;
     outcome.code = ExitCode::interrupted;
     for (const solve::TrainingRow& row : rows)

@@ -29,8 +29,8 @@ inline constexpr std::int64_t kMostDevices = std::int64_t{1} << 30;
 
 /// What a bound may rest on (design §5); the last is never certified.
 inline constexpr std::string_view kSolverClaimed = "solver-claimed";
-inline constexpr std::array<std::string_view, 9> kBoundKinds{"combinatorial", "cut",      "chain",      "counting",    "covering",
-                                                             "exact-dp",      "exact-lp", "exact-tree", kSolverClaimed};
+inline constexpr std::array<std::string_view, 10> kBoundKinds{"combinatorial", "cut",      "chain",      "counting",      "covering",
+                                                              "exact-dp",      "exact-lp", "exact-tree", "work-and-path", kSolverClaimed};
 
 /// What the plan is a plan for, and how the model must be imported to be that again.
 struct ModelReference {

@@ -14,7 +14,7 @@ using program::TrainingProgram;
 using program::TrainingStep;
 
 Result<void> check(const TrainingProgram& program) {
-    constexpr const char* kHelp = "plan again with a method whose stages are a chain (`sluice compare --for training` lists methods)";
+    constexpr const char* kHelp = "what reads this sends to the next stage alone, from as many devices: fewer stages, or another --method";
     for (std::size_t s = 1; s < program.stages.size(); ++s)
         if (program.stages[s].micro_batch != program.stages[0].micro_batch)
             return fail(

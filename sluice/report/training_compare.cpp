@@ -5,6 +5,7 @@
 #include <set>
 
 #include "sluice/base/json.hpp"
+#include "sluice/base/observer.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
@@ -40,7 +41,8 @@ std::string note_of(const TrainingRow& row) {
 
 }  // namespace
 
-std::string training_compare_text(std::span<const TrainingRow> rows, std::int64_t mini_batch) {
+std::string training_compare_text(std::span<const TrainingRow> rows, std::int64_t mini_batch,
+                                  const std::optional<plan::BoundClaim>& bound) {
     const TrainingRow* best = solve::best_of(rows);
     Table table{{{"method", Align::left},
                  {"iteration"},
@@ -64,11 +66,13 @@ std::string training_compare_text(std::span<const TrainingRow> rows, std::int64_
                               std::format("{:.2f} s", row.termination.seconds),
                               grouped(static_cast<std::size_t>(row.termination.evaluations)), note_of(row)});
     }
-    const std::string text = table_text(table);
-    if (best == nullptr) return text;
-    return text + "\n" +
-           facts_text(
-               {{"best", std::format("{}, {}, {}", to_text(best->iteration), best->method, samples_text(mini_batch, best->iteration))}});
+    std::vector<std::pair<std::string, std::string>> facts;
+    if (best != nullptr)
+        facts.emplace_back("best",
+                           std::format("{}, {}, {}", to_text(best->iteration), best->method, samples_text(mini_batch, best->iteration)));
+    if (bound) facts.emplace_back("bound", bound_text(*bound));
+    if (best != nullptr && bound) facts.emplace_back("gap", percent(gap_of(best->iteration, bound->value)));
+    return table_text(table) + (facts.empty() ? "" : "\n" + facts_text(facts));
 }
 
 std::string training_compare_json(std::span<const TrainingRow> rows) {

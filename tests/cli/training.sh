@@ -21,7 +21,7 @@ cmp -s out plan.json || fail "--json and -o differ"
 json 'd["job"] == "training" and d["training"] == {"mini_batch": 16, "optimizer": "adam", "schedule": d["training"]["schedule"]}'
 json 'd["predicted"]["latency_ps"] is None and d["predicted"]["iteration_ps"] > 0 and set(d["bounds"]) == {"bottleneck", "iteration"}'
 json 'abs(d["predicted"]["throughput_per_s"] / (16e12 / d["predicted"]["iteration_ps"]) - 1) < 1e-9'
-json 'd["seed"] == 3 and d["bounds"]["iteration"] == d["bound"] and all(16 % s["micro_batch"] == 0 for s in d["stages"])'
+json 'd["seed"] == 3 and d["bounds"]["iteration"] == d["bound"] and d["bound"]["certified"] and all(16 % s["micro_batch"] == 0 for s in d["stages"])'
 grep -v '"seconds"' out >first
 # shellcheck disable=SC2086
 run 0 plan $model $here --evals 30 --seed 3 --threads 1 --json --quiet
@@ -31,6 +31,13 @@ says out 'the plan holds'
 says out '^iteration .*simulated again'
 run 0 verify $model plan.json --json
 json 'd["valid"] is True and d["certified"] is False and d["failures"] == []'
+run 0 verify $model plan.json plan.certificate.json --json
+json 'd["valid"] is True and d["certified"] is True'
+run 0 verify $model plan.json plan.bottleneck.certificate.json
+says out 'certificate checked'
+cp plan.certificate.json more.certificate.json
+edit more.certificate.json 'd["bound"]["value_ps"] += 1'
+run 5 verify $model plan.json more.certificate.json
 run 0 simulate $model plan.json --trace trace.json
 says out '^devices  *stages  *busy'
 says out '^iteration .*, as planned$'
@@ -67,6 +74,8 @@ json 'all(set(r) >= {"method", "bottleneck_ps", "iteration_ps", "ratio_to_best",
 run 0 compare $model $here --methods data-parallel
 says out '^method  *iteration'
 says out '^best '
+says out '^bound .*certified'
+says out '^gap '
 says err 'next: sluice plan .* --for training --batch 16 --method data-parallel'
 
 # the schedule as another runtime reads it
@@ -77,7 +86,7 @@ run 0 export $model dp.json --actions actions.csv
 rejects 2 'one of them' export $model dp.json --actions actions.csv -o stages
 
 # Where the memory is too small: proven infeasible, with numbers and what would help.
-rejects 3 'device 0 needs' plan $model -p v100-summit:devices=2,memory=1MiB --for training --batch 4 --method data-parallel
+rejects 3 'MiB\|bytes\|GiB' plan $model -p v100-summit:devices=2,memory=1MiB --for training --batch 4 --method data-parallel
 says err 'help: '
 
 # Bad calls say what to do.
@@ -104,4 +113,7 @@ rejects 1 'plans for inference' run $model plan.json
 rejects 1 'plan for training' plan $model --from plan.json
 rejects 1 'another model' simulate zoo:chain plan.json
 run 0 plan zoo:chain -p asic-16 -k 2 --evals 2 -o inference.json --quiet
+run 5 verify $model plan.json inference.certificate.json
+says err 'the certificate is for inference'
+run 5 verify zoo:chain inference.json plan.certificate.json
 rejects 1 'no schedule' export zoo:chain inference.json --actions actions.csv

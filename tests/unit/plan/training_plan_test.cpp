@@ -87,7 +87,7 @@ TEST(TrainingPlanFile, RefusesWhatItDoesNotKnow) {
     expect_refused([](auto& d) { d["job"] = "guessing"; }, "guessing");
 }
 
-class ValidateTraining : public testing::Test {
+class ValidateTraining : public ::testing::Test {
 protected:
     std::vector<Diagnostic> failures(const Plan& plan) const { return validate_training(plan, graph, sample::freeze_training(graph)); }
     void expect_failure(const std::function<void(Plan&)>& change, std::string_view part) const {

@@ -75,9 +75,11 @@ TEST(TrainingCompare, RowsRatiosAndFailures) {
     slow.iteration = Duration{1500};
     solve::TrainingRow bad{.method = "bad", .failure = input_error("no memory for it")};
     const std::vector rows{slow, bad, good};
-    const std::string text = training_compare_text(rows, 16);
+    const std::string text =
+        training_compare_text(rows, 16, plan::BoundClaim{.value = Duration{900}, .kind = "work-and-path", .certified = true});
     has(text, "1.5000");
     has(text, "no memory for it");
+    has(text, "10.0%");
     has(text, "good");
     const auto json = nlohmann::json::parse(training_compare_json(rows));
     EXPECT_DOUBLE_EQ(json[0].at("ratio_to_best").get<double>(), 1.5);
@@ -88,16 +90,16 @@ TEST(TrainingCompare, RowsRatiosAndFailures) {
 }
 
 TEST(Actions, OneFOneBOfAChain) {
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), 3);
-    const auto partition = test::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), 3);
+    const auto partition = testing::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
     const auto csv = actions_csv(program::lower_training(problem, partition));
     ASSERT_TRUE(csv) << to_text(csv.error());
     EXPECT_EQ(*csv, "0F0,0F1,0B0,0F2,0B1,0B2\n1F0,1B0,1F1,1B1,1F2,1B2\n");
 }
 
 TEST(Actions, GradientsOfWeightsThatComeLater) {
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(3), 6);
-    const auto program = program::lower_training(problem, test::one_node_a_stage(problem, 1, cost::Schedule::zero_bubble));
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(3), 6);
+    const auto program = program::lower_training(problem, testing::one_node_a_stage(problem, 1, cost::Schedule::zero_bubble));
     const auto csv = actions_csv(program);
     ASSERT_TRUE(csv);
     EXPECT_TRUE(csv->contains("W")) << *csv;
@@ -131,8 +133,8 @@ TEST(Actions, RefusesWhatTheNotationCannotSay) {
     }
     cost::set_in_flight(example.problem, equal);
     refused(program::lower_training(example.problem, equal), "no chain");
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(3), 4);
-    auto uneven = test::one_node_a_stage(problem, 2, cost::Schedule::one_f_one_b);
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(3), 4);
+    auto uneven = testing::one_node_a_stage(problem, 2, cost::Schedule::one_f_one_b);
     uneven.stages[1].replicas = 2;
     refused(program::lower_training(problem, uneven), "replicas");
 }

@@ -31,12 +31,12 @@ bool accepts(const ordered_json& document) {
     const auto parsed = json::parse(json::to_file_text(document), "plan.json");
     if (!parsed) return false;
     const auto plan = plan::read_plan(*parsed);
-    return plan && verify(sample::training_model(), *plan).valid;
+    return plan && verify_training(sample::training_model(), *plan).valid;
 }
 
 TEST(VerifyTraining, AcceptsPlansOfEverySchedule) {
     for (const cost::Schedule schedule : cost::kSchedules) {
-        const VerifyReport report = verify(sample::training_model(), example(schedule));
+        const VerifyReport report = verify_training(sample::training_model(), example(schedule));
         EXPECT_TRUE(report.valid) << cost::to_text(schedule) << ": " << to_text(report.failures.front());
         EXPECT_FALSE(report.certified);
     }
@@ -45,7 +45,7 @@ TEST(VerifyTraining, AcceptsPlansOfEverySchedule) {
 TEST(VerifyTraining, TheIterationTimeIsSimulatedAgain) {
     plan::Plan plan = example();
     *plan.predicted.iteration -= Duration{1};
-    const VerifyReport report = verify(sample::training_model(), plan);
+    const VerifyReport report = verify_training(sample::training_model(), plan);
     ASSERT_FALSE(report.valid);
     EXPECT_TRUE(report.failures.front().message.contains("iteration time")) << report.failures.front().message;
 }
@@ -90,15 +90,17 @@ TEST(VerifyTraining, NoChangedFilePasses) {
 TEST(VerifyTraining, AProgramTooLargeIsRefusedBeforeItIsMade) {
     const graph::Graph graph = sample::training_model();
     const auto problem = cost::freeze_training(graph, sample::training_machine(), {.mini_batch = cost::kLargestMiniBatch}).value().problem;
-    const auto partition = test::stages_of(problem, {{0, 1, 2, 3, 4}}, 1, cost::Schedule::one_f_one_b);
+    const auto partition = testing::stages_of(problem, {{0, 1, 2, 3, 4}}, 1, cost::Schedule::one_f_one_b);
     const auto program = training_program_of(problem, partition);
     ASSERT_FALSE(program);
     EXPECT_TRUE(program.error().message.contains("4194304"));
 }
 
-TEST(VerifyTraining, ACertificateOfInferenceIsNotOne) {
-    const bound::Certificate certificate{};
-    EXPECT_FALSE(verify(sample::training_model(), example(), &certificate).valid);
+TEST(VerifyTraining, APlanOfTheOtherJobIsRefusedByBoth) {
+    plan::Plan plan = example();
+    EXPECT_FALSE(verify(sample::training_model(), plan).valid);
+    plan.training.reset();
+    EXPECT_FALSE(verify_training(sample::training_model(), plan).valid);
 }
 
 TEST(SolveTraining, MakesAPlanThatVerifies) {
@@ -106,12 +108,23 @@ TEST(SolveTraining, MakesAPlanThatVerifies) {
     const cost::FrozenTraining frozen = sample::freeze_training(graph);
     SilentObserver silent;
     for (const training::Planner& planner : training::planners()) {
-        const TrainingSolveOptions options{.method = std::string(planner.name), .planner = {.seed = 5}};
+        const TrainingSolveOptions options{.method = std::string(planner.name), .planner = {.seed = 5}, .model = graph.fingerprint()};
         const auto result = solve_training(frozen.problem, options, silent, {.deadline = {}, .evaluations = 40, .stop = {}});
         ASSERT_TRUE(result) << planner.name << ": " << to_text(result.error());
         const plan::Plan plan = make_training_plan(graph, sample::training_machine(), frozen, options, *result);
-        const VerifyReport report = verify(graph, plan);
-        EXPECT_TRUE(report.valid) << planner.name << ": " << to_text(report.failures.front());
+        ASSERT_TRUE(result->bounds.iteration && result->bounds.bottleneck);
+        EXPECT_EQ(plan.bound->value, result->bounds.iteration->value);
+        for (const bound::TrainingCertificate& certificate : {*result->bounds.iteration, *result->bounds.bottleneck}) {
+            const VerifyReport report = verify_training(graph, plan, &certificate);
+            EXPECT_TRUE(report.valid) << planner.name << ": " << to_text(report.failures.front());
+            EXPECT_TRUE(report.certified);
+            bound::TrainingCertificate more = certificate;
+            more.value += Duration{1};
+            EXPECT_FALSE(verify_training(graph, plan, &more).valid) << "the plan claims another bound";
+            bound::TrainingCertificate foreign = certificate;
+            foreign.model = "0";
+            EXPECT_FALSE(verify_training(graph, plan, &foreign).valid);
+        }
         EXPECT_EQ(plan.method, planner.name);
         EXPECT_EQ(plan.seed, 5u);
     }

@@ -9,8 +9,8 @@ namespace sluice::training {
 namespace {
 
 cost::TrainingProblem problem_of(std::int64_t devices, Bytes memory, std::int64_t mini_batch) {
-    auto operators = test::chain_of(4, {.forward = 1000, .backward = 2000, .made = Bytes{10}});
-    return test::training_problem(test::given_graph(operators), test::given_devices(devices, memory), mini_batch);
+    auto operators = testing::chain_of(4, {.forward = 1000, .backward = 2000, .made = Bytes{10}});
+    return testing::training_problem(testing::given_graph(operators), testing::given_devices(devices, memory), mini_batch);
 }
 
 Result<PlannerResult> plan(const cost::TrainingProblem& problem, const PlannerOptions& options = {}, const Limits& limits = {}) {
@@ -24,7 +24,7 @@ std::optional<Duration> best_by_trying(const cost::TrainingProblem& problem, boo
     for (const std::int64_t size : micro_batches(problem, false))
         for (const bool recompute : {false, true}) {
             if (recompute && !recompute_too) continue;
-            auto partition = test::stages_of(problem, {{0, 1, 2, 3}}, size, cost::Schedule::one_f_one_b);
+            auto partition = testing::stages_of(problem, {{0, 1, 2, 3}}, size, cost::Schedule::one_f_one_b);
             partition.stages[0].replicas = device_count(problem);
             partition.stages[0].recompute = recompute;
             cost::set_in_flight(problem, partition);
