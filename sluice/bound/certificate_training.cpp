@@ -15,16 +15,20 @@ using nlohmann::ordered_json;
 using namespace fields;
 
 ordered_json to_json(const TrainingWitness& witness) {
-    ordered_json classes = ordered_json::array(), paths = ordered_json::array();
+    ordered_json classes = ordered_json::array(), paths = ordered_json::array(), windows = ordered_json::array();
+    const auto indices_of = [](const std::vector<NodeId>& nodes) {
+        ordered_json indices = ordered_json::array();
+        for (const NodeId node : nodes) indices.push_back(node.index());
+        return indices;
+    };
     for (const TrainingWitness::ClassPrice& one : witness.classes)
         classes.push_back(
             {{"price", one.price}, {"work", one.work}, {"links", one.links}, {"memory", one.memory}, {"roundings", one.roundings}});
-    for (const TrainingWitness::Path& path : witness.paths) {
-        ordered_json nodes = ordered_json::array();
-        for (const NodeId node : path.nodes) nodes.push_back(node.index());
-        paths.push_back({{"price", path.price}, {"turn", path.turn}, {"nodes", std::move(nodes)}});
-    }
-    return {{"type", kWorkAndPath}, {"classes", std::move(classes)}, {"paths", std::move(paths)}};
+    for (const TrainingWitness::Path& path : witness.paths)
+        paths.push_back({{"price", path.price}, {"turn", path.turn}, {"nodes", indices_of(path.nodes)}});
+    for (const TrainingWitness::Window& window : witness.windows)
+        windows.push_back({{"price", window.price}, {"nodes", indices_of(window.nodes)}});
+    return {{"type", kWorkAndPath}, {"classes", std::move(classes)}, {"paths", std::move(paths)}, {"windows", std::move(windows)}};
 }
 
 Result<TrainingWitness::ClassPrice> read_class(const Node& node) {
@@ -66,15 +70,28 @@ Result<TrainingWitness::Path> read_path(const Node& node) {
     return made;
 }
 
+Result<TrainingWitness::Window> read_window(const Node& node) {
+    if (auto known = node.expect_keys({"price", "nodes"}); !known) return fail(known.error());
+    TrainingWitness::Window made;
+    const auto price = read_integer(node, "price", 0, kLargest);
+    if (!price) return fail(price.error());
+    made.price = *price;
+    auto nodes = read_nodes(node, "nodes");
+    if (!nodes) return fail(nodes.error());
+    made.nodes = *std::move(nodes);
+    return made;
+}
+
 Result<TrainingWitness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type != kWorkAndPath) return wrong(node, std::format("unknown witness type '{}': expected '{}'", *type, kWorkAndPath));
-    if (auto known = node.expect_keys({"type", "classes", "paths"}); !known) return fail(known.error());
+    if (auto known = node.expect_keys({"type", "classes", "paths", "windows"}); !known) return fail(known.error());
     TrainingWitness witness;
-    const auto classes = read_array(node, "classes"), paths = read_array(node, "paths");
+    const auto classes = read_array(node, "classes"), paths = read_array(node, "paths"), windows = read_array(node, "windows");
     if (!classes) return fail(classes.error());
     if (!paths) return fail(paths.error());
+    if (!windows) return fail(windows.error());
     for (const Node& one : **classes) {
         auto read = read_class(one);
         if (!read) return fail(read.error());
@@ -84,6 +101,11 @@ Result<TrainingWitness> read_witness(const Node& node) {
         auto read = read_path(one);
         if (!read) return fail(read.error());
         witness.paths.push_back(*std::move(read));
+    }
+    for (const Node& one : **windows) {
+        auto read = read_window(one);
+        if (!read) return fail(read.error());
+        witness.windows.push_back(*std::move(read));
     }
     return witness;
 }
@@ -136,7 +158,8 @@ Result<TrainingCertificate> read_training_certificate(const Node& document) {
     certificate.value = Duration{*value};
     const auto kind = read_text(**bound, "kind");
     if (!kind) return fail(kind.error());
-    if (*kind != kWorkAndPath) return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
+    if (*kind != kWorkAndPath)
+        return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
     const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
     if (!certified) return fail(certified.error());
     if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());

@@ -1,6 +1,6 @@
 // A lower bound on the iteration time, or on the bottleneck time per sample, of every training plan, with what makes it checkable. File:
-// `sluice.certificate/1` JSON, as bound/certificate.hpp has it, told apart by its objective. A type of its own: it speaks of another problem,
-// and neither stages, replicas nor witnesses of the other kind mean anything here.
+// `sluice.certificate/1` JSON, as bound/certificate.hpp has it, told apart by its objective. A type of its own: it speaks of another
+// problem, and neither stages, replicas nor witnesses of the other kind mean anything here.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ inline constexpr std::int64_t kLargestRounding = 1024;
 /// Prices under which every plan below the value would have to pay more than there is (docs/formats/certificate.md, `work-and-path`).
 struct TrainingWitness {
     struct ClassPrice {
-        std::int64_t price = 0;                      // of a device
+        std::int64_t price = 0;                        // of a device
         std::int64_t work = 0, links = 0, memory = 0;  // which parts of a device are counted, in 1/kTrainingShares
-        std::vector<std::int64_t> roundings;         // for 1, 2, … replicas: shares are rounded with this; 0, and beyond: as they are
+        std::vector<std::int64_t> roundings;           // for 1, 2, … replicas: shares are rounded with this; 0, and beyond: as they are
         friend bool operator==(const ClassPrice&, const ClassPrice&) = default;
     };
     /// Each node feeds the next; before `turn` their forward passes count, from there on the way back too.
@@ -43,8 +43,15 @@ struct TrainingWitness {
         std::vector<NodeId> nodes;
         friend bool operator==(const Path&, const Path&) = default;
     };
+    /// Forward passes along nodes that feed each other; then everything that cannot begin before.
+    struct Window {
+        std::int64_t price = 0;
+        std::vector<NodeId> nodes;
+        friend bool operator==(const Window&, const Window&) = default;
+    };
     std::vector<ClassPrice> classes;  // of the problem
     std::vector<Path> paths;          // objective iteration alone
+    std::vector<Window> windows;      // the same
     friend bool operator==(const TrainingWitness&, const TrainingWitness&) = default;
 };
 

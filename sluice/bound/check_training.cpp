@@ -28,10 +28,11 @@ struct Parameters {
     }
 };
 
-/// What the paths charge an option of a node: price times these.
+/// What paths and windows charge an option of a node: price times these.
 struct Charges {
-    Wide forward = 0, input = 0, weight = 0, end = 0;                  // once
+    Wide forward = 0, input = 0, weight = 0, end = 0;                    // once
     Wide repeated_forward = 0, repeated_input = 0, repeated_weight = 0;  // m times
+    Wide all_forward = 0, all_backward = 0;                              // m times on each of r devices
 };
 
 class Check {
@@ -48,6 +49,7 @@ public:
         if (limit_ >= kLargestTotal.count()) return objection("the bound is above everything that is counted");
         if (auto fault = fault_of_classes()) return fault;
         if (auto fault = charge_paths()) return fault;
+        if (auto fault = charge_windows()) return fault;
         for (std::int64_t b = 1; b * b <= batch_; ++b)
             if (batch_ % b == 0) {
                 micro_batches_.push_back(b);
@@ -67,7 +69,8 @@ public:
 private:
     std::optional<Diagnostic> fault_of_classes() {
         if (witness_.classes.size() != problem_.classes.size())
-            return objection(std::format("prices of {} device classes, the problem has {}", witness_.classes.size(), problem_.classes.size()));
+            return objection(
+                std::format("prices of {} device classes, the problem has {}", witness_.classes.size(), problem_.classes.size()));
         for (std::size_t c = 0; c < witness_.classes.size(); ++c) {
             const TrainingWitness::ClassPrice& one = witness_.classes[c];
             if (one.price < 0 || one.price > kLargestTrainingPrice)
@@ -95,24 +98,66 @@ private:
         });
     }
 
+    [[nodiscard]] std::optional<Diagnostic> fault_of_path(const std::vector<NodeId>& nodes, std::size_t turn) const {
+        for (std::size_t i = 0; i < nodes.size(); ++i) {
+            if (!nodes[i].valid() || nodes[i].index() >= problem_.node_count())
+                return objection(std::format("a path names node {}, the problem has {}", nodes[i].index(), problem_.node_count()));
+            if (i > 0 && !feeds(nodes[i - 1], nodes[i], i > turn))
+                return objection(std::format("node {} does not {} node {}", nodes[i - 1].index(),
+                                             i > turn ? "get its gradient from" : "feed", nodes[i].index()));
+        }
+        return std::nullopt;
+    }
+    /// Books a price for T; false: all together leave what can be added up.
+    [[nodiscard]] bool affordable(Wide price) {
+        if (price > kLargestCost) return false;
+        spent_ += price * std::max<Wide>(limit_, 1);
+        return spent_ <= kLargestCost;
+    }
+
+    std::optional<Diagnostic> charge_windows() {
+        if (!iteration_ && !witness_.windows.empty()) return objection("a window bounds the iteration time, not the bottleneck");
+        Wide devices = 0;
+        for (const cost::DeviceCosts& device : problem_.structure.classes) devices += device.count;
+        for (const TrainingWitness::Window& window : witness_.windows) {
+            if (window.price < 0) return objection(std::format("a window has the price {}", window.price));
+            if (window.nodes.empty()) return objection("a window follows no node");
+            if (auto fault = fault_of_path(window.nodes, window.nodes.size())) return fault;
+            if (!affordable(devices * window.price)) return objection("prices are too large to add up");
+            for (const NodeId node : window.nodes) charges_[node.index()].forward += devices * window.price;
+            charge_after(window.nodes.back(), window.price);
+            budget_ += devices * window.price * limit_;
+        }
+        return std::nullopt;
+    }
+    /// What cannot begin before samples have passed forward through `last`. Nodes are numbered in a topological order.
+    void charge_after(NodeId last, std::int64_t price) {
+        const cost::StageProblem& structure = problem_.structure;
+        const std::size_t n = problem_.node_count();
+        std::vector<char> above(n, 0), below(n, 0);  // gets its gradient from `last`; fed by it
+        above[last.index()] = below[last.index()] = 1;
+        for (std::size_t v = last.index(); v-- > 0;)
+            for (const EdgeId edge : structure.outputs[v])
+                if (problem_.has_gradient[edge.index()] != 0)
+                    for (const NodeId reader : structure.consumers[edge.index()])
+                        above[v] = static_cast<char>(above[v] | above[reader.index()]);
+        for (std::size_t v = last.index() + 1; v < n; ++v)
+            for (const NodeId feeder : structure.predecessors[v]) below[v] = static_cast<char>(below[v] | below[feeder.index()]);
+        for (std::size_t v = 0; v < n; ++v) {
+            if (above[v] != 0 || below[v] != 0) charges_[v].all_backward += price;
+            if (below[v] != 0 && v != last.index()) charges_[v].all_forward += price;
+        }
+    }
+
     std::optional<Diagnostic> charge_paths() {
         if (!iteration_ && !witness_.paths.empty()) return objection("a path bounds the iteration time, not the bottleneck");
-        Wide cost = 0;
         for (const TrainingWitness::Path& path : witness_.paths) {
             if (path.price < 0) return objection(std::format("a path has the price {}", path.price));
             if (path.nodes.empty() || path.turn >= path.nodes.size())
                 return objection(std::format("a path of {} nodes turns at {}", path.nodes.size(), path.turn));
-            cost += Wide{path.price} * std::max<Wide>(limit_, 1);
-            if (cost > kLargestCost) return objection("the paths' prices are too large to add up");
-            for (std::size_t i = 0; i < path.nodes.size(); ++i) {
-                const NodeId node = path.nodes[i];
-                if (!node.valid() || node.index() >= problem_.node_count())
-                    return objection(std::format("a path names node {}, the problem has {}", node.index(), problem_.node_count()));
-                if (i > 0 && !feeds(path.nodes[i - 1], node, i > path.turn))
-                    return objection(std::format("node {} does not {} node {}", path.nodes[i - 1].index(),
-                                                 i > path.turn ? "get its gradient from" : "feed", node.index()));
-                charge(charges_[node.index()], path, i);
-            }
+            if (auto fault = fault_of_path(path.nodes, path.turn)) return fault;
+            if (!affordable(path.price)) return objection("prices are too large to add up");
+            for (std::size_t i = 0; i < path.nodes.size(); ++i) charge(charges_[path.nodes[i].index()], path, i);
             budget_ += Wide{path.price} * limit_;
         }
         return std::nullopt;
@@ -200,7 +245,7 @@ private:
         if (time + end + (beside ? 0 : reduce) > limit_ || reduce > limit_) return std::nullopt;
 
         const Wide own_reduce = all_reduce(own.gradient, r, false);
-        const Wide work = time + step(own.updated, c, false) + (serial_bottleneck() ? own_reduce : 0);
+        const Wide own_step = step(own.updated, c, false), work = time + own_step + (serial_bottleneck() ? own_reduce : 0);
         Wide share = 0;
         const auto add = [&](std::int64_t part, Wide amount, Wide of) {
             if (part > 0 && amount > 0) share += amount * part * kDevice / (of * kTrainingShares);
@@ -214,7 +259,8 @@ private:
         const Charges& charges = charges_[v];
         return price.price * r * devices + charges.forward * forward + charges.input * input + charges.weight * weight +
                charges.end * (reduce + end) +
-               m * (charges.repeated_forward * forward + charges.repeated_input * input + charges.repeated_weight * weight);
+               m * (charges.repeated_forward * forward + charges.repeated_input * input + charges.repeated_weight * weight) +
+               r * (charges.all_forward * m * forward + charges.all_backward * (m * (input + weight) + own_step));
     }
 
     const TrainingProblem& problem_;
@@ -222,7 +268,7 @@ private:
     const bool iteration_;
     const std::int64_t batch_;
     const Wide limit_;  // C
-    Wide budget_ = 0;
+    Wide budget_ = 0, spent_ = 0;
     std::vector<Charges> charges_;
     std::vector<std::int64_t> micro_batches_;
 };

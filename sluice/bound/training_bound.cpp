@@ -19,11 +19,12 @@ __extension__ using Wide = __int128;
 using cost::TrainingProblem;
 
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kDense = 16;       // replicas whose roundings are chosen
-constexpr std::int64_t kRoundings = 12;   // the largest one tried
-constexpr int kSteps = 80;                // of the multipliers for one value
-constexpr int kPatience = 16;             // steps without anything better
-constexpr std::size_t kNewPaths = 6;      // that join in a step
+constexpr std::int64_t kDense = 16;      // replicas whose roundings are chosen
+constexpr std::int64_t kRoundings = 12;  // the largest one tried
+constexpr int kSteps = 80;               // of the multipliers for one value
+constexpr int kPatience = 16;            // steps without anything better
+constexpr std::size_t kNewPaths = 6;     // that join in a step
+constexpr std::size_t kMostWindows = 64;
 constexpr std::size_t kPolishedOptions = 200'000;  // to try: more take too long
 constexpr double kPrecision = 5e-4;
 
@@ -33,19 +34,23 @@ struct Option {
     std::int64_t replicas = 1;
     double times = 1;  // micro-batches
     double forward = 0, input = 0, weight = 0;
-    double reduce = 0, step = 0;              // of all its parameters
-    double work = 0, links = 0, memory = 0;   // of those that count for it: what its share of a device is made of
-    double needs = 0;                         // time below which it cannot be
+    double reduce = 0, step = 0;             // of all its parameters
+    double work = 0, links = 0, memory = 0;  // of those that count for it: what its share of a device is made of
+    double needs = 0;                        // time below which it cannot be
     [[nodiscard]] double total() const { return times * (forward + input + weight); }
+    /// Backward passes and the optimiser's step.
+    [[nodiscard]] double behind() const { return work - times * forward; }
 };
 
 /// What the paths' multipliers charge a node.
 struct Charges {
     double forward = 0, input = 0, weight = 0, end = 0;
     double repeated_forward = 0, repeated_input = 0, repeated_weight = 0;
+    double all_forward = 0, all_backward = 0;
     [[nodiscard]] double of(const Option& o) const {
         return forward * o.forward + input * o.input + weight * o.weight + end * (o.reduce + o.step) +
-               o.times * (repeated_forward * o.forward + repeated_input * o.input + repeated_weight * o.weight);
+               o.times * (repeated_forward * o.forward + repeated_input * o.input + repeated_weight * o.weight) +
+               static_cast<double>(o.replicas) * (all_forward * o.times * o.forward + all_backward * o.behind());
     }
     friend bool operator==(const Charges&, const Charges&) = default;
 };
@@ -54,6 +59,13 @@ struct Path {
     double price = 0;
     std::size_t turn = 0;
     std::vector<NodeId> nodes;
+    const struct Window* window = nullptr;  // behind the last node; then there is no turn
+};
+
+/// What cannot begin before samples passed forward through a node.
+struct Window {
+    NodeId node;
+    std::vector<char> behind, whole;  // per node: its backward passes; its forward passes, too
 };
 
 /// The prices while they are looked for; those of paths per picosecond of C.
@@ -110,8 +122,8 @@ private:
             key.push_back(problem_.structure.classes[c].supported.contains(v) ? 1 : 0);
             for (const cost::OperatorPasses& passes : problem_.classes[c].passes[v])
                 for (const cost::PassCost* pass : {&passes.forward, &passes.input_gradient, &passes.weight_gradient})
-                    key.insert(key.end(), {pass->arithmetic_fixed, pass->arithmetic_per_sample, pass->memory_fixed,
-                                           pass->memory_per_sample, pass->launch});
+                    key.insert(key.end(), {pass->arithmetic_fixed, pass->arithmetic_per_sample, pass->memory_fixed, pass->memory_per_sample,
+                                           pass->launch});
         }
         return key;
     }
@@ -189,6 +201,8 @@ public:
           charges_(problem.node_count()) {
         best_.classes.resize(problem.classes.size());
         find_feeders();
+        if (objective == TrainingObjective::iteration) find_windows();
+        for (const cost::DeviceCosts& device : problem.structure.classes) devices_ += static_cast<double>(device.count);
     }
 
     TrainingCertificate run() {
@@ -258,7 +272,7 @@ private:
 
     /// All work at its most efficient over all devices, and the slowest node.
     [[nodiscard]] double simple_bound() const {
-        double work = 0, longest = 0, devices = 0;
+        double work = 0, longest = 0;
         for (const std::size_t kind : options_.kind_of()) {
             double least = kInfinite, needs = kInfinite;
             for (const Option& option : options_.kinds()[kind]) {
@@ -268,8 +282,7 @@ private:
             work += least;
             longest = std::max(longest, needs);
         }
-        for (const cost::DeviceCosts& device : problem_.structure.classes) devices += static_cast<double>(device.count);
-        return std::max({1.0, work / devices * 0.9999, longest * 0.9999});
+        return std::max({1.0, work / devices_ * 0.9999, longest * 0.9999});
     }
 
     // --- prices for one value ----------------------------------------------------------------------------------------
@@ -325,6 +338,10 @@ private:
             for (std::size_t i = 0; i < path.nodes.size(); ++i) {
                 Charges& charges = charges_[path.nodes[i].index()];
                 const double price = path.price / limit_;
+                if (path.window) {
+                    charges.forward += price;
+                    continue;
+                }
                 const bool last = i + 1 == path.nodes.size();
                 (last ? charges.repeated_forward : charges.forward) += price;
                 if (i < path.turn) continue;
@@ -332,6 +349,12 @@ private:
                 if (i > path.turn) continue;
                 (last ? charges.repeated_weight : charges.weight) += price;
                 charges.end += price;
+            }
+        for (const Path& path : prices_.paths)
+            for (std::size_t v = 0; path.window && v < charges_.size(); ++v) {
+                const double price = path.price / limit_ / devices_;
+                if (path.window->behind[v] != 0) charges_[v].all_backward += price;
+                if (path.window->whole[v] != 0) charges_[v].all_forward += price;
             }
     }
 
@@ -442,7 +465,7 @@ private:
             const auto most = static_cast<std::size_t>(std::min<std::int64_t>(kDense, problem_.structure.classes[c].count));
             // Cheapest options: by replicas and rounding, 0 replicas: all others.
             std::vector<std::array<std::array<double, kRoundings + 1>, kDense + 1>> least;
-            std::vector<double> nodes;  // that each entry stands for
+            std::vector<double> nodes;                 // that each entry stands for
             std::map<std::size_t, std::size_t> plain;  // entry of the nodes of a kind that no path charges
             for (std::size_t v = 0; v < choice_.size(); ++v) {
                 const std::size_t kind = options_.kind_of()[v];
@@ -498,8 +521,63 @@ private:
         }
     }
 
+    /// Nodes that windows may open behind: all of a small problem, of a large one some, the last ones among them.
+    void find_windows() {
+        const cost::StageProblem& structure = problem_.structure;
+        const std::size_t n = problem_.node_count(), stride = (n + kMostWindows - 1) / kMostWindows;
+        for (std::size_t v = n; v > 0; v = v > stride ? v - stride : 0) {
+            Window window{NodeId(v - 1), std::vector<char>(n, 0), std::vector<char>(n, 0)};
+            window.behind[v - 1] = window.whole[v - 1] = 1;
+            for (std::size_t u = v; u < n; ++u)
+                for (const NodeId feeder : structure.predecessors[u])
+                    if (window.whole[feeder.index()] != 0) window.behind[u] = window.whole[u] = 1;
+            window.whole[v - 1] = 0;
+            std::vector<char> above(n, 0);
+            above[v - 1] = 1;
+            for (std::size_t u = v - 1; u-- > 0;)
+                for (const EdgeId edge : structure.outputs[u])
+                    for (const NodeId reader : structure.consumers[edge.index()])
+                        if (problem_.has_gradient[edge.index()] != 0 && above[reader.index()] != 0) above[u] = window.behind[u] = 1;
+            windows_.push_back(std::move(window));
+        }
+    }
+    [[nodiscard]] double behind(const Window& window) const {
+        double total = 0;
+        for (std::size_t v = 0; v < choice_.size(); ++v) {
+            const Option& o = *choice_[v].option;
+            const auto replicas = static_cast<double>(o.replicas);
+            if (window.behind[v] != 0) total += replicas * o.behind();
+            if (window.whole[v] != 0) total += replicas * o.times * o.forward;
+        }
+        return total / devices_;
+    }
+    /// The longest way to a window and what is behind it.
+    [[nodiscard]] Path best_window(const std::vector<double>& weight, const std::vector<double>& behind) const {
+        std::vector<double> forth(choice_.size(), 0);
+        std::vector<NodeId> before(choice_.size());
+        for (std::size_t v = 0; v < choice_.size(); ++v) {
+            for (const auto& [u, gradient] : feeders_[v])
+                if (forth[u.index()] > forth[v]) forth[v] = forth[u.index()], before[v] = u;
+            forth[v] += weight[v] * choice_[v].option->forward;
+        }
+        Path path;
+        double most = -1;
+        for (std::size_t i = 0; i < windows_.size(); ++i)
+            if (const double length = forth[windows_[i].node.index()] + behind[i]; length > most) {
+                most = length;
+                path.window = &windows_[i];
+            }
+        for (NodeId at = path.window->node; at.valid(); at = before[at.index()]) path.nodes.push_back(at);
+        std::ranges::reverse(path.nodes);
+        return path;
+    }
+
     [[nodiscard]] double length_of(const Path& path) const {
         double length = 0;
+        if (path.window) {
+            for (const NodeId node : path.nodes) length += choice_[node.index()].option->forward;
+            return (length + behind(*path.window)) / limit_;
+        }
         for (std::size_t i = 0; i < path.nodes.size(); ++i) {
             const Option& o = *choice_[path.nodes[i].index()].option;
             const double times = i + 1 == path.nodes.size() ? o.times : 1;
@@ -511,13 +589,19 @@ private:
 
     /// The longest path under the present choice; again with its nodes at a discount, so that others join.
     void add_paths() {
-        std::vector<double> weight(choice_.size(), 1);
-        for (std::size_t round = 0; round < kNewPaths; ++round) {
-            Path path = longest_path(weight);
-            if (length_of(path) <= 1) return;
-            for (const NodeId node : path.nodes) weight[node.index()] *= 0.7;
-            const auto same = [&](const Path& other) { return other.turn == path.turn && other.nodes == path.nodes; };
-            if (std::ranges::none_of(prices_.paths, same)) prices_.paths.push_back(std::move(path));
+        std::vector<double> behind_windows;
+        for (const Window& window : windows_) behind_windows.push_back(behind(window));
+        for (const bool windows : {false, true}) {
+            std::vector<double> weight(choice_.size(), 1);
+            for (std::size_t round = 0; round < kNewPaths; ++round) {
+                Path path = windows ? best_window(weight, behind_windows) : longest_path(weight);
+                if (length_of(path) <= 1) break;
+                for (const NodeId node : path.nodes) weight[node.index()] *= 0.7;
+                const auto same = [&](const Path& other) {
+                    return other.window == path.window && other.turn == path.turn && other.nodes == path.nodes;
+                };
+                if (std::ranges::none_of(prices_.paths, same)) prices_.paths.push_back(std::move(path));
+            }
         }
     }
 
@@ -585,9 +669,11 @@ private:
             const auto used = std::ranges::find_if(one.roundings.rbegin(), one.roundings.rend(), [](std::int64_t k) { return k > 0; });
             price.roundings.assign(one.roundings.begin(), used.base());
         }
-        for (const Path& path : kept_.paths)
-            if (const auto price = std::llround(path.price * unit * 0x1p32 / std::max(1.0, kept_limit_)); price > 0)
-                made.witness.paths.push_back({price, path.turn, path.nodes});
+        for (const Path& path : kept_.paths) {
+            const auto price = std::llround(path.price * unit * 0x1p32 / kept_limit_ / (path.window ? devices_ : 1));
+            if (price > 0 && path.window) made.witness.windows.push_back({price, path.nodes});
+            if (price > 0 && !path.window) made.witness.paths.push_back({price, path.turn, path.nodes});
+        }
         const double samples = objective_ == TrainingObjective::iteration ? 1 : static_cast<double>(problem_.options.mini_batch);
         // The last whole time below which everything is refuted, less what floating point made of it.
         for (double slack = 0; slack < 1; slack = std::max(1e-9, 8 * slack)) {
@@ -621,15 +707,15 @@ private:
     std::vector<Candidate> choice_;                   // per node
     std::vector<Charges> charges_;
     std::vector<std::vector<std::pair<NodeId, bool>>> feeders_;  // per node: who, with a gradient back
+    std::vector<Window> windows_;
+    double devices_ = 0;
     double limit_ = 1, kept_limit_ = 0;
     Prices prices_, best_, kept_;
 };
 
 Diagnostic infeasible(std::string message) { return {DiagnosticKind::infeasible, std::move(message), {}, {}, {}}; }
 
-Bytes saturated(Wide bytes) {
-    return {static_cast<std::int64_t>(std::min<Wide>(bytes, std::numeric_limits<std::int64_t>::max()))};
-}
+Bytes saturated(Wide bytes) { return {static_cast<std::int64_t>(std::min<Wide>(bytes, std::numeric_limits<std::int64_t>::max()))}; }
 
 /// What cannot be on any device, or on all devices together.
 std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
@@ -653,8 +739,8 @@ std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
             most = std::max(most, problem.classes[c].memory);
         }
         if (!fits)
-            return infeasible(std::format("operator {} needs {} of one device, which has {}", problem.structure.operators[v].front().index(),
-                                          to_text(state + problem.kept[v]), to_text(most)))
+            return infeasible(std::format("operator {} needs {} of one device, which has {}",
+                                          problem.structure.operators[v].front().index(), to_text(state + problem.kept[v]), to_text(most)))
                 .note(std::format("{} for its parameters, their gradients and the optimiser, {} for one sample", to_text(state),
                                   to_text(problem.kept[v])))
                 .fix("an optimiser that keeps less, or devices with more memory");

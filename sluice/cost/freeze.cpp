@@ -3,9 +3,9 @@
 #include <map>
 #include <span>
 
+#include "sluice/base/distinct.hpp"
 #include "sluice/cost/analytic.hpp"
 #include "sluice/cost/contract.hpp"
-#include "sluice/cost/distinct.hpp"
 #include "sluice/cost/fingerprint.hpp"
 #include "sluice/cost/stage_problem.hpp"
 

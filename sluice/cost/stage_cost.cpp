@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "sluice/cost/distinct.hpp"
+#include "sluice/base/distinct.hpp"
 
 namespace sluice::cost {
 

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include "sluice/cost/distinct.hpp"
+#include "sluice/base/distinct.hpp"
 #include "sluice/cost/interleaving.hpp"
 #include "sluice/cost/partition.hpp"
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <format>
 
+#include "sluice/base/distinct.hpp"
+
 namespace sluice::program {
 
 namespace {
@@ -12,12 +14,6 @@ namespace {
 struct Levels {
     std::vector<std::int64_t> level, length;  // when a stage takes up an input, and until it has handed it on, in periods
 };
-
-template <typename T>
-void keep_distinct(std::vector<T>& values) {
-    std::ranges::sort(values);
-    values.erase(std::ranges::unique(values).begin(), values.end());
-}
 
 std::size_t vertex_of(StageId stage, std::size_t host) { return stage.valid() ? stage.index() : host; }
 

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <queue>
 
+#include "sluice/base/distinct.hpp"
 #include "sluice/search/cones.hpp"
 
 namespace sluice::search {
@@ -18,11 +19,6 @@ using cost::StageModel;
 using cost::StageProblem;
 using Index = SerialProblem::Index;
 __extension__ typedef __int128 Wide;
-
-void keep_distinct(std::vector<Index>& list) {
-    std::ranges::sort(list);
-    list.erase(std::ranges::unique(list).begin(), list.end());
-}
 
 std::vector<Index> inverse_order(std::span<const Index> order) {
     std::vector<Index> position(order.size());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <format>
 #include <map>
 #include <unordered_set>
@@ -11,6 +12,7 @@
 #include "sluice/program/pipeline.hpp"
 #include "sluice/program/training_order.hpp"
 #include "sluice/training/evaluate.hpp"
+#include "sluice/training/graphpipe.hpp"
 #include "sluice/training/layout.hpp"
 #include "sluice/training/memory_fit.hpp"
 #include "sluice/training/slicing.hpp"
@@ -24,6 +26,7 @@ using cost::TrainingPartition;
 constexpr std::size_t kWalked = 6;                 // layouts that are improved
 constexpr std::int64_t kWalks = 3000;              // evaluations without a better one that end a walk, over all layouts
 constexpr std::int64_t kDeepest = 2;               // times the in-flight rule's caps, where memory allows
+constexpr std::size_t kTurnsAnOrder = 400;         // of the walks, before one of them begins anew with another order
 constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
 
 struct Candidate {
@@ -44,15 +47,15 @@ public:
         : problem_(problem), options_(options), observer_(observer), limits_(limits), devices_(device_count(problem)) {}
 
     Result<PlannerResult> run() {
-        orders_ = branch_orders(problem_.structure);
+        for (auto& order : branch_orders(problem_.structure)) orders_.push_back(std::move(order));
+        graphpipe_ = by_graphpipe();
         propose();
         std::ranges::stable_sort(proposals_, {}, &Proposal::promise);
         for (Proposal& proposal : proposals_) {
             if (ended()) break;
             if (!best_ || Duration{proposal.load} < best_->time) consider(std::move(proposal.candidate));
         }
-        if (!best_) return fail(nothing_fits());
-        walk();
+        if (best_) walk();
         return finish();
     }
 
@@ -161,22 +164,46 @@ private:
         std::vector<Candidate> walked = pool_;
         std::int64_t idle = 0;
         for (std::size_t turn = 0; idle < kWalks && !ended(); ++turn) {
+            if (turn % kTurnsAnOrder == kTurnsAnOrder - 1) walked[turn / kTurnsAnOrder % walked.size()] = reordered();
             Candidate& at = walked[turn % walked.size()];
             Layout next = at.layout;
+            ++idle;
             if (!change(next)) continue;
             const auto time = time_of(next, at.time);
-            ++idle;
             if (!time || *time > at.time) continue;
-            if (*time < at.time) idle = 0;
             at.layout = std::move(next);
             at.time = *time;
-            if (*time < best_->time) keep(at);
+            if (*time >= best_->time) continue;
+            idle = 0;
+            keep(at);
         }
         for (Candidate& at : walked) keep(std::move(at));
     }
 
     [[nodiscard]] std::int64_t any(std::int64_t bound) {
         return static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(bound)));
+    }
+
+    /// One of the best, branches in another order, cut anew.
+    [[nodiscard]] Candidate reordered() {
+        const Candidate& model = pool_[static_cast<std::size_t>(any(std::ssize(pool_)))];
+        orders_.push_back(random_branch_order(problem_.structure, random_));
+        Slicer slicer(problem_, orders_.back());
+        Candidate made = model;
+        const bool in_turn = model.layout.cuts.size() > model.layout.groups.size();
+        auto layout = in_turn ? std::nullopt : slicer.by_device(model.layout.micro_batch, devices_);
+        if (in_turn) {
+            const std::int64_t replicas = model.layout.groups.front().count,
+                               slices = std::ssize(model.layout.cuts) / std::ssize(model.layout.groups);
+            layout =
+                slicer.in_turn(model.layout.micro_batch, replicas, slices, model.layout.group_of.front() == model.layout.group_of.back());
+        }
+        if (!layout) return made;
+        const auto time = time_of(*layout, pool_.back().time);
+        if (!time) return made;
+        made.layout = std::move(*layout);
+        made.time = *time;
+        return made;
     }
 
     /// One random change; false when it led nowhere.
@@ -219,8 +246,30 @@ private:
 
     // --- the end -----------------------------------------------------------------------------------------------------
 
-    Result<PlannerResult> finish() {
+    /// What the paper's planner finds in milliseconds, as it is and under our schedule: auto is never worse.
+    [[nodiscard]] std::optional<PlannerResult> by_graphpipe() {
         std::optional<PlannerResult> result;
+        if (options_.recompute.value_or(false) || options_.schedule) return result;
+        SilentObserver silent;
+        Limits limits{.deadline = {}, .evaluations = {}, .stop = limits_.stop};
+        if (!limits_.evaluations)
+            limits.deadline = begun_ + (limits_.deadline ? *limits_.deadline - begun_ : Limits::Clock::duration(kUsual)) / 4;
+        auto found = plan_by_graphpipe(problem_, options_, silent, limits);
+        if (!found) return result;
+        const auto take = [&](TrainingPartition partition, Duration time) {
+            if (!result || time < result->iteration)
+                result = PlannerResult{
+                    .partition = std::move(partition), .iteration = time, .termination = {}, .winner = "graphpipe: " + found->winner};
+        };
+        TrainingPartition ours = found->partition;
+        ours.schedule = cost::Schedule::list;
+        if (fit_memory(problem_, ours, kDeepest, options_.recompute.value_or(true))) take(ours, iteration_time(problem_, ours));
+        take(std::move(found->partition), found->iteration);
+        return result;
+    }
+
+    Result<PlannerResult> finish() {
+        std::optional<PlannerResult> result = std::move(graphpipe_);
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
                 auto partition = staged(stages_of(problem_, candidate.layout), deepest);
@@ -229,7 +278,8 @@ private:
                 if (result && time >= result->iteration) continue;
                 result = PlannerResult{.partition = std::move(*partition), .iteration = time, .termination = {}, .winner = candidate.name};
             }
-        give_back(*result);
+        if (!result) return fail(nothing_fits());
+        if (result->partition.schedule == cost::Schedule::list) give_back(*result);
         result->termination = {.reason = limits_.interrupted()            ? StopReason::interrupted
                                          : limits_.out_of_time()          ? StopReason::time
                                          : limits_.evaluations && ended() ? StopReason::evaluations
@@ -289,12 +339,13 @@ private:
     const std::int64_t devices_;
     const Limits::Clock::time_point begun_ = Limits::Clock::now();
     RandomStream random_{options_.seed};
-    std::vector<std::vector<NodeId>> orders_;
+    std::deque<std::vector<NodeId>> orders_;  // layouts point into it
     std::vector<Proposal> proposals_;
     std::unordered_set<std::uint64_t> seen_;     // hash_of what was timed
     std::map<std::int64_t, std::int64_t> ways_;  // longest_way by samples
     std::vector<Candidate> pool_;                // by time
     std::optional<Candidate> best_;
+    std::optional<PlannerResult> graphpipe_;
     std::int64_t evaluations_ = 0;
 };
 

@@ -57,7 +57,11 @@ Result<std::vector<DeviceRange>> usable_ranges(const cost::TrainingProblem& prob
 }
 
 Result<std::vector<std::int64_t>> micro_batches_to_try(const cost::TrainingProblem& problem, const PlannerOptions& options) {
-    if (!options.micro_batch) return micro_batches(problem, true);
+    if (!options.micro_batch) {  // large ones first: they are quick to simulate, and what they reach spares the small ones
+        auto sizes = micro_batches(problem, true);
+        std::ranges::reverse(sizes);
+        return sizes;
+    }
     if (*options.micro_batch < 1 || problem.options.mini_batch % *options.micro_batch != 0)
         return fail(usage_error(std::format("a micro-batch of {} samples does not divide the mini-batch of {}", *options.micro_batch,
                                             problem.options.mini_batch)));
@@ -131,8 +135,13 @@ Diagnostic Candidates::nothing_fits(std::string_view method) const {
             need = one;
         }
     }
+    const std::int64_t samples = fullest->in_flight / fullest->micro_batch * samples_of_replica(*fullest);
     const auto takes = [&](NodeId node) {
-        std::int64_t bytes = problem_.kept[node.index()].count * fullest->in_flight / fullest->replicas;
+        std::int64_t bytes = problem_.kept[node.index()].count * (fullest->recompute ? samples_of_replica(*fullest) : samples);
+        for (const EdgeId edge : problem_.structure.inputs[node.index()])
+            if (const NodeId producer = problem_.structure.producer[edge.index()];
+                fullest->recompute && (!producer.valid() || !std::ranges::contains(fullest->nodes, producer)))
+                bytes += problem_.activation[edge.index()].count * samples;
         for (const WeightId weight : problem_.structure.weights[node.index()]) bytes += problem_.state[weight.index()].count;
         return bytes;
     };

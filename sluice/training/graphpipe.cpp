@@ -18,6 +18,7 @@ using graphpipe::Search;
 using graphpipe::Split;
 
 constexpr double kPrecision = 1e-4;  // of the bisection
+constexpr double kSurprise = 1.02;
 constexpr std::int64_t kMostDevices = 4096;
 constexpr double kNoTarget = std::numeric_limits<double>::infinity();
 
@@ -31,13 +32,20 @@ public:
         if (auto checked = choose(); !checked) return fail(std::move(checked.error()));
         const graphpipe::Model model = graphpipe::model_of(problem_, search_.device, search_.devices);
         graphpipe::WorkTables work(problem_, model, search_.device, search_.recompute);
-        // Where not even the bottleneck comes below the best iteration, a micro-batch is out.
-        for (auto size = sizes_.rbegin(); size != sizes_.rend() && !ended(); ++size)
-            try_sizes(model, work, {*size}, result_.iteration.count() > 0 ? static_cast<double>(result_.iteration.count()) : kNoTarget);
-        // Plans of mixed sizes have to be better than all of one.
+        least_.assign(sizes_.size(), kNoTarget);
+        for (std::size_t i = sizes_.size(); i-- > 0 && !ended();) {
+            // Where not even the bottleneck comes below the best iteration, a micro-batch is out.
+            least_[i] = try_sizes(model, work, {sizes_[i]}, found() ? static_cast<double>(result_.iteration.count()) : kNoTarget);
+            if (least_[i] < kNoTarget) guess_ = least_[i];
+        }
+        // Plans of mixed sizes have to have a lower bottleneck than those of one of them.
         for (std::size_t first = 0; full && first + 1 < sizes_.size() && found() && !ended(); ++first) {
-            const auto begin = sizes_.begin() + static_cast<std::ptrdiff_t>(first);
-            try_sizes(model, work, {begin, std::min(begin + 3, sizes_.end())}, best_ * (1 - kPrecision));
+            const std::size_t last = std::min(first + 3, sizes_.size());
+            double below = static_cast<double>(result_.iteration.count());
+            for (std::size_t i = first; i < last; ++i) below = std::min(below, least_[i]);
+            const auto begin = sizes_.begin() + static_cast<std::ptrdiff_t>(first),
+                       end = sizes_.begin() + static_cast<std::ptrdiff_t>(last);
+            try_sizes(model, work, {begin, end}, below * (1 - kPrecision));
         }
         if (!found()) {
             if (stopped_ != StopReason::finished)
@@ -100,13 +108,21 @@ private:
 
     [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
-    void try_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, std::vector<std::int64_t> sizes, double below) {
+    struct Best {
+        std::vector<TrainingPartition> places;  // of one split, all of one bottleneck
+        double priced = kNoTarget;              // that bottleneck over a mini-batch
+        double charged = kNoTarget;             // what the search took it for
+    };
+
+    [[nodiscard]] Best search_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes,
+                                    double below, bool cautious) {
         graphpipe::SearchOptions options = search_;
-        options.micro_batches = std::move(sizes);
+        options.micro_batches = sizes;
+        options.cautious = cautious;
         Search search(problem_, model, work, options);
         std::optional<Split> split = search.within(below);
-        if (!split) return;
-        double low = search.least_time(), guess = best_;
+        if (!split) return {};
+        double low = search.least_time(), guess = guess_;
         for (int probe = 0; split->time > low * (1 + kPrecision) && !ended(); ++probe) {
             // The first two surround what the micro-batch before came to.
             double middle = std::sqrt(low * split->time);
@@ -120,10 +136,20 @@ private:
                 guess *= 1.03;
             }
         }
-        best_ = std::min(best_, split->time);
-        const bool mixed = options.micro_batches.size() > 1;
-        add(place(*split), mixed ? std::format("micro-batches from {}", options.micro_batches.front())
-                                 : std::format("micro-batch {}", options.micro_batches.front()));
+        Best best{.places = places(*split), .charged = split->time};
+        best.priced = static_cast<double>(cost::price(problem_, best.places.front()).bottleneck.count() * problem_.options.mini_batch);
+        return best;
+    }
+
+    /// Offers the best of these sizes, if it is below `below`; what it was charged, infinite: there is none.
+    double try_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes, double below) {
+        Best best = search_sizes(model, work, sizes, below, false);
+        // Where neighbours and places turned out worse than they were taken for, once more with the worst.
+        if (best.priced > kSurprise * best.charged)
+            if (Best other = search_sizes(model, work, sizes, best.priced, true); other.priced < best.priced) best = std::move(other);
+        for (const TrainingPartition& partition : best.places)
+            add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
+        return best.charged;
     }
 
     void add(TrainingPartition partition, const std::string& name) {
@@ -151,25 +177,57 @@ private:
         observer_.on_event({seconds(), "stages", iteration, std::nullopt, source_});
     }
 
-    /// Stages in the order of the split, on devices in that order; where that would spread replicas over nodes, the largest stages first
-    /// if it is better.
-    [[nodiscard]] TrainingPartition place(const Split& split) const {
-        std::vector<std::size_t> order(split.stages.size());
-        for (std::size_t s = 0; s < order.size(); ++s) order[s] = s;
-        TrainingPartition best = place(split, order);
-        std::ranges::stable_sort(order, std::greater(), [&](std::size_t s) { return split.stages[s].replicas; });
-        if (split.stages[order.front()].replicas == 1) return best;
-        TrainingPartition sorted = place(split, order);
-        return cost::price(problem_, sorted).bottleneck < cost::price(problem_, best).bottleneck ? sorted : best;
+    /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,
+    /// or devices stay free if there are some to spare.
+    [[nodiscard]] std::vector<std::int64_t> devices_in(const Split& split, std::vector<std::size_t> order, bool pack) const {
+        const std::int64_t per_node = problem_.interconnect.devices_per_node;
+        std::vector<std::int64_t> first(order.size());
+        std::int64_t next = first_device_, spare = search_.devices;
+        for (const graphpipe::PlannedStage& stage : split.stages) spare -= stage.replicas;
+        while (!order.empty()) {
+            auto taken = order.begin();
+            const std::int64_t left = per_node > 0 ? per_node - next % per_node : search_.devices, asked = split.stages[*taken].replicas;
+            if (pack && asked > left && asked <= per_node) {
+                const auto fits = std::ranges::find_if(order, [&](std::size_t s) { return split.stages[s].replicas <= left; });
+                if (fits != order.end()) {
+                    taken = fits;
+                } else if (spare >= left) {
+                    spare -= left;
+                    next += left;
+                    continue;
+                }
+            }
+            first[*taken] = next;
+            next += split.stages[*taken].replicas;
+            order.erase(taken);
+        }
+        return first;
     }
 
-    [[nodiscard]] TrainingPartition place(const Split& split, const std::vector<std::size_t>& order) const {
-        std::vector<std::int64_t> first(order.size());
-        std::int64_t next = first_device_;
-        for (const std::size_t s : order) {
-            first[s] = next;
-            next += split.stages[s].replicas;
+    /// Ways to place a split that have the least bottleneck: in its order, packed or not; packed, the largest stages first.
+    [[nodiscard]] std::vector<TrainingPartition> places(const Split& split) const {
+        std::vector<std::size_t> order(split.stages.size());
+        for (std::size_t s = 0; s < order.size(); ++s) order[s] = s;
+        std::vector<std::vector<std::int64_t>> ways{devices_in(split, order, false), devices_in(split, order, true)};
+        std::ranges::stable_sort(order, std::greater(), [&](std::size_t s) { return split.stages[s].replicas; });
+        ways.push_back(devices_in(split, order, true));
+        std::vector<TrainingPartition> best;
+        Duration least = Duration::max();
+        for (std::size_t w = 0; w < ways.size(); ++w) {
+            if (std::find(ways.begin(), ways.begin() + static_cast<std::ptrdiff_t>(w), ways[w]) !=
+                ways.begin() + static_cast<std::ptrdiff_t>(w))
+                continue;
+            TrainingPartition placed = place(split, ways[w]);
+            const Duration bottleneck = cost::price(problem_, placed).bottleneck;
+            if (bottleneck > least) continue;
+            if (bottleneck < least) best.clear();
+            least = bottleneck;
+            best.push_back(std::move(placed));
         }
+        return best;
+    }
+
+    [[nodiscard]] TrainingPartition place(const Split& split, const std::vector<std::int64_t>& first) const {
         TrainingPartition partition;
         for (std::size_t s = 0; s < split.stages.size(); ++s) {
             const graphpipe::PlannedStage& from = split.stages[s];
@@ -244,7 +302,8 @@ private:
     std::vector<std::int64_t> sizes_;
     PlannerResult result_;
     std::string_view source_;
-    double best_ = kNoTarget;
+    std::vector<double> least_;  // per micro-batch size
+    double guess_ = kNoTarget;
     std::int64_t evaluations_ = 0;
     StopReason stopped_ = StopReason::finished;
 };

@@ -40,6 +40,7 @@ Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTab
     cheapest_ = &work_.at(largest);
     cheapest_rounds_ = static_cast<double>(problem.options.mini_batch / largest);
     total_ = cheapest_->back().back() * cheapest_rounds_;
+    add_groups();
 }
 
 /// All that stages can ask for, from the sink on: cost::set_in_flight's rule with k = 1.
@@ -79,9 +80,11 @@ void Search::add_sizes() {
             const std::int64_t share = (batch.samples + r - 1) / r;
             if (share == last) continue;
             last = share;
-            const platform::Link& ring = wires.devices_per_node > 0 && r > wires.devices_per_node ? wires.between : wires.inside;
+            const std::int64_t per_node = wires.devices_per_node;
+            const bool inside = per_node == 0 || (options_.cautious ? per_node % r == 0 : r <= per_node);
+            const platform::Link& ring = inside ? wires.inside : wires.between;
             const auto steps = static_cast<double>(2 * (r - 1));
-            const std::int64_t wires_used = nodes ? (r + wires.devices_per_node - 1) / wires.devices_per_node : r;
+            const std::int64_t wires_used = options_.cautious ? 1 : nodes ? (r + per_node - 1) / per_node : r;
             batch.sizes.push_back(
                 {.replicas = r,
                  .samples = share,
@@ -118,14 +121,16 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
     if (room < 1) return;
     for (std::size_t b = 0; b < batches_.size(); ++b) {
         const Batch& batch = batches_[b];
-        const double least = work(batch.sizes.front()) * batch.rounds / target_;
+        const double least = work(b, 0) * batch.rounds / target_;
         if (least > static_cast<double>(room)) continue;
         const auto replicas = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(least - 1e-9)));
         if (replicas >= batch.from.size()) continue;
         std::int64_t reached = 0;
         for (std::size_t s = batch.from[replicas]; s < batch.sizes.size() && batch.sizes[s].replicas <= room; ++s) {
             const Size& size = batch.sizes[s];
-            const double time = time_of(bill, work(size), batch, size);
+            const double own = work(b, s);
+            if (own * batch.rounds > target_) continue;
+            const double time = time_of(bill, own, batch, size);
             if (time > target_) continue;
             std::int64_t most = problem_.options.mini_batch;
             if (memory_) {
@@ -143,65 +148,86 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
     }
 }
 
-template <typename Use>
-void Search::group_choices(const Block& block, const Block::Group& group, Use&& use) const {
-    Bill bill;
-    double cheapest = 0;
+Bill Search::joined_bill(std::size_t branch, std::size_t first) const {
+    const Chain& chain = model_.chains[branch];
+    Bill bill = chain.bill(first, chain.count());
+    // What comes from the whole branch stays inside.
+    bill.activations_in -= chain.whole().activations_out;
+    bill.gradients_in -= chain.whole().gradients_out;
+    bill.entering -= chain.whole().activations_out;
+    bill.edges_in -= chain.whole().edges_out;
+    bill.activations_out = bill.gradients_out = bill.edges_out = 0;
+    return bill;
+}
+
+Search::GroupSums Search::sums_of(const Block& block, const Block::Group& group) const {
+    GroupSums sums;
+    for (const Batch& batch : batches_) sums.work.emplace_back(batch.sizes.size(), 0.0);
     for (std::size_t i = 0; i < group.kinds.size(); ++i) {
         const std::size_t branch = block.kinds[group.kinds[i]].chain;
-        bill.add(model_.chains[branch].whole(), static_cast<double>(group.counts[i]));
-        cheapest += static_cast<double>(group.counts[i]) * (*cheapest_)[branch].back();
+        const auto count = static_cast<double>(group.counts[i]);
+        sums.alone.add(model_.chains[branch].whole(), count);
+        sums.joined.add(joined_bill(branch, 0), count);
+        sums.cheapest += count * (*cheapest_)[branch].back() * cheapest_rounds_;
+        for (std::size_t b = 0; b < batches_.size(); ++b)
+            for (std::size_t s = 0; s < batches_[b].sizes.size(); ++s)
+                sums.work[b][s] += count * (*batches_[b].sizes[s].work)[branch].back();
     }
-    bill.edges_in = std::min(bill.edges_in, 1.0);
-    bill.edges_out = std::min(bill.edges_out, 1.0);
-    const auto work = [&](const Size& size) {
-        double sum = 0;
-        for (std::size_t i = 0; i < group.kinds.size(); ++i)
-            sum += static_cast<double>(group.counts[i]) * (*size.work)[block.kinds[group.kinds[i]].chain].back();
-        return sum;
-    };
-    choices(bill, room(cheapest * cheapest_rounds_), work, use);
+    sums.alone.edges_in = std::min(sums.alone.edges_in, 1.0);
+    sums.alone.edges_out = std::min(sums.alone.edges_out, 1.0);
+    return sums;
+}
+
+void Search::add_groups() {
+    for (const Chain& chain : model_.chains) {
+        first_block_.push_back(groups_.size());
+        for (const Block& block : chain.blocks) {
+            std::vector<GroupSums>& groups = groups_.emplace_back();
+            for (const Block::Group& group : block.groups) groups.push_back(sums_of(block, group));
+        }
+    }
+    tables_.resize(model_.chains.size() * (demand_count() + 1));
+    block_tables_.resize(groups_.size() * (demand_count() + 1));
+}
+
+template <typename Use>
+void Search::group_choices(const GroupSums& group, Use&& use) const {
+    choices(group.alone, room(group.cheapest), [&](std::size_t b, std::size_t s) { return group.work[b][s]; }, use);
 }
 
 /// Stages of elements [block_at + 1, count) with something of the block before them.
 template <typename Use>
 void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t block_at, std::size_t count, Use&& use) {
     const Chain& chain = model_.chains[chain_id];
-    const Block& block = chain.blocks[*chain.elements[block_at].block];
+    const std::size_t block_id = *chain.elements[block_at].block;
+    const Block& block = chain.blocks[block_id];
+    const std::vector<GroupSums>& groups = groups_[first_block_[chain_id] + block_id];
     const std::size_t all = block.alone.size() - 1, from = block_at + 1;
-    const std::int64_t most = room((*cheapest_)[chain_id][count] * cheapest_rounds_);
+    const auto& cheapest = *cheapest_;
+    const double least = (cheapest[chain_id][count] - cheapest[chain_id][from]) * cheapest_rounds_;
+    const std::int64_t most = room(cheapest[chain_id][count] * cheapest_rounds_);
     const auto try_fused = [&](std::size_t group, std::size_t kind, std::size_t cut, std::size_t state) {
+        const std::size_t branch = kind != kNone ? block.kinds[kind].chain : 0;
+        double whole = least;
+        if (group != kNone) whole += groups[group].cheapest;
+        if (kind != kNone) whole += (cheapest[branch].back() - cheapest[branch][cut]) * cheapest_rounds_;
+        if (whole > target_ * static_cast<double>(most)) return false;
         Bill bill = chain.bill(from, count);
-        // What comes from the branches that are inside stays inside.
-        const auto take = [&](std::size_t branch, std::size_t first, double times) {
-            const Chain& taken = model_.chains[branch];
-            Bill own = taken.bill(first, taken.count());
-            const Bill& whole = taken.whole();
-            own.activations_in -= whole.activations_out;
-            own.gradients_in -= whole.gradients_out;
-            own.entering -= whole.activations_out;
-            own.activations_out = own.gradients_out = own.edges_out = 0;
-            own.edges_in -= whole.edges_out;
-            bill.add(own, times);
-        };
-        if (group != kNone)
-            for (std::size_t i = 0; i < block.groups[group].kinds.size(); ++i)
-                take(block.kinds[block.groups[group].kinds[i]].chain, 0, static_cast<double>(block.groups[group].counts[i]));
-        if (kind != kNone) take(block.kinds[kind].chain, cut, 1);
+        if (group != kNone) bill.add(groups[group].joined, 1);
+        if (kind != kNone) bill.add(joined_bill(branch, cut), 1);
         for (double* part : {&bill.activations_in, &bill.gradients_in, &bill.entering, &bill.edges_in}) *part = std::max(*part, 0.0);
-        const auto work = [&](const Size& size) {
-            const auto& sums = *size.work;
+        const auto work = [&](std::size_t b, std::size_t s) {
+            const auto& sums = *batches_[b].sizes[s].work;
             double sum = sums[chain_id][count] - sums[chain_id][from];
-            if (group != kNone)
-                for (std::size_t i = 0; i < block.groups[group].kinds.size(); ++i)
-                    sum +=
-                        static_cast<double>(block.groups[group].counts[i]) * sums[block.kinds[block.groups[group].kinds[i]].chain].back();
-            if (kind != kNone) sum += sums[block.kinds[kind].chain].back() - sums[block.kinds[kind].chain][cut];
+            if (group != kNone) sum += groups[group].work[b][s];
+            if (kind != kNone) sum += sums[branch].back() - sums[branch][cut];
             return sum;
         };
-        bool fits = false;
+        bool fits = false;  // or would with more inside: what is outside then needs fewer devices
+        const std::int64_t own_most = room(whole);
         choices(bill, most, work, [&](const Choice& choice) {
             fits = true;
+            if (batches_[choice.batch].sizes[choice.size].replicas > own_most) return;
             Ending ending{.choice = choice, .from = from, .block = block_at, .group = group, .kind = kind, .cut = cut, .state = state};
             if (block_at == 0) {
                 ending.limit = limit;
@@ -245,9 +271,13 @@ void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count,
     }
     const auto& cheapest = (*cheapest_)[chain_id];
     for (std::size_t from = count; from-- > 0;) {
-        if ((cheapest[count] - cheapest[from]) * cheapest_rounds_ > target_ * static_cast<double>(most)) break;
-        const auto work = [&](const Size& size) { return (*size.work)[chain_id][count] - (*size.work)[chain_id][from]; };
-        choices(chain.bill(from, count), most, work, [&](const Choice& choice) { use(Ending{.choice = choice, .from = from}); });
+        const double whole = (cheapest[count] - cheapest[from]) * cheapest_rounds_;
+        if (whole > target_ * static_cast<double>(most)) break;
+        const auto work = [&](std::size_t b, std::size_t s) {
+            const std::vector<double>& sums = (*batches_[b].sizes[s].work)[chain_id];
+            return sums[count] - sums[from];
+        };
+        choices(chain.bill(from, count), room(whole), work, [&](const Choice& choice) { use(Ending{.choice = choice, .from = from}); });
         if (from > 0 && chain.elements[from - 1].block) fused_endings(chain_id, limit, from - 1, count, use);
     }
 }
@@ -286,7 +316,7 @@ Search::Count Search::devices_of(const Sum& sum, std::size_t demand) const {
 }
 
 const Search::Table& Search::solve(std::size_t chain_id, std::size_t limit) {
-    Table& table = tables_[{chain_id, limit}];
+    Table& table = tables_[table_index(chain_id, limit)];
     if (table.solved) return table;
     table.solved = true;  // rows are read as soon as they are filled
     const Chain& chain = model_.chains[chain_id];
@@ -308,7 +338,7 @@ const Search::Table& Search::solve(std::size_t chain_id, std::size_t limit) {
 }
 
 const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block_id, std::size_t limit) {
-    Table& table = block_tables_[{chain_id, block_id, limit}];
+    Table& table = block_tables_[table_index(first_block_[chain_id] + block_id, limit)];
     if (table.solved) return table;
     table.solved = true;
     const Chain& chain = model_.chains[chain_id];
@@ -317,8 +347,9 @@ const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block
     table.devices.assign(states * demands, kNever);
     std::fill_n(table.devices.begin(), demands, Count{0});
     std::vector<std::vector<Choice>> choices_of(block.groups.size());
-    for (std::size_t g = 0; g < block.groups.size(); ++g)
-        group_choices(block, block.groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
+    const std::vector<GroupSums>& groups = groups_[first_block_[chain_id] + block_id];
+    for (std::size_t g = 0; g < groups.size(); ++g)
+        group_choices(groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
     for (std::size_t state = 1; state < states; ++state) {
         Count* row = &table.devices[state * demands];
         for (const Block::Move& move : block.alone[state]) {
@@ -418,7 +449,7 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
         for (std::size_t m = 0; !moved && m < block.together[state].size(); ++m) {
             const Block::Move move = block.together[state][m];
             const Block::Group& group = block.groups[move.what];
-            group_choices(block, group, [&](const Choice& choice) {
+            group_choices(groups_[first_block_[chain_id] + block_id][move.what], [&](const Choice& choice) {
                 const Batch& batch = batches_[choice.batch];
                 const std::size_t asked = batch.next[demand];
                 const std::int64_t replicas = batch.sizes[choice.size].replicas;
@@ -444,8 +475,8 @@ std::optional<Split> Search::within(double time, std::optional<std::int64_t> mem
     target_ = time;
     const cost::TrainingDevice& device = problem_.classes[options_.device.index()];
     memory_ = memory ? memory : device.limited ? std::optional(device.memory.count) : std::nullopt;
-    tables_.clear();
-    block_tables_.clear();
+    for (auto* tables : {&tables_, &block_tables_})
+        for (Table& table : *tables) table.solved = false;
     const std::size_t root = model_.chains.size() - 1, count = model_.chains[root].count();
     const Count devices = solve(root, kNone).devices[count * demand_count()];
     if (devices > options_.devices) return std::nullopt;

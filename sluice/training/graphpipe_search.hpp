@@ -59,6 +59,7 @@ struct SearchOptions {
     ClassId device{0};
     std::int64_t devices = 1;
     bool recompute = false;
+    bool cautious = false;  // neighbours have one replica, and replicas that do not fill nodes are spread over two
 };
 
 class Search {
@@ -111,8 +112,22 @@ private:
         bool staged = true;     // false: the block, no stage
     };
 
+    /// Of a group: what it adds to a stage of its own, and to one with what reads it; the work of each size of each micro-batch.
+    struct GroupSums {
+        Bill alone, joined;
+        double cheapest = 0;
+        std::vector<std::vector<double>> work;
+    };
+
     void add_demands();
     void add_sizes();
+    void add_groups();
+    [[nodiscard]] GroupSums sums_of(const Block& block, const Block::Group& group) const;
+    /// What the elements of a branch from `first` on add to a stage that also has what reads them.
+    [[nodiscard]] Bill joined_bill(std::size_t branch, std::size_t first) const;
+    [[nodiscard]] std::size_t table_index(std::size_t owner, std::size_t limit) const {
+        return owner * (demand_count() + 1) + (limit == kNone ? demand_count() : limit);
+    }
     [[nodiscard]] std::size_t demand_count() const { return demands_.size(); }
     [[nodiscard]] bool allowed(std::size_t demand, std::size_t limit) const {
         return limit == kNone ||
@@ -126,7 +141,7 @@ private:
     template <typename Use>
     void endings(std::size_t chain, std::size_t limit, std::size_t count, Use&& use);
     template <typename Use>
-    void group_choices(const Block& block, const Block::Group& group, Use&& use) const;
+    void group_choices(const GroupSums& group, Use&& use) const;
     template <typename Use>
     void fused_endings(std::size_t chain, std::size_t limit, std::size_t block_at, std::size_t count, Use&& use);
 
@@ -162,8 +177,9 @@ private:
     bool serial_ = false;
     double target_ = 0;
     std::optional<std::int64_t> memory_;
-    std::map<std::pair<std::size_t, std::size_t>, Table> tables_;
-    std::map<std::tuple<std::size_t, std::size_t, std::size_t>, Table> block_tables_;
+    std::vector<Table> tables_, block_tables_;    // [chain][limit], [block of any chain][limit]; the last limit: none
+    std::vector<std::size_t> first_block_;        // per chain, in the count of all blocks
+    std::vector<std::vector<GroupSums>> groups_;  // [block of any chain][group]
 };
 
 }  // namespace sluice::training::graphpipe

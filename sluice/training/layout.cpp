@@ -5,7 +5,7 @@
 #include <functional>
 #include <utility>
 
-#include "sluice/cost/distinct.hpp"
+#include "sluice/base/distinct.hpp"
 
 namespace sluice::training {
 
@@ -17,21 +17,24 @@ constexpr std::size_t kMostParts = 8;
 constexpr std::int64_t kSmallest = 50;
 
 /// Depth first: what has become ready last goes next, so a branch is followed to its end.
-std::vector<NodeId> depth_first(const Rows<NodeId>& before, const Rows<NodeId>& after) {
+std::vector<NodeId> depth_first(const Rows<NodeId>& before, const Rows<NodeId>& after, RandomStream* random = nullptr) {
     std::vector<std::uint32_t> waiting(before.size());
     std::vector<NodeId> stack, order;
     for (std::size_t v = before.size(); v-- > 0;) {
         waiting[v] = static_cast<std::uint32_t>(before[v].size());
         if (waiting[v] == 0) stack.emplace_back(v);
     }
+    if (random) random->shuffle(std::span(stack));
     order.reserve(before.size());
     while (!stack.empty()) {
         const NodeId node = stack.back();
         stack.pop_back();
         order.push_back(node);
         const auto next = after[node.index()];
+        const std::size_t waited = stack.size();
         for (std::size_t i = next.size(); i-- > 0;)
             if (--waiting[next[i].index()] == 0) stack.push_back(next[i]);
+        if (random) random->shuffle(std::span(stack).subspan(waited));
     }
     return order;
 }
@@ -59,7 +62,7 @@ public:
         for (std::uint32_t part = 0; part < parts_.size(); ++part) {
             if (root(part) != part) continue;
             for (std::uint32_t& one : parts_[part].reads) one = root(one);
-            cost::keep_distinct(parts_[part].reads);
+            keep_distinct(parts_[part].reads);
             order.push_back(part);
         }
         std::ranges::stable_sort(order, {}, [&](std::uint32_t part) { return parts_[part].reads.size(); });
@@ -89,7 +92,7 @@ private:
         all.push_back(other);
         all.insert(all.end(), parts_[other].reads.begin(), parts_[other].reads.end());
         for (std::uint32_t& one : all) one = root(one);
-        cost::keep_distinct(all);
+        keep_distinct(all);
     }
     /// No third part is between the two.
     bool may_join(std::uint32_t a, std::uint32_t b, std::span<const std::uint32_t> standing) {
@@ -113,7 +116,7 @@ private:
         std::vector<std::uint32_t> from;
         for (const NodeId before : problem_.structure.predecessors[slice[i].index()])
             if (const std::uint32_t at = position_[before.index()]; at >= begin) from.push_back(root(part_of_[at - begin]));
-        cost::keep_distinct(from);
+        keep_distinct(from);
         // What another of them reads needs no deciding; of the rest, the one with most work takes the small ones in.
         std::vector<std::uint32_t> last;
         for (const std::uint32_t part : from)
@@ -173,6 +176,14 @@ std::vector<std::vector<NodeId>> branch_orders(const cost::StageProblem& problem
     for (auto& order : orders)
         if (!std::ranges::contains(distinct, order)) distinct.push_back(std::move(order));
     return distinct;
+}
+
+std::vector<NodeId> random_branch_order(const cost::StageProblem& problem, RandomStream& random) {
+    const bool mirrored = random.chance(0.5);
+    auto order = mirrored ? depth_first(problem.successors, problem.predecessors, &random)
+                          : depth_first(problem.predecessors, problem.successors, &random);
+    if (mirrored) std::ranges::reverse(order);
+    return order;
 }
 
 ClassId class_of(const cost::TrainingProblem& problem, std::int64_t device) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "sluice/base/random.hpp"
 #include "sluice/cost/training_partition.hpp"
 
 namespace sluice::training {
@@ -30,6 +31,9 @@ struct Layout {
 
 /// Topological orders that finish a branch before they begin the next: from the sources, and mirrored, from the sinks; and the model's own.
 [[nodiscard]] std::vector<std::vector<NodeId>> branch_orders(const cost::StageProblem& problem);
+
+/// One of them with branches in a random order.
+[[nodiscard]] std::vector<NodeId> random_branch_order(const cost::StageProblem& problem, RandomStream& random);
 
 /// The stages of a layout under Schedule::list, in a topological order, without caps (memory_fit.hpp). O(nodes + edges).
 [[nodiscard]] cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const Layout& layout);

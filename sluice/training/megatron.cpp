@@ -4,8 +4,7 @@
 #include <format>
 #include <set>
 
-#include "sluice/training/candidates.hpp"
-#include "sluice/training/cuts.hpp"
+#include "sluice/training/peer_problem.hpp"
 
 namespace sluice::training {
 
@@ -22,23 +21,11 @@ struct Line {
 
 Line line_of(const cost::TrainingProblem& problem, ClassId device, bool layers) {
     const cost::StageProblem& structure = problem.structure;
-    std::vector<std::int64_t> work;
-    for (const cost::PassTimes& times : pass_times(problem, device, 1)) work.push_back(times.total().count());
-    Line line{.order = linear_order(structure.predecessors, structure.successors, work), .layers = {}, .crossing = {}};
-    std::vector<std::size_t> place(line.order.size());
-    for (std::size_t i = 0; i < line.order.size(); ++i) {
-        place[line.order[i].index()] = i;
+    Line line{
+        .order = linear_order(structure.predecessors, structure.successors, node_work(problem, device, 1)), .layers = {}, .crossing = {}};
+    for (std::size_t i = 0; i < line.order.size(); ++i)
         if (!layers || !structure.weights[line.order[i].index()].empty()) line.layers.push_back(i);
-    }
-    line.crossing.assign(line.order.size() + 1, 0);
-    for (std::size_t e = 0; e < problem.activation.size(); ++e) {
-        if (!structure.producer[e].valid() || structure.consumers[e].empty()) continue;
-        std::size_t end = 0;
-        for (const NodeId reader : structure.consumers[e]) end = std::max(end, place[reader.index()]);
-        line.crossing[place[structure.producer[e].index()] + 1] += problem.activation[e].count;
-        line.crossing[end + 1] -= problem.activation[e].count;
-    }
-    for (std::size_t i = 1; i < line.crossing.size(); ++i) line.crossing[i] += line.crossing[i - 1];
+    line.crossing = crossing_of_order(problem, line.order);
     return line;
 }
 
@@ -68,7 +55,7 @@ public:
 
     /// False: stopped.
     bool try_devices(const DeviceRange& range, const std::vector<std::int64_t>& sizes) {
-        std::set<std::vector<std::vector<NodeId>>> seen;
+        std::set<std::pair<std::int64_t, std::vector<std::vector<NodeId>>>> seen;
         for (const bool layers : {true, false}) {
             const Line line = line_of(problem_, range.device, layers);
             for (std::int64_t p = 1; p <= range.count; ++p) {
@@ -76,7 +63,7 @@ public:
                 for (std::int64_t v = 1; v <= (p > 1 ? kMostChunks : 1) && p * v <= static_cast<std::int64_t>(line.layers.size()); ++v) {
                     auto stages = equal_stages(line, static_cast<std::size_t>(p * v));
                     // Both ways of counting may cut the same.
-                    if (seen.insert(stages).second && !try_stages(range, stages, p, v, sizes)) return false;
+                    if (seen.emplace(p, stages).second && !try_stages(range, stages, p, v, sizes)) return false;
                 }
             }
         }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "sluice/training/candidates.hpp"
@@ -19,7 +20,11 @@ namespace sluice::training {
 /// Forward and backward pass of every node.
 [[nodiscard]] std::vector<std::int64_t> node_work(const cost::TrainingProblem& problem, ClassId device, std::int64_t samples);
 
-/// The prefixes of a linear order, then all downsets where these are no more than `most`.
-[[nodiscard]] std::vector<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::size_t most);
+/// Per position of a topological order, the bytes of one sample that cross a cut before it, forward; one more behind the last.
+[[nodiscard]] std::vector<std::int64_t> crossing_of_order(const cost::TrainingProblem& problem, std::span<const NodeId> order);
+
+/// The prefixes of a linear order, of very many those with the least crossing among neighbours of about equal work; then all downsets where
+/// these are no more than `most`.
+[[nodiscard]] std::vector<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices, std::size_t most);
 
 }  // namespace sluice::training

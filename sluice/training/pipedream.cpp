@@ -95,19 +95,25 @@ private:
                 for (std::int64_t m = 1; m <= level.count; ++m) {
                     std::int64_t best = m > 1 ? node(a, b, m - 1) : kNone;
                     best = std::min(best, stage(a, b, m, work(a, b, m), level.rate));
-                    split(a, b, m, [&](std::size_t, std::int64_t, std::int64_t bottleneck) { best = std::min(best, bottleneck); });
+                    split(a, b, m, best, [&](std::size_t, std::int64_t, std::int64_t bottleneck) { best = std::min(best, bottleneck); });
                     node(a, b, m) = best;
                 }
             }
         }
         return true;
     }
-    /// Every last stage [k, b) of a node's pipeline of at least two, with its replicas and the bottleneck.
+    /// Every last stage [k, b) of a node's pipeline of at least two, with its replicas and the bottleneck; some that are above `best`,
+    /// which may fall meanwhile, are left out.
     template <typename F>
-    void split(std::size_t a, std::size_t b, std::int64_t devices, F&& visit) {
+    void split(std::size_t a, std::size_t b, std::int64_t devices, const std::int64_t& best, F&& visit) {
         const PipedreamLevel& level = instance_.levels[0];
-        for (std::size_t k = b - 1; k > a; --k) {
+        for (std::size_t k = b - 1; k > a && devices > 1; --k) {
             if (!above_[a].contains(k) || !above_[k].contains(b)) continue;
+            if (work(k, b, devices - 1) > best) {
+                if (cuts_.chain) break;
+                continue;
+            }
+            if (node(a, k, devices - 1) > best) continue;
             for (std::int64_t own = 1; own < devices; ++own)
                 visit(k, own, std::max(node(a, k, devices - own), stage(k, b, own, work(k, b, own), level.rate)));
         }
@@ -122,7 +128,7 @@ private:
         }
         std::size_t at = a;
         std::int64_t replicas = 0;
-        split(a, b, devices, [&](std::size_t k, std::int64_t own, std::int64_t reached) {
+        split(a, b, devices, bottleneck, [&](std::size_t k, std::int64_t own, std::int64_t reached) {
             if (reached == bottleneck && replicas == 0) at = k, replicas = own;
         });
         stages.push_back({at, b, replicas * nodes});

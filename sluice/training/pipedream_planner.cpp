@@ -27,7 +27,7 @@ public:
         std::vector<std::vector<PipedreamLevel>> hierarchies{{{range.count, one_node ? inside.rate : between.rate}}};
         if (!one_node && per_node > 1 && range.first % per_node == 0 && range.count % per_node == 0)
             hierarchies.push_back({{per_node, inside.rate}, {range.count / per_node, between.rate}});
-        for (const Cuts& cuts : cuts_to_try(problem_, range.device, kMostStates)) {
+        for (const Cuts& cuts : cuts_to_try(problem_, range.device, range.count, kMostStates)) {
             PipedreamInstance instance;
             instance.parameters = sums_below(cuts, parameter_bytes(problem_));
             for (const std::int64_t micro_batch : sizes_) {

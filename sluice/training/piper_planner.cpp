@@ -17,7 +17,7 @@ public:
 
     /// False: stopped.
     bool try_devices(const DeviceRange& range) {
-        for (const Cuts& cuts : cuts_to_try(problem_, range.device, kPiperDownsets))
+        for (const Cuts& cuts : cuts_to_try(problem_, range.device, range.count, kPiperDownsets))
             // A replica takes this many samples at a time; what all of a stage take together is settled by trying.
             for (const std::int64_t samples : sizes_) {
                 PiperInstance instance = instance_for(range, samples);

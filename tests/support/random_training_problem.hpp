@@ -43,6 +43,9 @@ inline cost::TrainingProblem random_training_problem(RandomStream& random, const
                 .memory_per_sample = part(),
                 .launch = random.between(0, 3)};
     };
+    // As when an operator makes integers beside what is trained: nothing comes back over these.
+    for (std::size_t e = 0; e < problem.structure.edge_count(); ++e)
+        if (random.chance(0.15)) problem.has_gradient[e] = 0, problem.gradient[e] = {};
     Bytes all;
     for (std::size_t v = 0; v < problem.node_count(); ++v) all += {problem.kept[v].count * 4};
     for (const Bytes state : problem.state) all += state;

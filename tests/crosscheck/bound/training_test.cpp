@@ -95,6 +95,41 @@ private:
 
 constexpr std::array kObjectives{TrainingObjective::iteration, TrainingObjective::bottleneck};
 
+/// Some nodes that feed each other.
+std::vector<NodeId> walk(const TrainingProblem& problem, RandomStream& random) {
+    std::vector<NodeId> nodes{NodeId(random.below(problem.node_count()))};
+    while (random.chance(0.8)) {
+        const auto next = problem.structure.successors[nodes.back().index()];
+        if (next.empty()) break;
+        nodes.push_back(next[random.below(next.size())]);
+    }
+    return nodes;
+}
+
+/// Other prices, other paths: what is near a tight witness is nearly tight, if the checker believes too much.
+void vary(TrainingWitness& witness, Duration value, const TrainingProblem& problem, RandomStream& random) {
+    const auto other = [&](std::int64_t price) { return random.chance(0.3) ? 0 : price / 4 * random.between(1, 12); };
+    for (TrainingWitness::ClassPrice& one : witness.classes) {
+        if (random.chance(0.3)) one.price = other(one.price);
+        if (random.chance(0.3)) one.roundings.assign(random.below(4), random.between(0, 4));
+        if (random.chance(0.3)) one.work = random.between(0, one.work);
+    }
+    // A path that counts as much as a device.
+    std::int64_t price = (std::int64_t{1} << 52) / value.count();
+    for (TrainingWitness::Path& path : witness.paths) {
+        if (random.chance(0.5)) path.price = other(random.chance(0.5) ? price : path.price);
+        if (random.chance(0.2)) path.turn = random.below(path.nodes.size());
+    }
+    for (TrainingWitness::Window& window : witness.windows) {
+        if (random.chance(0.5)) window.price = other(random.chance(0.5) ? price : window.price);
+    }
+    if (random.chance(0.5)) {
+        const std::vector<NodeId> nodes = walk(problem, random);
+        witness.paths.push_back({other(price), random.below(nodes.size()), nodes});
+    }
+    if (random.chance(0.5)) witness.windows.push_back({other(price), walk(problem, random)});
+}
+
 TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
     std::size_t tight = 0, compared = 0, refused = 0;
     for (std::uint64_t seed = 0; seed < testing::cases(120); ++seed) {
@@ -126,6 +161,12 @@ TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
             ++compared;
             EXPECT_LE(certificate->value, *best);
             if (certificate->value == *best) ++tight;
+            for (int i = 0; i < 40; ++i) {
+                TrainingCertificate varied = *certificate;
+                if (objective == TrainingObjective::iteration) vary(varied.witness, *best + Duration{1}, problem, random);
+                varied.value = *best + Duration{1};
+                EXPECT_FALSE(check_training(problem, varied).empty()) << to_json_text(varied, false);
+            }
         }
         if (HasFailure()) return;
     }
@@ -200,14 +241,11 @@ TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
             for (std::size_t p = random.below(3); p > 0 && objective == TrainingObjective::iteration; --p) {
                 auto& path = certificate.witness.paths.emplace_back();
                 path.price = random.between(0, std::int64_t{1} << 50);
-                path.nodes.emplace_back(random.below(problem.node_count()));
-                while (random.chance(0.8)) {
-                    const auto next = problem.structure.successors[path.nodes.back().index()];
-                    if (next.empty()) break;
-                    path.nodes.push_back(next[random.below(next.size())]);
-                }
+                path.nodes = walk(problem, random);
                 path.turn = random.below(path.nodes.size());
             }
+            for (std::size_t w = random.below(3); w > 0 && objective == TrainingObjective::iteration; --w)
+                certificate.witness.windows.push_back({random.between(0, std::int64_t{1} << 50), walk(problem, random)});
             EXPECT_FALSE(check_training(problem, certificate).empty()) << to_json_text(certificate, false);
             certificate.value = Duration{random.between(1, best->count())};
             if (check_training(problem, certificate).empty()) ++accepted;
@@ -250,8 +288,7 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
         refused([](auto& c) { c.witness.classes[0].work = kTrainingShares, c.witness.classes[0].links = c.witness.classes[0].memory = 1; });
         refused([](auto& c) { c.witness.classes[0].roundings = {-1}; });
         refused([](auto& c) { c.witness.classes[0].roundings = {kLargestRounding + 1}; });
-        if (!problem.classes[0].limited)
-            refused([](auto& c) { c.witness.classes[0].work = 0, c.witness.classes[0].memory = 1; });
+        if (!problem.classes[0].limited) refused([](auto& c) { c.witness.classes[0].work = 0, c.witness.classes[0].memory = 1; });
         refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(problem.node_count())}}); });
         refused([&](auto& c) { c.witness.paths.push_back({1, 0, {NodeId()}}); });
         refused([](auto& c) { c.witness.paths.push_back({1, 0, {}}); });
@@ -272,6 +309,12 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
             if (std::ranges::none_of(problem.structure.outputs[from.index()], gives_back))
                 refused([&](auto& c) { c.witness.paths.push_back({1, 0, {from, to}}); });
         }
+        refused([&](auto& c) { c.witness.windows.push_back({1, {NodeId(problem.node_count())}}); });
+        refused([](auto& c) { c.witness.windows.push_back({1, {}}); });
+        refused([](auto& c) { c.witness.windows.push_back({-1, {NodeId(0)}}); });
+        refused([](auto& c) { c.witness.windows.push_back({1, {NodeId(0), NodeId(0)}}); });
+        refused([](auto& c) { c.witness.windows.push_back({std::numeric_limits<std::int64_t>::max(), {NodeId(0)}}), c.value *= 1 << 20; });
+        if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.windows.push_back({1, {NodeId(0)}}); });
         if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0)}}); });
         if (HasFailure()) return;
     }

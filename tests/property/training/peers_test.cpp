@@ -234,17 +234,58 @@ TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {
     }
 }
 
+TEST(Piper, ChoosesTheFastestThatFits) {
+    std::size_t nothing = 0, slower = 0;
+    for (std::uint64_t i = 0; i < testing::cases(400); ++i) {
+        RandomStream random(14, i);
+        std::vector<std::vector<PiperChoice>> choices(1 + random.below(6));
+        for (auto& list : choices)
+            for (std::uint64_t c = 1 + random.below(3); c > 0; --c)
+                list.push_back({Duration{random.between(0, 30)}, Bytes{1}, Bytes{random.between(0, 9)}, Bytes{random.between(0, 9)}});
+        const ChoiceLists lists(choices.begin(), choices.end());
+        const std::int64_t in_flight = random.between(1, 4), memory = random.between(0, 100);
+        std::int64_t best = kNone, fastest = 0;
+        const std::function<void(std::size_t, std::int64_t, std::int64_t)> choose = [&](std::size_t v, std::int64_t time,
+                                                                                        std::int64_t left) {
+            if (v == choices.size()) {
+                if (left >= 0) best = std::min(best, time);
+                return;
+            }
+            for (const PiperChoice& one : choices[v])
+                choose(v + 1, time + one.time.count(), left - one.each.count * in_flight - one.fixed.count);
+        };
+        choose(0, 0, memory);
+        for (const auto& list : choices) fastest += list[fastest_choice(list)].time.count();
+        const auto made = cheapest_choices(lists, in_flight, Bytes{memory});
+        ASSERT_EQ(made.has_value(), best != kNone) << i;
+        nothing += !made;
+        if (!made) continue;
+        slower += best > fastest;
+        EXPECT_EQ(made->time.count(), best) << i;
+        std::int64_t time = 0, need = 0;
+        for (std::size_t v = 0; v < choices.size(); ++v) {
+            const PiperChoice& one = choices[v].at(made->chosen.at(v));
+            time += one.time.count();
+            need += one.each.count * in_flight + one.fixed.count;
+        }
+        EXPECT_EQ(time, best);
+        EXPECT_LE(need, memory);
+    }
+    EXPECT_GT(nothing, 0u);
+    EXPECT_GT(slower, testing::cases(400) / 10);
+}
+
 TEST(Piper, FindsTheOptimumOfItsOwnCost) {
     std::size_t impossible = 0;
-    for (std::uint64_t i = 0; i < testing::cases(150); ++i) {
+    for (std::uint64_t i = 0; i < testing::cases(400); ++i) {
         RandomStream random(13, i);
-        const SmallGraph graph = random_graph(random, 5);
+        const SmallGraph graph = random_graph(random, 4);
         const std::size_t n = graph.size();
         PiperInstance instance;
-        instance.devices = random.between(1, 6);
-        instance.micro_batches = random.between(1, 6);
+        instance.devices = random.between(1, 9);
+        instance.micro_batches = random.between(1, 12);
         instance.bandwidth = kBytePerPicosecond;
-        if (random.chance(0.7)) instance.memory = Bytes{random.between(10, 80)};
+        if (random.chance(0.8)) instance.memory = Bytes{random.between(10, 60)};
         instance.degrees = {1, 2};
         instance.one_choice = random.chance(0.4);
         instance.predecessors = graph.predecessors;

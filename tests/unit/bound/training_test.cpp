@@ -38,8 +38,8 @@ cost::TrainingProblem with_steps(cost::TrainingProblem problem) {
 }
 
 TEST(TrainingBound, OneOperatorOnOneDevice) {
-    const auto problem = with_steps(testing::training_problem(given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}),
-                                                given_devices(1), 4));
+    const auto problem = with_steps(testing::training_problem(
+        given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}), given_devices(1), 4));
     // Four samples, and 1000 bytes of parameter and gradient read and written at 1 GB/s.
     expect_about(proven(problem), 4 * 3000 + 2'000'000);
     expect_about(proven(problem, TrainingObjective::bottleneck), (4 * 3000 + 2'000'000) / 4);
@@ -58,10 +58,51 @@ TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
     expect_about(proven(problem), 4 * 100'000);
 }
 
+TEST(TrainingBound, NothingComesBackBeforeSamplesWentForward) {
+    // One sample of a chain of two, the second with six to follow at once: these share four devices once the first two are done.
+    std::vector<GivenOperator> operators = chain_of(2, operator_of(100'000, 0));
+    for (int i = 0; i < 6; ++i) operators.push_back(operator_of(100'000, 0, {1}));
+    const auto problem = testing::training_problem(given_graph(operators), given_devices(4), 1);
+    const TrainingCertificate certificate = proven(problem);
+    EXPECT_GE(certificate.value, Duration{349'000}) << "two, and six by four";
+    EXPECT_FALSE(certificate.witness.windows.empty());
+}
+
+/// Whether the witness proves exactly this much.
+void expect_proves(const cost::TrainingProblem& problem, const TrainingWitness& witness, std::int64_t value) {
+    TrainingCertificate certificate{.problem = problem.fingerprint, .model = {}, .value = Duration{value}, .witness = witness};
+    EXPECT_TRUE(check_training(problem, certificate).empty()) << value;
+    ++certificate.value;
+    EXPECT_FALSE(check_training(problem, certificate).empty()) << value + 1;
+}
+
+TEST(TrainingBound, APathCountsTheLastNodesPassesAndOneOfTheOthers) {
+    // Of four samples the first goes forward through operator 0, all go both ways through operator 1, one comes back to 0 for its weights.
+    const auto problem = testing::training_problem(
+        given_graph({{.forward = 1, .backward = 10, .parameters = {4}}, {.forward = 10, .backward = 20, .reads = {0}, .parameters = {0}}}),
+        given_devices(1), 4);
+    expect_proves(problem, {.classes = {{}}, .paths = {{1, 0, {NodeId(0), NodeId(1)}}}, .windows = {}}, 1 + 4 * 30 + 10);
+    // The other way round, that is all of them forward and back again, it turns at 1.
+    expect_proves(problem, {.classes = {{}}, .paths = {{1, 1, {NodeId(0), NodeId(1)}}}, .windows = {}}, 1 + 4 * 30);
+}
+
+TEST(TrainingBound, AWindowWaitsOnlyForWhatComesBack) {
+    auto problem = testing::training_problem(
+        given_graph({{.forward = 1, .backward = 100, .parameters = {4}}, {.forward = 100, .backward = 0, .reads = {0}, .parameters = {0}}}),
+        given_devices(2), 1);
+    const TrainingWitness witness{.classes = {{}}, .paths = {}, .windows = {{1, {NodeId(0), NodeId(1)}}}};
+    expect_proves(problem, witness, (2 * 101 + 100) / 2);
+    // What operator 1 reads has no gradient: 0 does not wait for it.
+    for (char& flag : problem.has_gradient) flag = 0;
+    expect_proves(problem, witness, 101);
+    // Behind operator 0: its own gradient, and both directions of what it feeds.
+    expect_proves(problem, {.classes = {{}}, .paths = {}, .windows = {{1, {NodeId(0)}}}}, (2 * 1 + 100 + 100) / 2);
+}
+
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
-    const auto problem = testing::training_problem(
-        given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}), given_devices(2), 1);
+    const auto problem = testing::training_problem(given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}),
+                                                   given_devices(2), 1);
     expect_about(proven(problem, TrainingObjective::bottleneck), 200'000);
     const TrainingCertificate certificate = proven(problem);
     expect_about(certificate, 200'000);
@@ -70,8 +111,7 @@ TEST(TrainingBound, DevicesHoldWholeOperators) {
 
 TEST(TrainingBound, ReplicatingCostsAllReduceAndSteps) {
     // 10 ms a sample; a megabyte of gradients to reduce at 1 GB/s, two megabytes to read and write.
-    const graph::Graph graph =
-        given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
+    const graph::Graph graph = given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
     const auto problem = with_steps(testing::training_problem(graph, given_devices(2), 1));
     const std::int64_t step = 4'000'000'000;
     expect_about(proven(problem), 10'000'000'000 + step);
@@ -97,7 +137,8 @@ TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
     const auto problem = testing::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
     std::stop_source source;
     source.request_stop();
-    const auto certificate = bound_training(problem, TrainingObjective::iteration, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
+    const auto certificate =
+        bound_training(problem, TrainingObjective::iteration, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
     ASSERT_TRUE(certificate.has_value());
     EXPECT_GT(certificate->value, Duration{0});
     EXPECT_TRUE(check_training(problem, *certificate).empty());

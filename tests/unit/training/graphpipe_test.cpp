@@ -207,20 +207,22 @@ TEST(GraphPipe, StopsWhenInterrupted) {
     EXPECT_EQ(result.error().kind, DiagnosticKind::stopped);
 }
 
-TEST(GraphPipeFull, MixesMicroBatchesWhereThatFasterFits) {
-    // Small micro-batches for what keeps much, large ones for what is faster with them: never worse than one size for all.
-    std::vector<GivenOperator> operators = test::chain_of(6, {.forward = 100, .backward = 200, .made = {8}});
-    operators[1].made.count = 64;
-    for (const std::int64_t memory : {120, 200, 400, 1000}) {
-        const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(4, {memory}), 16);
-        SilentObserver observer;
-        const auto one = plan_by_graphpipe(problem, {}, observer, {});
-        const auto full = plan_by_graphpipe_full(problem, {}, observer, {});
-        ASSERT_EQ(one.has_value(), full.has_value());
-        if (!one) continue;
-        EXPECT_TRUE(cost::faults_of(problem, full->partition).empty());
-        EXPECT_LE(full->iteration, one->iteration);
-    }
+TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
+    // Operator 0 needs four devices, so four samples at a time, to keep up with operator 1, of which a device holds one sample; their
+    // parameters do not fit together.
+    const TrainingProblem problem = test::training_problem(
+        test::given_graph({{.forward = 4'000'000, .backward = 8'000'000, .made = {8}, .parameters = {40}},
+                           {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .made = {64}, .parameters = {40}}}),
+        test::given_devices(5, {150}), 64);
+    const PlannerResult one = plan(problem), full = plan(problem, {}, plan_by_graphpipe_full);
+    EXPECT_EQ(cost::price(problem, one.partition).bottleneck, Duration{6'000'000});  // micro-batches of 2, two replicas each
+    EXPECT_EQ(cost::price(problem, full.partition).bottleneck, Duration{3'000'000});
+    EXPECT_LT(full.iteration, one.iteration);
+    ASSERT_EQ(full.partition.stages.size(), 2U);
+    EXPECT_EQ(full.partition.stages[0].micro_batch, 4);
+    EXPECT_EQ(full.partition.stages[0].replicas, 4);
+    EXPECT_EQ(full.partition.stages[0].in_flight, 8);
+    EXPECT_EQ(full.partition.stages[1].micro_batch, 1);
 }
 
 TEST(GraphPipeModel, EqualBranchesAreOneChain) {

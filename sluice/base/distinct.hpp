@@ -1,10 +1,10 @@
-// Private to this layer. Sorted lists without repeats: rows of a StageProblem and the tensors of a stage.
+// Sorted lists without repeats.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
-namespace sluice::cost {
+namespace sluice {
 
 template <typename Id>
 void keep_distinct(std::vector<Id>& ids) {
@@ -12,4 +12,4 @@ void keep_distinct(std::vector<Id>& ids) {
     ids.erase(std::ranges::unique(ids).begin(), ids.end());
 }
 
-}  // namespace sluice::cost
+}  // namespace sluice
