@@ -1,12 +1,16 @@
 #include "cli/flags.hpp"
 
+#include <algorithm>
 #include <format>
 
 #include "cli/verbs.hpp"
 #include "sluice/bound/registry.hpp"
+#include "sluice/cost/training_partition.hpp"
 #include "sluice/inference/registry.hpp"
 #include "sluice/onnx/zoo.hpp"
+#include "sluice/plan/plan.hpp"
 #include "sluice/platform/platform.hpp"
+#include "sluice/training/registry.hpp"
 
 namespace sluice::cli {
 
@@ -33,6 +37,21 @@ std::vector<std::string> planner_names() {
     std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
     return names;
+}
+
+/// Of inference, then those of training that have other names; which of them a job has, its registry says.
+std::vector<std::string> planner_names_of_both() {
+    std::vector<std::string> names = planner_names();
+    for (const training::Planner& planner : training::planners())
+        if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
+    return names;
+}
+
+template <const auto& values>
+std::vector<std::string> texts_of() {
+    std::vector<std::string> texts;
+    for (const auto value : values) texts.emplace_back(to_text(value));
+    return texts;
 }
 
 std::vector<std::string> bound_names() {
@@ -80,7 +99,7 @@ std::vector<Verb> make_verbs() {
          "far.",
          {model_argument()},
          {"plan zoo:bert-base -p asic-16 -k 8", "plan model.onnx -p edge-chain-4 --time 30 -o plan.json", "plan workload.json -k 4 --json",
-          "plan edited.onnx --from plan.json -o new.json"},
+          "plan edited.onnx --from plan.json -o new.json", "plan zoo:mmt -p v100-summit:devices=8 --for training --batch 64"},
          run_plan},
         {VerbId::bound,
          "bound",
@@ -101,7 +120,8 @@ std::vector<Verb> make_verbs() {
          "against the best plan. Ctrl-C once keeps the rows so far.",
          {model_argument()},
          {"compare zoo:bert-base -p asic-16 -k 8", "compare model.onnx -k 4 --methods auto,heavy-cone,random --time 30",
-          "compare zoo:bert-base -p asic-16 -k 8 --evals 200 --bounds combinatorial,cut --json"},
+          "compare zoo:bert-base -p asic-16 -k 8 --evals 200 --bounds combinatorial,cut --json",
+          "compare zoo:mmt -p v100-summit:devices=8 --for training --batch 64"},
          run_compare},
         {VerbId::sweep,
          "sweep",
@@ -136,9 +156,11 @@ std::vector<Verb> make_verbs() {
          "export",
          "write each stage as a model file",
          "Writes the stages of a plan as ONNX files whose initializers point into the model's own weight file, and a manifest of what goes "
-         "in and out of each. Run one after the other they compute what the whole model computes.",
+         "in and out of each. Run one after the other they compute what the whole model computes. Of a training plan it writes the "
+         "schedule (--actions).",
          {model_argument(), plan_argument()},
-         {"export model.onnx plan.json -o stages", "export model.onnx plan.json -o stages --self-contained"},
+         {"export model.onnx plan.json -o stages", "export model.onnx plan.json -o stages --self-contained",
+          "export model.onnx plan.json --actions schedule.csv"},
          run_export},
         {VerbId::run,
          "run",
@@ -189,7 +211,7 @@ std::vector<Flag> make_flags() {
                       kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor), kProfile = in(VerbId::profile),
                       kSimulate = in(VerbId::simulate), kExport = in(VerbId::exporting), kRun = in(VerbId::run),
                       kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep), kPlanners = kPlan | kCompare | kSweep,
-                      kSolvers = kPlanners | kBound;
+                      kSolvers = kPlanners | kBound, kTrained = kPlan | kCompare;
     const Choices weight_sources = [] { return std::vector<std::string>{"file", "random", "zero"}; };
     return {
         {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
@@ -203,12 +225,26 @@ std::vector<Flag> make_flags() {
         {"objective", 0, "WHAT", &Arguments::objective, "throughput",
          "what comes first, the slowest stage or the time of one input through all stages; the other decides between equals", kSolvers, 0,
          [] { return std::vector<std::string>{"throughput", "latency"}; }},
-        {"for", 0, "JOB", &Arguments::job, "inference", "what the stages are for", kSolvers, 0,
-         [] { return std::vector<std::string>{"inference"}; }},
-        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kPlan | kSweep, 0, planner_names},
+        {"for", 0, "JOB", &Arguments::job, "inference",
+         "what the stages are for: training plans a graph of stages and the order of their micro-batches, on all devices of the platform",
+         kTrained, 0, [] { return std::vector<std::string>{std::string(plan::kInference), std::string(plan::kTraining)}; }},
+        {"for", 0, "JOB", &Arguments::job, "inference", "what the stages are for", kSolvers & ~kTrained, 0,
+         [] { return std::vector<std::string>{std::string(plan::kInference)}; }},
+        {"batch", 0, "N", &Arguments::batch, "none; training needs it", "training: samples of a mini-batch, one optimiser's step each",
+         kTrained, 1},
+        {"micro-batch", 0, "N", &Arguments::micro_batch, "what the method finds best",
+         "training: samples of a micro-batch, a divisor of --batch", kTrained, 1},
+        {"schedule", 0, "NAME", &Arguments::schedule, "what the method finds best",
+         "training: in which order a device works, where the method leaves a choice", kTrained, 0, texts_of<cost::kSchedules>},
+        {"recompute", 0, "", &Arguments::recompute, "",
+         "training: run every stage's forward pass again before its backward pass, instead of where the memory asks for it", kTrained},
+        {"optimizer", 0, "NAME", &Arguments::optimizer, "adam", "training: what decides how much is kept for each parameter", kTrained, 0,
+         texts_of<cost::kOptimizers>},
+        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kPlan, 0, planner_names_of_both},
+        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kSweep, 0, planner_names},
         {"method", 0, "NAME", &Arguments::method, "auto", "the kind of bound", kBound, 0, bound_names},
         {"methods", 0, "LIST", &Arguments::methods, "every planner that suits the size of the model",
-         "the planners to compare, by name, with commas between", kCompare, 0, planner_names, true},
+         "the planners to compare, by name, with commas between", kCompare, 0, planner_names_of_both, true},
         {"bounds", 0, "LIST", &Arguments::bounds, "auto, without a table",
          "the bounds to compare, by name, with commas between: a second table", kCompare, 0, bound_names, true},
         {"from", 0, "PLAN", &Arguments::from, "none",
@@ -273,6 +309,9 @@ std::vector<Flag> make_flags() {
          [] { return std::vector<std::string>{"free", "fifo", "fair"}; }},
         {"trace", 0, "FILE", &Arguments::trace, "", "write a Chrome/Perfetto trace", kSimulate},
         {"self-contained", 0, "", &Arguments::self_contained, "", "copy each stage's weights into the folder", kExport},
+        {"actions", 0, "FILE", &Arguments::actions, "",
+         "of a training plan whose stages are a chain: write its schedule to FILE, as torch.distributed.pipelining reads it (CSV)",
+         kExport},
         {"weights", 0, "WHICH", &Arguments::weights, "file (zoo: random)", kWeightsHelp, kExport | kRun | kProfile, 0, weight_sources},
         {"seed", 0, "N", &Arguments::seed, "0", "of made-up weights and inputs", kExport | kRun | kProfile, 0},
         {"output", 'o', "FOLDER", &Arguments::output, "", "the folder for stage models and manifest", kExport},

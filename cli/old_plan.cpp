@@ -18,6 +18,7 @@ Result<OldPlan> read_old_plan(const std::string& path) {
     if (!document) return fail(std::move(document.error()));
     auto plan = plan::read_plan(*document);
     if (!plan) return fail(std::move(plan.error()));
+    if (plan->training) return fail(input_error(std::format("'{}' is a plan for training; one for inference is needed", path)));
     return OldPlan{std::move(*plan), fingerprint_of(*text)};
 }
 

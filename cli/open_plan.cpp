@@ -15,6 +15,11 @@ Result<OpenPlan> open_plan(Session& session) {
 }
 
 Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
+    if (plan.training)
+        return fail(
+            input_error("this is a plan for training: this version runs plans for inference")
+                .fix("a training plan can be simulated (`sluice simulate MODEL PLAN`), and its schedule exported (`sluice export MODEL "
+                     "PLAN --actions FILE`)"));
     auto loaded = onnx::load_model(model, {.dimensions = plan.model.dimensions, .assume_size = plan.model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
     auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);

@@ -105,6 +105,10 @@ Result<inference::GeneticShares> genetic_shares(const Arguments& arguments) {
     return arguments.genetic ? inference::read_shares(*arguments.genetic) : inference::GeneticShares{};
 }
 
+int threads_of(const Arguments& arguments) {
+    return static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
+}
+
 Limits limits_of(const Session& session, std::stop_token stop) {
     const Arguments& arguments = session.arguments;
     Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = std::move(stop)};
@@ -121,7 +125,7 @@ solve::SolveOptions solve_options(const Session& session, const Prepared& prepar
     if (arguments.objective) options.objective = cost::objective_of(*arguments.objective).value_or(options.objective);
     options.method = arguments.method.value_or("auto");
     options.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0));
-    options.threads = static_cast<int>(std::min(arguments.threads.value_or(default_threads()), kMostThreads));
+    options.threads = threads_of(arguments);
     options.gap = arguments.gap.value_or(0);
     options.genetic = genetic_shares(arguments).value_or(inference::GeneticShares{});
     options.until_limit = arguments.time.has_value();  // who names a time wants it used
@@ -226,17 +230,34 @@ Result<Verdict> verify_files(std::string_view model, const std::filesystem::path
     auto plan = plan::read_plan_file(plan_file);
     if (!plan) return failed(std::move(plan.error()));
     std::optional<bound::Certificate> certificate;
+    std::optional<bound::TrainingCertificate> of_training;
     Bytes size;
     if (!certificate_file.empty()) {
-        auto read = bound::read_certificate_file(certificate_file);
-        if (!read) return failed(std::move(read.error()));
-        certificate = std::move(*read);
+        const auto document = json::parse_file(certificate_file);
+        if (!document) return fail(document.error());
+        if (plan->training.has_value() != bound::is_of_training(*document) && document->expect_format(bound::kCertificateFormat))
+            return failed(
+                {DiagnosticKind::verification,
+                 std::format("the certificate is for {}, the plan for {}", plan->training ? plan::kInference : plan::kTraining, plan->job),
+                 {.file = certificate_file.string()},
+                 {},
+                 {}});
+        if (plan->training) {
+            auto read = bound::read_training_certificate(*document);
+            if (!read) return failed(std::move(read.error()));
+            of_training = std::move(*read);
+        } else {
+            auto read = bound::read_certificate(*document);
+            if (!read) return failed(std::move(read.error()));
+            certificate = std::move(*read);
+        }
         std::error_code error;
         if (const auto bytes = std::filesystem::file_size(certificate_file, error); !error) size.count = static_cast<std::int64_t>(bytes);
     }
     auto loaded = onnx::load_model(model, {.dimensions = plan->model.dimensions, .assume_size = plan->model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
-    auto report = solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
+    auto report = plan->training ? solve::verify_training(loaded->graph, *plan, of_training ? &*of_training : nullptr)
+                                 : solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
     for (Diagnostic& failure : report.failures) failure = with_labels(std::move(failure), loaded->graph);
     return Verdict{std::move(*plan), loaded->graph.name(), std::move(report), size};
 }

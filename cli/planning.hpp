@@ -43,6 +43,8 @@ struct Prepared {
 
 /// --genetic
 [[nodiscard]] Result<inference::GeneticShares> genetic_shares(const Arguments& arguments);
+/// --threads, else the processors allowed.
+[[nodiscard]] int threads_of(const Arguments& arguments);
 [[nodiscard]] Limits limits_of(const Session& session, std::stop_token stop);
 [[nodiscard]] solve::SolveOptions solve_options(const Session& session, const Prepared& prepared);
 /// The limit that ended the work, in words: "--time 10 s".

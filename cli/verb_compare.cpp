@@ -3,11 +3,13 @@
 #include <span>
 #include <vector>
 
+#include "cli/comparing.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/report/compare_text.hpp"
 #include "sluice/report/text.hpp"
@@ -17,42 +19,15 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kTimeEach{10};
 constexpr std::string_view kOpeningBound = "combinatorial";  // linear time, and the same help for every planner
-
-/// What "a,b,c" names, each once.
-template <typename Entry>
-Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const Entry*> (*find)(std::string_view),
-                                             std::span<const Entry> all) {
-    std::vector<const Entry*> entries;
-    for (std::size_t at = 0; at <= list.size();) {
-        const std::size_t end = std::min(list.find(',', at), list.size());
-        auto found = find(list.substr(at, end - at));
-        if (!found) {
-            std::string names;
-            for (const Entry& entry : all) names += std::format("{}{}", names.empty() ? "" : ", ", entry.name);
-            return fail(std::move(found.error()).note(std::format("it is one of: {}", names)));
-        }
-        if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);
-        at = end + 1;
-    }
-    return entries;
-}
-
-/// "10 s", "200 evaluations": what each row was given.
-std::string budget_text(const Arguments& arguments) {
-    std::string text;
-    if (arguments.evaluations) text = report::counted(static_cast<std::size_t>(*arguments.evaluations), "evaluation");
-    if (arguments.evaluations && !arguments.time) return text;
-    const double seconds = std::chrono::duration<double>(arguments.time.value_or(kTimeEach)).count();
-    return text + (text.empty() ? "" : " or ") + std::format("{:g} s", seconds);
-}
 
 }  // namespace
 
 Result<Outcome> run_compare(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (is_training(arguments)) return compare_training(session);
     std::vector<const inference::Planner*> planners;
     if (arguments.methods) {
         auto named = entries_of(*arguments.methods, &inference::find_planner, inference::planners());
@@ -69,12 +44,7 @@ Result<Outcome> run_compare(Session& session) {
     const cost::StageProblem& problem = prepared->frozen.problem;
     if (planners.empty()) planners = solve::usual_methods(problem);
     const solve::SolveOptions options = solve_options(session, *prepared);
-    const auto limits = [&] {
-        Limits each{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
-        if (arguments.time || !arguments.evaluations)
-            each.deadline = Limits::Clock::now() + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kTimeEach));
-        return each;
-    };
+    const auto limits = [&] { return limits_of_each(arguments, interrupt.token()); };
     // Quick, and so not subject to any limit: every planner may know it, and there is a bound whatever comes.
     const auto opening = [&](std::optional<Duration> best) {
         SilentObserver silent;

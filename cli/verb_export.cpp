@@ -10,6 +10,7 @@
 #include "cli/planning.hpp"
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/onnx/export.hpp"
@@ -97,6 +98,7 @@ nlohmann::ordered_json json_of(const OpenPlan& opened, const onnx::Manifest& man
 Result<Outcome> run_export(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (arguments.actions) return export_actions(session);
     const std::string model = shell_word(*arguments.model), plan = shell_word(*arguments.plan);
     if (!arguments.output)
         return fail(usage_error("sluice export needs -o FOLDER: where to write the stages")

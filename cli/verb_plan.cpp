@@ -6,6 +6,7 @@
 #include "cli/progress.hpp"
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/report/plan_text.hpp"
@@ -17,6 +18,8 @@ Result<Outcome> run_plan(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+    if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (is_training(arguments)) return plan_training(session);
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
 
     std::optional<OldPlan> old;

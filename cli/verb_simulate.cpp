@@ -5,8 +5,10 @@
 #include "cli/open_plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/files.hpp"
+#include "sluice/plan/plan_file.hpp"
 #include "sluice/program/lower.hpp"
 #include "sluice/report/simulation_text.hpp"
 #include "sluice/report/text.hpp"
@@ -26,12 +28,23 @@ simulate::LinkSharing sharing_of(const Arguments& arguments) {
 
 }  // namespace
 
+Result<void> write_trace(Session& session, const report::TraceView& trace) {
+    const std::string& file = *session.arguments.trace;
+    if (auto written = write_file(file, report::trace_text(trace)); !written) return written;
+    session.terminal.say(
+        std::format("wrote the trace of {} to {}: open it in https://ui.perfetto.dev", report::counted(trace.tasks.size(), "task"), file));
+    return {};
+}
+
 Result<Outcome> run_simulate(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.trace); !checked) return fail(std::move(checked.error()));
     InterruptGuard interrupt(terminal);
-    auto opened = open_plan(session);
+    auto plan = plan::read_plan_file(*arguments.plan);
+    if (!plan) return fail(std::move(plan.error()));
+    if (plan->training) return simulate_training(session, std::move(*plan));
+    auto opened = open_plan(*arguments.model, std::move(*plan));
     if (!opened) return fail(std::move(opened.error()));
     const auto program = program::lower(opened->model.graph, opened->frozen.problem, opened->partition);
     if (!program) return fail(program.error());
@@ -60,11 +73,8 @@ Result<Outcome> run_simulate(Session& session) {
         terminal.warn(
             std::format("interrupted after {} of {}", result->outputs, report::counted(static_cast<std::size_t>(options.inputs), "input")));
     if (arguments.trace) {
-        const std::string text =
-            report::trace_text({.names = result->names, .tracks = result->tracks, .tasks = result->tasks, .counters = result->counters});
-        if (auto written = write_file(*arguments.trace, text); !written) return fail(std::move(written.error()));
-        terminal.say(std::format("wrote the trace of {} to {}: open it in https://ui.perfetto.dev",
-                                 report::counted(result->tasks.size(), "task"), *arguments.trace));
+        if (auto written = write_trace(session, {result->names, result->tracks, result->tasks, result->counters}); !written)
+            return fail(std::move(written.error()));
     }
     const report::SimulationView view{
         .plan = &opened->plan, .program = &*program, .result = &*result, .inputs = options.inputs, .sharing = options.sharing};

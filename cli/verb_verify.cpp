@@ -42,7 +42,8 @@ Result<Outcome> run_verify(Session& session) {
     return Outcome{
         std::format("{}: the plan holds, {}\n", report::printable(model), report::counted(plan.stages.size(), "stage")) +
             report::facts_text(
-                {{"bottleneck", to_text(plan.predicted.bottleneck)},
+                {{"iteration", plan.predicted.iteration ? to_text(*plan.predicted.iteration) + ", simulated again" : ""},
+                 {"bottleneck", to_text(plan.predicted.bottleneck) + (plan.training ? " a sample" : "")},
                  {"bound", plan.bound ? std::format("{} ({}, {})", to_text(plan.bound->value), report::printable(plan.bound->kind),
                                                     report.certified ? "certificate checked" : "not checked")
                                       : "none"},

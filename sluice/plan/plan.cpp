@@ -6,17 +6,29 @@
 
 namespace sluice::plan {
 
-Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
-               const cost::Partition& partition, std::int64_t stage_limit) {
-    const cost::StageProblem& problem = frozen.problem;
-    assert(problem.node_of.size() == graph.operator_count());
-    const auto reference = [&](OperatorId id) { return OperatorReference{id, std::string(graph.first_output_name(id))}; };
+std::vector<OperatorReference> references(const graph::Graph& graph, const cost::StageProblem& problem, std::span<const NodeId> nodes) {
+    std::vector<OperatorReference> operators;
+    for (const NodeId node : nodes)
+        for (const OperatorId id : problem.operators[node.index()]) operators.push_back({id, std::string(graph.first_output_name(id))});
+    return operators;
+}
 
+Plan describe(const graph::Graph& graph, const platform::Platform& platform, const cost::StageProblem& problem) {
+    assert(problem.node_of.size() == graph.operator_count());
     Plan plan;
     plan.model.name = graph.name();
     plan.model.fingerprint = graph.fingerprint();
     plan.model.assumptions.assign(graph.assumptions().begin(), graph.assumptions().end());
     plan.platform = platform;
+    for (std::size_t v = 0; v < graph.operator_count(); ++v)
+        if (!problem.node_of[v].valid()) plan.replicated.push_back({OperatorId(v), std::string(graph.first_output_name(OperatorId(v)))});
+    return plan;
+}
+
+Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
+               const cost::Partition& partition, std::int64_t stage_limit) {
+    const cost::StageProblem& problem = frozen.problem;
+    Plan plan = describe(graph, platform, problem);
     plan.stage_limit = stage_limit;
     plan.cost_source = frozen.report.cost_source;
     plan.costs = frozen.costs;
@@ -26,16 +38,11 @@ Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, co
     plan.stages.reserve(partition.stages.size());
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {
         const cost::Stage& stage = partition.stages[s];
-        PlannedStage planned;
-        for (const NodeId node : stage.nodes)
-            for (const OperatorId id : problem.operators[node.index()]) planned.operators.push_back(reference(id));
-        planned.device_class = problem.classes[stage.device.index()].name;
-        planned.replicas = stage.replicas;
-        planned.predicted = cost.stages[s];
-        plan.stages.push_back(std::move(planned));
+        plan.stages.push_back({.operators = references(graph, problem, stage.nodes),
+                               .device_class = problem.classes[stage.device.index()].name,
+                               .replicas = stage.replicas,
+                               .predicted = cost.stages[s]});
     }
-    for (std::size_t v = 0; v < graph.operator_count(); ++v)
-        if (!problem.node_of[v].valid()) plan.replicated.push_back(reference(OperatorId(v)));
     return plan;
 }
 

@@ -15,7 +15,7 @@ public:
         : plan_(plan), graph_(graph), problem_(frozen.problem), source_(frozen.report.cost_source) {}
 
     std::vector<Diagnostic> run() && {
-        if (!is_for_this_model()) return std::move(failures_);  // nothing below would mean anything
+        if (auto other = other_model(plan_, graph_)) return {*std::move(other)};  // nothing below would mean anything
         if (!check_ranges()) return std::move(failures_);
         check_settings();
 
@@ -31,26 +31,18 @@ public:
             }
             if (sound) check_costs(cost::price(problem_, reading.partition));
         }
-        check_bound();
+        if (plan_.bound)
+            std::ranges::move(bound_failures(*plan_.bound, objective_value(plan_),
+                                             plan_.objective == cost::Objective::latency ? "latency" : "bottleneck"),
+                              std::back_inserter(failures_));
         return std::move(failures_);
     }
 
 private:
     void complain(std::string message) { failures_.push_back(claim_error(std::move(message))); }
 
-    bool is_for_this_model() {
-        if (plan_.model.fingerprint == graph_.fingerprint()) return true;
-        Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
-                                                   plan_.model.name, plan_.model.fingerprint, graph_.name(), graph_.fingerprint()));
-        for (const auto& [name, value] : plan_.model.dimensions)
-            other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
-        if (plan_.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan_.model.assume_size));
-        failures_.push_back(std::move(other).fix("give the model it was made for, or plan again"));
-        return false;
-    }
-
     void check_settings() {
-        if (plan_.job != "inference") complain(std::format("the plan is for job '{}', this version verifies 'inference'", plan_.job));
+        if (plan_.job != "inference") complain(std::format("the plan is for job '{}', not for 'inference'", plan_.job));
         if (plan_.cost_source != source_)
             complain(std::format("the plan's costs are '{}', model and platform give '{}'", plan_.cost_source, source_));
     }
@@ -89,18 +81,6 @@ private:
         compare("the peak memory", plan_.predicted.peak_memory, cost.peak_memory);
     }
 
-    void check_bound() {
-        if (!plan_.bound) return;
-        const BoundClaim& bound = *plan_.bound;
-        if (!std::ranges::contains(kBoundKinds, std::string_view(bound.kind)))
-            complain(std::format("no bound is of kind '{}'", bound.kind));
-        if (bound.certified && bound.kind == kSolverClaimed) complain("a bound that only a solver claims is never certified");
-        if (bound.value < Duration(0)) complain(std::format("the bound is {} ps, below zero", bound.value.count()));
-        if (const Duration value = objective_value(plan_); bound.value > value)
-            complain(std::format("the bound, {} ps, exceeds the plan's own {}, {} ps", bound.value.count(),
-                                 plan_.objective == cost::Objective::latency ? "latency" : "bottleneck", value.count()));
-    }
-
     const Plan& plan_;
     const graph::Graph& graph_;
     const cost::StageProblem& problem_;
@@ -109,6 +89,26 @@ private:
 };
 
 }  // namespace
+
+std::optional<Diagnostic> other_model(const Plan& plan, const graph::Graph& graph) {
+    if (plan.model.fingerprint == graph.fingerprint()) return std::nullopt;
+    Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
+                                               plan.model.name, plan.model.fingerprint, graph.name(), graph.fingerprint()));
+    for (const auto& [name, value] : plan.model.dimensions) other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
+    if (plan.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan.model.assume_size));
+    return std::move(other).fix("give the model it was made for, or plan again");
+}
+
+std::vector<Diagnostic> bound_failures(const BoundClaim& bound, Duration value, std::string_view what) {
+    std::vector<Diagnostic> failures;
+    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    if (!std::ranges::contains(kBoundKinds, std::string_view(bound.kind))) complain(std::format("no bound is of kind '{}'", bound.kind));
+    if (bound.certified && bound.kind == kSolverClaimed) complain("a bound that only a solver claims is never certified");
+    if (bound.value < Duration(0)) complain(std::format("the bound is {} ps, below zero", bound.value.count()));
+    if (bound.value > value)
+        complain(std::format("the bound, {} ps, exceeds the plan's own {}, {} ps", bound.value.count(), what, value.count()));
+    return failures;
+}
 
 std::vector<Diagnostic> validate(const Plan& plan, const graph::Graph& graph, const cost::FrozenProblem& frozen) {
     return Validator(plan, graph, frozen).run();

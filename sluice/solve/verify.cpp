@@ -6,8 +6,12 @@
 #include <iterator>
 
 #include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/check_training.hpp"
 #include "sluice/cost/stage_problem.hpp"
+#include "sluice/plan/training_plan.hpp"
 #include "sluice/plan/validate.hpp"
+#include "sluice/solve/training.hpp"
+#include "sluice/training/evaluate.hpp"
 
 namespace sluice::solve {
 
@@ -46,6 +50,40 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::Certificate
     return failures;
 }
 
+/// The same for training.
+std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::TrainingCertificate& certificate) {
+    std::vector<Diagnostic> failures;
+    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    const bool iteration = certificate.objective == bound::TrainingObjective::iteration;
+    const auto& claim = iteration ? plan.bound : plan.bottleneck_bound;
+    const Duration value = iteration ? objective_value(plan) : plan.predicted.bottleneck;
+    if (certificate.model != plan.model.fingerprint)
+        complain(std::format("the certificate is for another model: fingerprint {}, the plan's is {}", certificate.model,
+                             plan.model.fingerprint));
+    if (certificate.value > value)
+        complain(std::format("the certificate's bound, {} ps, exceeds the plan's {}, {} ps", certificate.value.count(),
+                             bound::to_text(certificate.objective), value.count()));
+    if (claim && claim->value != certificate.value)
+        complain(
+            std::format("the plan claims a bound of {} ps, the certificate proves {} ps", claim->value.count(), certificate.value.count()));
+    if (claim && claim->kind != bound::kWorkAndPath)
+        complain(std::format("the plan claims a bound of kind '{}', the certificate is of kind '{}'", claim->kind, bound::kWorkAndPath));
+    return failures;
+}
+
+/// Everything but the iteration time is the plan layer's to check; that one follows from the schedule.
+std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan::Plan& plan, const cost::FrozenTraining& frozen) {
+    auto failures = plan::validate_training(plan, graph, frozen);
+    if (!failures.empty()) return failures;
+    const auto partition = plan::training_partition_of(plan, graph, frozen.problem);
+    if (!partition) return {partition.error()};
+    if (const auto program = training_program_of(frozen.problem, *partition); !program) return {program.error()};
+    if (const Duration is = training::iteration_time(frozen.problem, *partition); is != plan.predicted.iteration)
+        return {claim_error(
+            std::format("the iteration time is {} ps in the plan, {} ps by simulation", plan.predicted.iteration->count(), is.count()))};
+    return {};
+}
+
 }  // namespace
 
 VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate) {
@@ -72,6 +110,37 @@ VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bou
         report.check_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
         report.certified = failures.empty();
         add(std::move(failures));
+    }
+    report.valid = report.failures.empty();
+    report.certified = report.certified && report.valid;
+    return report;
+}
+
+VerifyReport verify_training(const graph::Graph& graph, const plan::Plan& plan, const bound::TrainingCertificate* certificate) {
+    VerifyReport report;
+    if (auto other = plan::other_model(plan, graph)) {  // freezing another model could fail for reasons of its own
+        report.failures.push_back(*std::move(other));
+        return report;
+    }
+    if (!plan.training) {
+        report.failures.push_back(claim_error(std::format("the plan is for job '{}', not for training", plan.job)));
+        return report;
+    }
+    const auto frozen = cost::freeze_training(graph, plan.platform, plan::training_options_of(plan));
+    if (!frozen) {
+        Diagnostic failure = frozen.error();
+        failure.kind = DiagnosticKind::verification;
+        report.failures.push_back(std::move(failure).note("while freezing the plan's own platform with this model"));
+        return report;
+    }
+    report.failures = training_failures(graph, plan, *frozen);
+    if (certificate) {
+        auto failures = compare(plan, *certificate);
+        const auto started = std::chrono::steady_clock::now();
+        std::ranges::move(bound::check_training(frozen->problem, *certificate), std::back_inserter(failures));
+        report.check_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+        report.certified = failures.empty();
+        std::ranges::move(failures, std::back_inserter(report.failures));
     }
     report.valid = report.failures.empty();
     report.certified = report.certified && report.valid;

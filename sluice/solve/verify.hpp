@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sluice/bound/certificate.hpp"
+#include "sluice/bound/certificate_training.hpp"
 #include "sluice/plan/plan.hpp"
 
 namespace sluice::solve {
@@ -16,8 +17,12 @@ struct VerifyReport {
     double check_seconds = 0;  // that the certificate took to check
 };
 
-/// Linear in model and plan, beside freezing; a certificate takes what its kind takes (bound/check_certificate.hpp). Deterministic but for
-/// the seconds.
+/// Linear in model and plan, beside freezing; a certificate takes what its kind takes
+/// (bound/check_certificate.hpp). Deterministic but for the seconds.
 [[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
+
+/// The same for a training plan, whose iteration time is simulated anew; the certificate may be of either objective.
+[[nodiscard]] VerifyReport verify_training(const graph::Graph& graph, const plan::Plan& plan,
+                                           const bound::TrainingCertificate* certificate = nullptr);
 
 }  // namespace sluice::solve

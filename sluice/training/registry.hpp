@@ -42,6 +42,7 @@ struct Planner {
     bool baseline = false;  // what others do
 };
 
+/// The first is what is used when none is named.
 [[nodiscard]] std::span<const Planner> planners();
 /// Usage Diagnostic with the nearest match when there is none of that name.
 [[nodiscard]] Result<const Planner*> find_planner(std::string_view name);

@@ -1,0 +1,53 @@
+#include "sluice/training/registry.hpp"
+
+#include <format>
+
+#include "sluice/training/auto.hpp"
+#include "sluice/training/data_parallel.hpp"
+#include "sluice/training/gpipe.hpp"
+#include "sluice/training/graphpipe.hpp"
+#include "sluice/training/megatron.hpp"
+#include "sluice/training/pipedream.hpp"
+#include "sluice/training/piper.hpp"
+
+namespace sluice::training {
+
+namespace {
+
+constexpr Planner kPlanners[] = {
+    Planner{"auto", "pipelines on graphs of stages with the least iteration time: slices of orders, list schedule, walks", "Sluice's own",
+            plan_auto},
+    Planner{"graphpipe", "graphs of stages with one micro-batch size and 1F1B, the least bottleneck by bisection and dynamic programming",
+            "Jeon et al., ASPLOS 2025", plan_by_graphpipe, true},
+    Planner{"graphpipe-full", "the same with micro-batches of several sizes and kFkB", "Jeon et al., ASPLOS 2025, sections 4 and 5",
+            plan_by_graphpipe_full, true},
+    Planner{"pipedream", "linear pipelines with replicated stages, planned level by level of the machine",
+            "Narayanan et al., SOSP 2019, section 3.1", plan_by_pipedream, true},
+    Planner{"piper", "linear pipelines whose stages are data parallel and recompute where that pays", "Tarnawski et al., NeurIPS 2021",
+            plan_by_piper, true},
+    Planner{"gpipe", "runs of nearly equal work, one a device, all forward passes before all backward passes", "Huang et al., NeurIPS 2019",
+            plan_by_gpipe, true},
+    Planner{"megatron", "equally many layers a stage, 1F1B or interleaved, the best of all its settings", "Narayanan et al., SC 2021",
+            plan_by_megatron, true},
+    Planner{"data-parallel", "the whole model on every device, gradients summed once a mini-batch",
+            "common practice (Li et al., VLDB 2020, with gradient accumulation)", plan_data_parallel, true},
+};
+
+}  // namespace
+
+std::span<const Planner> planners() { return kPlanners; }
+
+Result<const Planner*> find_planner(std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const Planner& planner : kPlanners) {
+        if (planner.name == name) return &planner;
+        names.push_back(planner.name);
+    }
+    std::string list;
+    for (const std::string_view known : names) list += std::format("{}{}", list.empty() ? "" : ", ", known);
+    Diagnostic diagnostic = usage_error(std::format("no planner for training is called '{}'", name)).note("it is one of: " + list);
+    if (const auto near = nearest_match(name, names); !near.empty()) diagnostic.help = std::format("did you mean '{}'?", near);
+    return fail(std::move(diagnostic));
+}
+
+}  // namespace sluice::training

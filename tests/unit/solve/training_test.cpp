@@ -1,0 +1,172 @@
+// Training plans from end to end: a planner's result judged, its file, and a verification that a changed file does not pass.
+#include "sluice/solve/training.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sluice/plan/plan_file.hpp"
+#include "sluice/plan/training_plan.hpp"
+#include "sluice/solve/verify.hpp"
+#include "sluice/training/evaluate.hpp"
+#include "tests/unit/plan/training_sample.hpp"
+
+namespace sluice::solve {
+namespace {
+
+using nlohmann::ordered_json;
+using Pointer = ordered_json::json_pointer;
+
+plan::Plan example(cost::Schedule schedule = cost::Schedule::one_f_one_b) {
+    const graph::Graph graph = sample::training_model();
+    const cost::FrozenTraining frozen = sample::freeze_training(graph);
+    cost::TrainingPartition partition = sample::training_partition(frozen.problem);
+    partition.schedule = schedule;
+    cost::set_in_flight(frozen.problem, partition);
+    return plan::make_training_plan(graph, sample::training_machine(), frozen, partition,
+                                    training::iteration_time(frozen.problem, partition));
+}
+
+bool accepts(const ordered_json& document) {
+    const auto parsed = json::parse(json::to_file_text(document), "plan.json");
+    if (!parsed) return false;
+    const auto plan = plan::read_plan(*parsed);
+    return plan && verify_training(sample::training_model(), *plan).valid;
+}
+
+TEST(VerifyTraining, AcceptsPlansOfEverySchedule) {
+    for (const cost::Schedule schedule : cost::kSchedules) {
+        const VerifyReport report = verify_training(sample::training_model(), example(schedule));
+        EXPECT_TRUE(report.valid) << cost::to_text(schedule) << ": " << to_text(report.failures.front());
+        EXPECT_FALSE(report.certified);
+    }
+}
+
+TEST(VerifyTraining, TheIterationTimeIsSimulatedAgain) {
+    plan::Plan plan = example();
+    *plan.predicted.iteration -= Duration{1};
+    const VerifyReport report = verify_training(sample::training_model(), plan);
+    ASSERT_FALSE(report.valid);
+    EXPECT_TRUE(report.failures.front().message.contains("iteration time")) << report.failures.front().message;
+}
+
+/// Every number and word of the file, changed: only what describes the search, or allows more than is used, may differ.
+TEST(VerifyTraining, NoChangedFilePasses) {
+    const ordered_json document = ordered_json::parse(plan::to_json_text(example()));
+    ASSERT_TRUE(accepts(document));
+    std::size_t changes = 0;
+    const std::function<void(const Pointer&)> vary = [&](const Pointer& at) {
+        const ordered_json value = document.at(at);
+        if (value.is_structured()) {
+            for (const auto& [key, child] : value.items()) vary(at / key);
+            return;
+        }
+        const std::string path = at.to_string();
+        for (const char* described : {"/seed", "/method", "/seconds", "/evaluations", "/termination", "/model/name", "/model/dimensions",
+                                      "/model/assume_size", "/platform/name", "/platform/assumptions", "/platform/topology"})
+            if (path.starts_with(described)) return;
+        ordered_json changed = document;
+        const auto expect_no = [&](const ordered_json& other) {
+            if (other == value) return;
+            changed.at(at) = other;
+            EXPECT_FALSE(accepts(changed)) << path << " = " << other.dump();
+            ++changes;
+        };
+        if (path.ends_with("/k")) return;  // another plan, which may well take as long
+        if (value.is_number_integer()) {
+            if (path.starts_with("/platform")) return;  // what no time depends on may differ: the platform's own tests
+            expect_no(value.get<std::int64_t>() + 1);
+            expect_no(value.get<std::int64_t>() - 1);
+        } else if (value.is_boolean() && !path.starts_with("/platform")) {
+            expect_no(!value.get<bool>());
+        } else if (value.is_string() && !path.starts_with("/platform")) {
+            expect_no(value.get<std::string>() + "x");
+        }
+    };
+    vary(Pointer(""));
+    EXPECT_GT(changes, 150u);
+}
+
+TEST(VerifyTraining, AProgramTooLargeIsRefusedBeforeItIsMade) {
+    const graph::Graph graph = sample::training_model();
+    const auto problem = cost::freeze_training(graph, sample::training_machine(), {.mini_batch = cost::kLargestMiniBatch}).value().problem;
+    const auto partition = testing::stages_of(problem, {{0, 1, 2, 3, 4}}, 1, cost::Schedule::one_f_one_b);
+    const auto program = training_program_of(problem, partition);
+    ASSERT_FALSE(program);
+    EXPECT_TRUE(program.error().message.contains("4194304"));
+}
+
+TEST(VerifyTraining, APlanOfTheOtherJobIsRefusedByBoth) {
+    plan::Plan plan = example();
+    EXPECT_FALSE(verify(sample::training_model(), plan).valid);
+    plan.training.reset();
+    EXPECT_FALSE(verify_training(sample::training_model(), plan).valid);
+}
+
+TEST(SolveTraining, MakesAPlanThatVerifies) {
+    const graph::Graph graph = sample::training_model();
+    const cost::FrozenTraining frozen = sample::freeze_training(graph);
+    SilentObserver silent;
+    for (const training::Planner& planner : training::planners()) {
+        const TrainingSolveOptions options{.method = std::string(planner.name), .planner = {.seed = 5}, .model = graph.fingerprint()};
+        const auto result = solve_training(frozen.problem, options, silent, {.deadline = {}, .evaluations = 40, .stop = {}});
+        ASSERT_TRUE(result) << planner.name << ": " << to_text(result.error());
+        const plan::Plan plan = make_training_plan(graph, sample::training_machine(), frozen, options, *result);
+        ASSERT_TRUE(result->bounds.iteration && result->bounds.bottleneck);
+        EXPECT_EQ(plan.bound->value, result->bounds.iteration->value);
+        for (const bound::TrainingCertificate& certificate : {*result->bounds.iteration, *result->bounds.bottleneck}) {
+            const VerifyReport report = verify_training(graph, plan, &certificate);
+            EXPECT_TRUE(report.valid) << planner.name << ": " << to_text(report.failures.front());
+            EXPECT_TRUE(report.certified);
+            bound::TrainingCertificate more = certificate;
+            more.value += Duration{1};
+            EXPECT_FALSE(verify_training(graph, plan, &more).valid) << "the plan claims another bound";
+            bound::TrainingCertificate foreign = certificate;
+            foreign.model = "0";
+            EXPECT_FALSE(verify_training(graph, plan, &foreign).valid);
+        }
+        EXPECT_EQ(plan.method, planner.name);
+        EXPECT_EQ(plan.seed, 5u);
+    }
+}
+
+TEST(SolveTraining, RefusesWhatCannotBe) {
+    const auto problem = sample::freeze_training(sample::training_model()).problem;
+    SilentObserver silent;
+    const auto unknown = solve_training(problem, {.method = "best-of-all"}, silent, {});
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().kind, DiagnosticKind::usage);
+    const auto uneven = solve_training(problem, {.method = "data-parallel", .planner = {.micro_batch = 3}}, silent, {});
+    ASSERT_FALSE(uneven);
+    EXPECT_EQ(uneven.error().kind, DiagnosticKind::usage);
+    EXPECT_TRUE(uneven.error().help.contains("1, 2, 4, 8, 16")) << uneven.error().help;
+}
+
+Result<training::PlannerResult> lies(const cost::TrainingProblem& problem, const training::PlannerOptions&, Observer&, const Limits&) {
+    return training::PlannerResult{.partition = sample::training_partition(problem), .iteration = Duration{1}, .termination = {}};
+}
+Result<training::PlannerResult> breaks(const cost::TrainingProblem& problem, const training::PlannerOptions&, Observer&, const Limits&) {
+    auto partition = sample::training_partition(problem);
+    partition.stages.pop_back();
+    return training::PlannerResult{.partition = std::move(partition), .iteration = Duration{1}, .termination = {}};
+}
+Result<training::PlannerResult> throws(const cost::TrainingProblem&, const training::PlannerOptions&, Observer&, const Limits&) {
+    throw std::runtime_error("out of luck");
+}
+
+TEST(TrainingRows, NothingOfAPlannersOwnIsBelieved) {
+    const auto problem = sample::freeze_training(sample::training_model()).problem;
+    SilentObserver silent;
+    const auto row = [&](training::PlannerFunction plan) {
+        return run_training_method(problem, {.name = "p", .description = "", .source = "", .plan = plan}, {}, silent, {});
+    };
+    const std::vector<TrainingRow> rows{row(throws), row(lies), row(breaks)};
+    EXPECT_TRUE(rows[0].failure->message.contains("out of luck"));
+    EXPECT_EQ(rows[1].iteration, training::iteration_time(problem, rows[1].partition));
+    EXPECT_TRUE(rows[2].failure->message.contains("does not hold"));
+    EXPECT_EQ(best_of(rows), &rows[1]);
+    EXPECT_EQ(best_of(std::span(rows).first(1)), nullptr);
+}
+
+}  // namespace
+}  // namespace sluice::solve
