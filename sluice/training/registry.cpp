@@ -2,13 +2,13 @@
 
 #include <format>
 
-#include "sluice/training/auto.hpp"
-#include "sluice/training/data_parallel.hpp"
-#include "sluice/training/gpipe.hpp"
-#include "sluice/training/graphpipe.hpp"
-#include "sluice/training/megatron.hpp"
-#include "sluice/training/pipedream.hpp"
-#include "sluice/training/piper.hpp"
+#include "sluice/training/auto/auto.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
+#include "sluice/training/peers/data_parallel.hpp"
+#include "sluice/training/peers/gpipe.hpp"
+#include "sluice/training/peers/megatron.hpp"
+#include "sluice/training/peers/pipedream.hpp"
+#include "sluice/training/peers/piper.hpp"
 
 namespace sluice::training {
 

@@ -90,7 +90,3 @@ inline cost::TrainingPartition one_node_a_stage(const cost::TrainingProblem& pro
 }
 
 }  // namespace sluice::testing
-
-namespace sluice {
-namespace test = testing;
-}  // namespace sluice

@@ -1,5 +1,5 @@
 // PipeDream's core on the profiles published with it: the speed-ups that its program prints (notes/training 3), 4 GiB/s, no memory limit.
-#include "sluice/training/pipedream.hpp"
+#include "sluice/training/peers/pipedream.hpp"
 
 #include <gtest/gtest.h>
 

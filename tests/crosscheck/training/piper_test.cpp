@@ -1,5 +1,5 @@
 // Piper's core on its own published inputs: the bottlenecks that the published program prints (notes/training 4).
-#include "sluice/training/piper.hpp"
+#include "sluice/training/peers/piper.hpp"
 
 #include <gtest/gtest.h>
 

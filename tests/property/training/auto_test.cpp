@@ -1,11 +1,11 @@
 // Whatever the graph, devices and memory: a plan that holds, or a reason; never worse than GraphPipe's; the same at every call.
-#include "sluice/training/auto.hpp"
+#include "sluice/training/auto/auto.hpp"
 
 #include <gtest/gtest.h>
 
 #include "sluice/program/training_program.hpp"
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/graphpipe.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/random_training.hpp"
 

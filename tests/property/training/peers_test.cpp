@@ -7,18 +7,18 @@
 
 #include "sluice/base/random.hpp"
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/gpipe.hpp"
-#include "sluice/training/megatron.hpp"
-#include "sluice/training/pipedream.hpp"
-#include "sluice/training/piper.hpp"
+#include "sluice/training/peers/gpipe.hpp"
+#include "sluice/training/peers/megatron.hpp"
+#include "sluice/training/peers/pipedream.hpp"
+#include "sluice/training/peers/piper.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/training.hpp"
 
 namespace sluice::training {
 namespace {
 
-std::vector<test::GivenOperator> random_operators(RandomStream& random, std::size_t most) {
-    std::vector<test::GivenOperator> operators(1 + random.below(most));
+std::vector<testing::GivenOperator> random_operators(RandomStream& random, std::size_t most) {
+    std::vector<testing::GivenOperator> operators(1 + random.below(most));
     for (std::size_t v = 0; v < operators.size(); ++v) {
         operators[v].forward = random.between(0, 20);
         operators[v].backward = random.between(0, 40);
@@ -41,14 +41,15 @@ TEST(Peers, ReturnPlansThatHoldOrSayWhatDoesNotFit) {
     std::size_t tight = 0, refused = 0;
     for (std::uint64_t i = 0; i < testing::cases(60); ++i) {
         RandomStream random(11, i);
-        const auto graph = test::given_graph(random_operators(random, 12));
-        platform::Platform platform = test::given_devices(random.between(1, 8), Bytes{random.chance(0.5) ? 0 : random.between(20, 1500)});
+        const auto graph = testing::given_graph(random_operators(random, 12));
+        platform::Platform platform =
+            testing::given_devices(random.between(1, 8), Bytes{random.chance(0.5) ? 0 : random.between(20, 1500)});
         if (random.chance(0.4)) {
             platform.topology = platform::Topology::hierarchy;
             platform.devices_per_node = random.between(1, 4);
             platform.node_link = platform::Link{.rate = ByteRate{100'000'000}, .latency = Duration{random.between(0, 50)}};
         }
-        const auto problem = test::training_problem(graph, platform, std::int64_t{1} << random.below(5));
+        const auto problem = testing::training_problem(graph, platform, std::int64_t{1} << random.below(5));
         tight += problem.classes[0].limited;
         PlannerOptions options;
         if (random.chance(0.3)) options.recompute = random.chance(0.5);
@@ -80,7 +81,7 @@ TEST(Peers, ReturnPlansThatHoldOrSayWhatDoesNotFit) {
 }
 
 TEST(Peers, StopWhenAsked) {
-    const auto problem = test::training_problem(test::given_graph(test::chain_of(12)), test::given_devices(4), 8);
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
     std::stop_source source;
     source.request_stop();
     for (const Named& peer : kPeers) {

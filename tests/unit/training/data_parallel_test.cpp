@@ -1,4 +1,4 @@
-#include "sluice/training/data_parallel.hpp"
+#include "sluice/training/peers/data_parallel.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 // GraphPipe's planner on problems worked out by hand: the paper's case study, memory, several inputs, graphs that are not series-parallel.
-#include "sluice/training/graphpipe.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/graphpipe_model.hpp"
+#include "sluice/training/graphpipe/model.hpp"
 #include "tests/support/training.hpp"
 
 namespace sluice::training {
@@ -15,7 +15,7 @@ namespace {
 using cost::TrainingPartition;
 using cost::TrainingProblem;
 using cost::TrainingStage;
-using test::GivenOperator;
+using testing::GivenOperator;
 
 PlannerResult plan(const TrainingProblem& problem, const PlannerOptions& options = {}, PlannerFunction planner = plan_by_graphpipe) {
     SilentObserver observer;
@@ -57,10 +57,11 @@ std::vector<GivenOperator> case_study(std::size_t branches, std::size_t layers, 
 TEST(GraphPipe, CaseStudyHasHalfTheDepthOfTheChain) {
     for (const bool join : {false, true})
         for (const std::int64_t batch : {8, 16, 32, 64}) {
-            const auto platform = test::given_devices(8);
-            const auto graph = test::given_graph(case_study(2, 4, false, join)), chain = test::given_graph(case_study(2, 4, true, join));
-            const PlannerResult a = plan(test::training_problem(graph, platform, batch), {.micro_batch = 1});
-            const PlannerResult b = plan(test::training_problem(chain, platform, batch), {.micro_batch = 1});
+            const auto platform = testing::given_devices(8);
+            const auto graph = testing::given_graph(case_study(2, 4, false, join)),
+                       chain = testing::given_graph(case_study(2, 4, true, join));
+            const PlannerResult a = plan(testing::training_problem(graph, platform, batch), {.micro_batch = 1});
+            const PlannerResult b = plan(testing::training_problem(chain, platform, batch), {.micro_batch = 1});
             EXPECT_EQ(a.partition.stages.size(), 8U);
             EXPECT_EQ(b.partition.stages.size(), 8U);
             // Both take the same partition, each stage 1000 ps forward and 2000 back. Where one branch's last stage also concatenates, the
@@ -78,9 +79,9 @@ TEST(GraphPipe, WhereMemoryHoldsFourMicroBatchesTheChainNeedsSmallerOnes) {
     for (auto* list : {&branched, &linear})
         for (GivenOperator& op : *list) op.made.count = 1;
     // Three operators keep 3 bytes a sample; parameters and gradients take 24.
-    const auto platform = test::given_devices(8, {24 + 3 * 16});
-    const TrainingProblem a = test::training_problem(test::given_graph(branched), platform, 64);
-    const TrainingProblem b = test::training_problem(test::given_graph(linear), platform, 64);
+    const auto platform = testing::given_devices(8, {24 + 3 * 16});
+    const TrainingProblem a = testing::training_problem(testing::given_graph(branched), platform, 64);
+    const TrainingProblem b = testing::training_problem(testing::given_graph(linear), platform, 64);
     const auto bottleneck = [](const TrainingProblem& problem, std::int64_t micro_batch) {
         return cost::price(problem, plan(problem, {.micro_batch = micro_batch}).partition).bottleneck;
     };
@@ -92,15 +93,15 @@ TEST(GraphPipe, WhereMemoryHoldsFourMicroBatchesTheChainNeedsSmallerOnes) {
 }
 
 TEST(GraphPipe, OneDevice) {
-    const TrainingProblem problem = test::training_problem(test::given_graph(case_study(2, 1, false)), test::given_devices(1), 4);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(2, 1, false)), testing::given_devices(1), 4);
     EXPECT_EQ(plan(problem).partition.stages.size(), 1U);
 }
 
 TEST(GraphPipe, ReplicatesWhatCannotBeCut) {
     const TrainingProblem problem =
-        test::training_problem(test::given_graph({{.forward = 100, .backward = 200, .parameters = {1}},
-                                                  {.forward = 700, .backward = 1400, .reads = {0}, .parameters = {1}}}),
-                               test::given_devices(8, {3}), 64);  // parameters and gradients of one operator fit, of both not
+        testing::training_problem(testing::given_graph({{.forward = 100, .backward = 200, .parameters = {1}},
+                                                        {.forward = 700, .backward = 1400, .reads = {0}, .parameters = {1}}}),
+                                  testing::given_devices(8, {3}), 64);  // parameters and gradients of one operator fit, of both not
     const PlannerResult result = plan(problem, {.micro_batch = 16});
     ASSERT_EQ(result.partition.stages.size(), 2U);
     // 7 replicas would take ceil(16 / 7) = 3 samples each, as 6 do; the first stage is below that on one device.
@@ -112,7 +113,7 @@ TEST(GraphPipe, ManyEqualBranchesShareDevices) {
     // Six branches of one operator on three devices: two and two and two with what joins them.
     std::vector<GivenOperator> operators(6, {.forward = 100, .backward = 200});
     operators.push_back({.forward = 1, .backward = 2, .reads = {0, 1, 2, 3, 4, 5}});
-    const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(3), 16);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(3), 16);
     const PlannerResult result = plan(problem, {.micro_batch = 1});
     ASSERT_EQ(result.partition.stages.size(), 3U);
     EXPECT_EQ(most_in_flight(result.partition), 2);
@@ -123,9 +124,9 @@ TEST(GraphPipe, ManyEqualBranchesShareDevices) {
 
 TEST(GraphPipe, SharedSourceKeepsWhatItsDeepestBranchNeeds) {
     // 0 feeds a branch of one operator and one of three; all meet in 5. Each on a device of its own.
-    const TrainingProblem problem = test::training_problem(
-        test::given_graph({{100, 200}, {100, 200, {0}}, {100, 200, {1}}, {100, 200, {2}}, {100, 200, {0}}, {100, 200, {3, 4}}}),
-        test::given_devices(6), 16);
+    const TrainingProblem problem = testing::training_problem(
+        testing::given_graph({{100, 200}, {100, 200, {0}}, {100, 200, {1}}, {100, 200, {2}}, {100, 200, {0}}, {100, 200, {3, 4}}}),
+        testing::given_devices(6), 16);
     const PlannerResult result = plan(problem, {.micro_batch = 2});
     ASSERT_EQ(result.partition.stages.size(), 6U);
     std::vector<std::int64_t> in_flight(6);
@@ -138,7 +139,7 @@ TEST(GraphPipe, GraphsThatAreNotSeriesParallel) {
     const std::vector<GivenOperator> operators{{100, 200},      {100, 200},         {100, 200, {0}}, {100, 200, {0, 1}},
                                                {100, 200, {2}}, {100, 200, {2, 3}}, {100, 200, {4}}, {100, 200, {5}}};
     for (const std::int64_t devices : {1, 2, 3, 4, 8}) {
-        const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(devices), 16);
+        const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(devices), 16);
         const PlannerResult result = plan(problem);
         EXPECT_LE(cost::price(problem, result.partition).bottleneck.count(), 8 * 300 / devices + 300);
         EXPECT_FALSE(result.warnings.empty());
@@ -146,15 +147,15 @@ TEST(GraphPipe, GraphsThatAreNotSeriesParallel) {
 }
 
 TEST(GraphPipe, DevicesOfANodeStayTogether) {
-    auto platform = test::given_devices(8);
+    auto platform = testing::given_devices(8);
     platform.topology = platform::Topology::hierarchy;
     platform.devices_per_node = 4;
     platform.node_link = platform::Link{ByteRate{1'000'000}, Duration{0}};
     // Two operators that take four devices each; reducing 4 bytes over nodes would cost 1000 times as much.
     const TrainingProblem problem =
-        test::training_problem(test::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}},
-                                                  {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}),
-                               platform, 64);
+        testing::training_problem(testing::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}},
+                                                        {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}),
+                                  platform, 64);
     for (const TrainingStage& stage : plan(problem, {.micro_batch = 4}).partition.stages) {
         EXPECT_EQ(stage.replicas, 4);
         EXPECT_EQ(stage.first_device % 4, 0);
@@ -163,9 +164,9 @@ TEST(GraphPipe, DevicesOfANodeStayTogether) {
 
 TEST(GraphPipe, SaysWhichOperatorDoesNotFit) {
     const TrainingProblem problem =
-        test::training_problem(test::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}},
-                                                  {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
-                               test::given_devices(4, {1500}), 16);
+        testing::training_problem(testing::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}},
+                                                        {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
+                                  testing::given_devices(4, {1500}), 16);
     const Diagnostic diagnostic = refusal(problem);
     EXPECT_EQ(diagnostic.kind, DiagnosticKind::infeasible);
     EXPECT_EQ(diagnostic.message, "operator 1 alone needs 2.0 KiB, a 'device' has 1.5 KiB");
@@ -175,30 +176,30 @@ TEST(GraphPipe, SaysWhichOperatorDoesNotFit) {
 
 TEST(GraphPipe, SaysWhatWouldFit) {
     // Each of four operators takes 200 bytes: on one device they do not fit, on devices of 808 they do.
-    const auto operators = test::chain_of(4, {.made = {8}, .parameters = {100}});
-    const Diagnostic diagnostic = refusal(test::training_problem(test::given_graph(operators), test::given_devices(1, {800}), 16));
+    const auto operators = testing::chain_of(4, {.made = {8}, .parameters = {100}});
+    const Diagnostic diagnostic = refusal(testing::training_problem(testing::given_graph(operators), testing::given_devices(1, {800}), 16));
     EXPECT_EQ(diagnostic.kind, DiagnosticKind::infeasible);
     EXPECT_EQ(diagnostic.message, "no graph of stages on 1 'device' fits their memory of 800 B each");
     EXPECT_NE(diagnostic.help.find("832 B each"), std::string::npos) << diagnostic.help;
-    plan(test::training_problem(test::given_graph(operators), test::given_devices(1, {832}), 16));
+    plan(testing::training_problem(testing::given_graph(operators), testing::given_devices(1, {832}), 16));
 }
 
 TEST(GraphPipe, RefusesMicroBatchesThatDoNotDivide) {
-    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), 16);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), 16);
     EXPECT_EQ(refusal(problem, {.micro_batch = 3}).kind, DiagnosticKind::usage);
     EXPECT_EQ(refusal(problem, {.micro_batch = 32}).kind, DiagnosticKind::usage);
 }
 
 TEST(GraphPipe, RecomputesWhenAsked) {
-    auto operators = test::chain_of(4, {.forward = 100, .backward = 200, .made = {8}, .parameters = {0}});
-    const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(2, {64}), 16);
+    auto operators = testing::chain_of(4, {.forward = 100, .backward = 200, .made = {8}, .parameters = {0}});
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2, {64}), 16);
     const PlannerResult kept = plan(problem), again = plan(problem, {.recompute = true});
     for (const TrainingStage& stage : kept.partition.stages) EXPECT_FALSE(stage.recompute);
     for (const TrainingStage& stage : again.partition.stages) EXPECT_TRUE(stage.recompute);
 }
 
 TEST(GraphPipe, StopsWhenInterrupted) {
-    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(2), 16);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(2), 16);
     std::stop_source source;
     source.request_stop();
     SilentObserver observer;
@@ -210,10 +211,10 @@ TEST(GraphPipe, StopsWhenInterrupted) {
 TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
     // Operator 0 needs four devices, so four samples at a time, to keep up with operator 1, of which a device holds one sample; their
     // parameters do not fit together.
-    const TrainingProblem problem = test::training_problem(
-        test::given_graph({{.forward = 4'000'000, .backward = 8'000'000, .made = {8}, .parameters = {40}},
-                           {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .made = {64}, .parameters = {40}}}),
-        test::given_devices(5, {150}), 64);
+    const TrainingProblem problem = testing::training_problem(
+        testing::given_graph({{.forward = 4'000'000, .backward = 8'000'000, .made = {8}, .parameters = {40}},
+                              {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .made = {64}, .parameters = {40}}}),
+        testing::given_devices(5, {150}), 64);
     const PlannerResult one = plan(problem), full = plan(problem, {}, plan_by_graphpipe_full);
     EXPECT_EQ(cost::price(problem, one.partition).bottleneck, Duration{6'000'000});  // micro-batches of 2, two replicas each
     EXPECT_EQ(cost::price(problem, full.partition).bottleneck, Duration{3'000'000});
@@ -226,7 +227,7 @@ TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
 }
 
 TEST(GraphPipeModel, EqualBranchesAreOneChain) {
-    const TrainingProblem problem = test::training_problem(test::given_graph(case_study(4, 2, false)), test::given_devices(8), 16);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(4, 2, false)), testing::given_devices(8), 16);
     const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 8);
     ASSERT_EQ(model.chains.size(), 2U);
     EXPECT_EQ(model.chains[0].nodes, 6U);
@@ -237,7 +238,7 @@ TEST(GraphPipeModel, EqualBranchesAreOneChain) {
 
 TEST(GraphPipeModel, LongChainsAreCoarsenedByWork) {
     // 640 equal operators on 4 devices: cuts no closer than 1/32 of a device's share, five operators.
-    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(640)), test::given_devices(4), 16);
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(640)), testing::given_devices(4), 16);
     const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 4);
     EXPECT_GE(model.chains.back().count(), 100U);
     EXPECT_LE(model.chains.back().count(), 130U);

@@ -1,4 +1,4 @@
-#include "sluice/training/piper.hpp"
+#include "sluice/training/peers/piper.hpp"
 
 #include <algorithm>
 #include <cassert>

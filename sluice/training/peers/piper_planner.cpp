@@ -2,8 +2,8 @@
 #include <format>
 #include <set>
 
-#include "sluice/training/peer_problem.hpp"
-#include "sluice/training/piper.hpp"
+#include "sluice/training/peers/piper.hpp"
+#include "sluice/training/peers/problem.hpp"
 
 namespace sluice::training {
 

@@ -3,8 +3,8 @@
 #include <map>
 #include <set>
 
-#include "sluice/training/peer_problem.hpp"
-#include "sluice/training/pipedream.hpp"
+#include "sluice/training/peers/pipedream.hpp"
+#include "sluice/training/peers/problem.hpp"
 
 namespace sluice::training {
 

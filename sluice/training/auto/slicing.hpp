@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "sluice/training/layout.hpp"
+#include "sluice/training/auto/layout.hpp"
 
 namespace sluice::training {
 

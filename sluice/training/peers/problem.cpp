@@ -1,4 +1,4 @@
-#include "sluice/training/peer_problem.hpp"
+#include "sluice/training/peers/problem.hpp"
 
 #include <algorithm>
 #include <numeric>

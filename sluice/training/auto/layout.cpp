@@ -1,4 +1,4 @@
-#include "sluice/training/layout.hpp"
+#include "sluice/training/auto/layout.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "sluice/training/graphpipe_search.hpp"
+#include "sluice/training/graphpipe/search.hpp"
 
 #include <algorithm>
 #include <cmath>

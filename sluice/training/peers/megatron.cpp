@@ -1,10 +1,10 @@
-#include "sluice/training/megatron.hpp"
+#include "sluice/training/peers/megatron.hpp"
 
 #include <algorithm>
 #include <format>
 #include <set>
 
-#include "sluice/training/peer_problem.hpp"
+#include "sluice/training/peers/problem.hpp"
 
 namespace sluice::training {
 

@@ -23,7 +23,7 @@
 #include <optional>
 #include <vector>
 
-#include "sluice/training/graphpipe_model.hpp"
+#include "sluice/training/graphpipe/model.hpp"
 
 namespace sluice::training::graphpipe {
 

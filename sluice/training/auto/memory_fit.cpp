@@ -1,4 +1,4 @@
-#include "sluice/training/memory_fit.hpp"
+#include "sluice/training/auto/memory_fit.hpp"
 
 #include <algorithm>
 #include <limits>

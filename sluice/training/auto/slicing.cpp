@@ -1,4 +1,4 @@
-#include "sluice/training/slicing.hpp"
+#include "sluice/training/auto/slicing.hpp"
 
 #include <algorithm>
 

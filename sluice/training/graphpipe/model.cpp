@@ -1,4 +1,4 @@
-#include "sluice/training/graphpipe_model.hpp"
+#include "sluice/training/graphpipe/model.hpp"
 
 #include <algorithm>
 #include <map>

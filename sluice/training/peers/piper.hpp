@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "sluice/base/json.hpp"
-#include "sluice/training/cuts.hpp"
-#include "sluice/training/least_bottleneck.hpp"
-#include "sluice/training/recompute_choice.hpp"
+#include "sluice/training/peers/cuts.hpp"
+#include "sluice/training/peers/least_bottleneck.hpp"
+#include "sluice/training/peers/recompute_choice.hpp"
 #include "sluice/training/registry.hpp"
 
 namespace sluice::training {

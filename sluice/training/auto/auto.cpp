@@ -1,4 +1,4 @@
-#include "sluice/training/auto.hpp"
+#include "sluice/training/auto/auto.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,11 +11,11 @@
 #include "sluice/base/random.hpp"
 #include "sluice/program/pipeline.hpp"
 #include "sluice/program/training_order.hpp"
+#include "sluice/training/auto/layout.hpp"
+#include "sluice/training/auto/memory_fit.hpp"
+#include "sluice/training/auto/slicing.hpp"
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/graphpipe.hpp"
-#include "sluice/training/layout.hpp"
-#include "sluice/training/memory_fit.hpp"
-#include "sluice/training/slicing.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
 
 namespace sluice::training {
 

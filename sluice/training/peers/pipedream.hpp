@@ -15,8 +15,8 @@
 #include <optional>
 #include <vector>
 
-#include "sluice/training/cuts.hpp"
-#include "sluice/training/least_bottleneck.hpp"
+#include "sluice/training/peers/cuts.hpp"
+#include "sluice/training/peers/least_bottleneck.hpp"
 #include "sluice/training/registry.hpp"
 
 namespace sluice::training {

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "sluice/training/candidates.hpp"
-#include "sluice/training/cuts.hpp"
+#include "sluice/training/peers/candidates.hpp"
+#include "sluice/training/peers/cuts.hpp"
 
 namespace sluice::training {
 

@@ -1,4 +1,4 @@
-#include "sluice/training/recompute_choice.hpp"
+#include "sluice/training/peers/recompute_choice.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "sluice/training/candidates.hpp"
+#include "sluice/training/peers/candidates.hpp"
 
 #include <algorithm>
 #include <format>

@@ -7,7 +7,7 @@
 
 #include "sluice/graph/json_fields.hpp"
 #include "sluice/graph/workload_builder.hpp"
-#include "sluice/training/piper.hpp"
+#include "sluice/training/peers/piper.hpp"
 
 namespace sluice::training {
 

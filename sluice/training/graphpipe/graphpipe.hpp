@@ -1,7 +1,7 @@
 // GraphPipe's planner (Jeon et al., "GraphPipe: Improving Performance and Scalability of DNN Training with Graph Pipeline Parallelism",
 // ASPLOS 2025), which was never released. Stages form a graph: branches of the model run beside each other, so that fewer micro-batches are
 // in flight and they can be larger. Its objective is the bottleneck, the time per sample of the slowest stage (cost::price); by bisection
-// on it, a dynamic programme over series-parallel parts asks for a split among the devices that meets it (graphpipe_search.hpp) within
+// on it, a dynamic programme over series-parallel parts asks for a split among the devices that meets it (search.hpp) within
 // memory. Models that are not series-parallel are planned as if more operators waited for each other (graph/series_parallel.hpp). Devices
 // are of one class: the one with the most compute that supports all operators.
 //

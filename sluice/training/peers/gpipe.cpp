@@ -1,9 +1,9 @@
-#include "sluice/training/gpipe.hpp"
+#include "sluice/training/peers/gpipe.hpp"
 
 #include <algorithm>
 #include <format>
 
-#include "sluice/training/peer_problem.hpp"
+#include "sluice/training/peers/problem.hpp"
 
 namespace sluice::training {
 

@@ -1,4 +1,4 @@
-#include "sluice/training/graphpipe.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/graphpipe_search.hpp"
+#include "sluice/training/graphpipe/search.hpp"
 
 namespace sluice::training {
 

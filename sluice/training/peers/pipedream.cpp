@@ -1,4 +1,4 @@
-#include "sluice/training/pipedream.hpp"
+#include "sluice/training/peers/pipedream.hpp"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "sluice/training/cuts.hpp"
+#include "sluice/training/peers/cuts.hpp"
 
 #include <algorithm>
 
