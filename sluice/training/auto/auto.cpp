@@ -12,10 +12,10 @@
 #include "sluice/program/pipeline.hpp"
 #include "sluice/program/training_order.hpp"
 #include "sluice/training/auto/layout.hpp"
-#include "sluice/training/auto/memory_fit.hpp"
 #include "sluice/training/auto/slicing.hpp"
 #include "sluice/training/evaluate.hpp"
 #include "sluice/training/graphpipe/graphpipe.hpp"
+#include "sluice/training/memory_fit.hpp"
 
 namespace sluice::training {
 
@@ -124,6 +124,7 @@ private:
 
     /// The stages of a layout with caps, or nothing when no caps fit.
     [[nodiscard]] std::optional<TrainingPartition> staged(TrainingPartition partition, std::int64_t deepest) const {
+        partition.schedule = options_.schedule.value_or(cost::Schedule::list);
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
         if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
@@ -137,7 +138,7 @@ private:
         ++evaluations_;
         const auto partition = staged(std::move(stages), kDeepest);
         if (!partition) return std::nullopt;
-        const Duration free = program::order_work(program::pipeline_of(problem_, *partition), cost::Schedule::list).makespan;
+        const Duration free = program::order_work(program::pipeline_of(problem_, *partition), partition->schedule).makespan;
         return free > wanted ? free : std::max(free, iteration_time(problem_, *partition));
     }
 
@@ -353,6 +354,9 @@ private:
 
 Result<PlannerResult> plan_auto(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
                                 const Limits& limits) {
+    if (options.schedule == cost::Schedule::interleaved)
+        return fail(usage_error("auto does not plan for the interleaved schedule: several stages a device are its list schedule's to order")
+                        .fix("--method megatron, or leave --schedule out"));
     return Search(problem, options, observer, limits).run();
 }
 

@@ -1,4 +1,5 @@
 #include "sluice/training/graphpipe/graphpipe.hpp"
+#include "sluice/training/memory_fit.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -310,14 +311,32 @@ private:
 
 }  // namespace
 
+namespace {
+
+/// The plan under the schedule that was asked for; the paper's is 1F1B.
+Result<PlannerResult> rescheduled(const cost::TrainingProblem& problem, const PlannerOptions& options, Result<PlannerResult> result) {
+    if (!result || !options.schedule || *options.schedule == result->partition.schedule) return result;
+    result->partition.schedule = *options.schedule;
+    if (!fit_memory(problem, result->partition, 1, options.recompute.value_or(true)))
+        return fail(Diagnostic{DiagnosticKind::infeasible,
+                               std::format("graphpipe's stages do not fit the memory under the schedule {}", to_text(*options.schedule)),
+                               {},
+                               {},
+                               "leave --schedule out: 1f1b keeps less"});
+    result->iteration = iteration_time(problem, result->partition);
+    return result;
+}
+
+}  // namespace
+
 Result<PlannerResult> plan_by_graphpipe(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
                                         const Limits& limits) {
-    return GraphPipe(problem, options, observer, limits).run(false);
+    return rescheduled(problem, options, GraphPipe(problem, options, observer, limits).run(false));
 }
 
 Result<PlannerResult> plan_by_graphpipe_full(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer,
                                              const Limits& limits) {
-    return GraphPipe(problem, options, observer, limits).run(true);
+    return rescheduled(problem, options, GraphPipe(problem, options, observer, limits).run(true));
 }
 
 }  // namespace sluice::training

@@ -81,6 +81,8 @@ Result<PlannerResult> plan_by_gpipe(const cost::TrainingProblem& problem, const 
     if (!ranges) return fail(ranges.error());
     const auto sizes = micro_batches_to_try(problem, options);
     if (!sizes) return fail(sizes.error());
+    if (options.schedule && *options.schedule != cost::Schedule::gpipe)
+        return fail(usage_error(std::format("gpipe has the schedule gpipe, not {}", to_text(*options.schedule))));
     Candidates candidates(problem, observer, limits, "gpipe");
     for (const DeviceRange& range : *ranges)
         for (const std::int64_t micro_batch : *sizes) {

@@ -1,4 +1,4 @@
-#include "sluice/training/auto/memory_fit.hpp"
+#include "sluice/training/memory_fit.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -34,11 +34,15 @@ public:
     }
 
     bool run(std::int64_t most, bool allow_recompute) {
+        const cost::Schedule schedule = partition_.schedule;
+        if (schedule == cost::Schedule::zero_bubble)
+            partition_.schedule = cost::Schedule::one_f_one_b;  // what it needs, not what it offers
         cost::set_in_flight(problem_, partition_);
+        partition_.schedule = schedule;
         for (const Group& group : groups_)
             while (group.limited && need(group) > group.memory)
                 if (!allow_recompute || !recompute_one(group)) return false;
-        if (partition_.schedule == cost::Schedule::list) raise(most);
+        if (cost::splits_backward(schedule)) raise(schedule == cost::Schedule::list ? most : 1);
         return true;
     }
 
