@@ -146,6 +146,21 @@ private:
                                                     options_.mini_batch, sluice::to_text(kLargestTotal), device.name))
                                 .fix("a smaller --batch"));
         }
+        // Every chunk is one sample and goes over the slower link, there and back, to every reader.
+        Wide transfers = 0;
+        const platform::Link &inside = problem_.interconnect.inside, &between = problem_.interconnect.between;
+        for (std::size_t e = 0; e < structure.edge_count(); ++e) {
+            const Bytes both = problem_.activation[e] + problem_.gradient[e];
+            const Wide slower = std::max(time_for(both, inside.rate).value_or(kLargestTotal).count(),
+                                         time_for(both, between.rate).value_or(kLargestTotal).count());
+            transfers += (slower + 2 * Wide{std::max(inside.latency, between.latency).count()}) * options_.mini_batch *
+                         static_cast<Wide>(structure.consumers[e].size());
+        }
+        if (constexpr Wide kLongest = 4 * Wide{kLargestTotal.count()}; transfers > kLongest)  // with all work still far below 2^63
+            return fail(
+                input_error(std::format("the tensors of a mini-batch of {} samples travel for more than {}, the most that is counted",
+                                        options_.mini_batch, sluice::to_text(Duration{static_cast<std::int64_t>(kLongest)})))
+                    .fix("a smaller --batch, or a faster link"));
         Wide bytes = 0;
         for (const auto* list : {&problem_.kept, &problem_.kept_for_weights, &problem_.activation, &problem_.gradient})
             for (const Bytes one : *list) bytes += static_cast<Wide>(one.count) * options_.mini_batch;

@@ -67,6 +67,8 @@ TrainingRow run_training_method(const cost::TrainingProblem& problem, const trai
     if (!result) {
         row.termination.reason = why_nothing(result.error(), limits);
         row.failure = std::move(result.error());
+        // That a method found nothing proves nothing: what is proven, the bound has said before.
+        if (row.failure->kind == DiagnosticKind::infeasible) row.failure->kind = DiagnosticKind::input;
     } else if (auto faults = cost::faults_of(problem, result->partition); !faults.empty()) {
         row.failure = internal_error(std::format("made a plan that does not hold: {}", faults.front().message));
     } else {

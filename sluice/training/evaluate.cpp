@@ -1,5 +1,6 @@
 #include "sluice/training/evaluate.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "sluice/program/training_program.hpp"
@@ -21,8 +22,13 @@ std::int64_t device_count(const cost::TrainingProblem& problem) {
 std::vector<std::int64_t> micro_batches(const cost::TrainingProblem& problem, bool powers) {
     const std::int64_t batch = problem.options.mini_batch;
     std::vector<std::int64_t> sizes;
-    for (std::int64_t size = 1; size <= batch; ++size)
-        if (batch % size == 0 && (!powers || std::has_single_bit(static_cast<std::uint64_t>(size)))) sizes.push_back(size);
+    for (std::int64_t size = 1; size * size <= batch; ++size) {
+        if (batch % size != 0) continue;
+        sizes.push_back(size);
+        if (size * size != batch) sizes.push_back(batch / size);
+    }
+    if (powers) std::erase_if(sizes, [](std::int64_t size) { return !std::has_single_bit(static_cast<std::uint64_t>(size)); });
+    std::ranges::sort(sizes);
     return sizes;
 }
 

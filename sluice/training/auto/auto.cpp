@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <deque>
 #include <format>
 #include <map>
@@ -16,6 +17,10 @@
 #include "sluice/training/evaluate.hpp"
 #include "sluice/training/graphpipe/graphpipe.hpp"
 #include "sluice/training/memory_fit.hpp"
+#include "sluice/training/peers/gpipe.hpp"
+#include "sluice/training/peers/megatron.hpp"
+#include "sluice/training/peers/pipedream.hpp"
+#include "sluice/training/peers/piper.hpp"
 
 namespace sluice::training {
 
@@ -23,10 +28,12 @@ namespace {
 
 using cost::TrainingPartition;
 
-constexpr std::size_t kWalked = 6;                 // layouts that are improved
-constexpr std::int64_t kWalks = 3000;              // evaluations without a better one that end a walk, over all layouts
-constexpr std::int64_t kDeepest = 2;               // times the in-flight rule's caps, where memory allows
-constexpr std::size_t kTurnsAnOrder = 400;         // of the walks, before one of them begins anew with another order
+constexpr std::size_t kWalked = 6;          // layouts that are improved
+constexpr std::int64_t kWalks = 3000;       // evaluations without a better one that end a walk, over all layouts
+constexpr std::int64_t kDeepest = 2;        // times the in-flight rule's caps, where memory allows
+constexpr std::size_t kTurnsAnOrder = 400;  // of the walks, before one of them begins anew with another order
+constexpr std::int64_t kMostMicroBatches = 4096;
+constexpr std::size_t kMostSizes = 24;
 constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
 
 struct Candidate {
@@ -63,23 +70,30 @@ private:
     void propose() {
         for (const auto& order : orders_) {
             Slicer slicer(problem_, order);
-            const auto add = [&](std::optional<Layout> layout, std::string name) {
+            const auto add = [&](auto&& lay_out, auto&& name_of) {
+                if (!proposals_.empty() && (ended() || Limits::Clock::now() - begun_ > until_ / 3)) return;
+                std::optional<Layout> layout = lay_out();
                 if (!layout) return;
+                std::string name = name_of();
                 const std::int64_t share = layout->micro_batch * std::ssize(layout->groups) / devices_;
                 const std::int64_t way = longest_way(order, std::max<std::int64_t>(1, share));
                 proposals_.push_back({slicer.load(), slicer.load() + way / 2, {std::move(*layout), {}, std::move(name)}});
             };
             for (const std::int64_t size : sizes()) {
-                add(slicer.by_device(size, 1), std::format("micro-batch {}, a slice a device", size));
-                if (devices_ > 1) add(slicer.by_device(size, devices_), std::format("micro-batch {}, slices on groups of devices", size));
+                add([&] { return slicer.by_device(size, 1); }, [&] { return std::format("micro-batch {}, a slice a device", size); });
+                if (devices_ > 1)
+                    add([&] { return slicer.by_device(size, devices_); },
+                        [&] { return std::format("micro-batch {}, slices on groups of devices", size); });
                 for (std::int64_t replicas = 1; replicas <= std::min(devices_, size); ++replicas) {
                     if (devices_ % replicas != 0) continue;
                     for (const std::int64_t slices : {1, 2, 4})
                         for (const bool there_and_back : {false, true}) {
                             if (slices == 1 && (there_and_back || replicas == 1)) continue;
-                            add(slicer.in_turn(size, replicas, slices, there_and_back),
-                                std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
-                                            there_and_back ? ", there and back" : ""));
+                            add([&] { return slicer.in_turn(size, replicas, slices, there_and_back); },
+                                [&] {
+                                    return std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
+                                                       there_and_back ? ", there and back" : "");
+                                });
                         }
                 }
             }
@@ -101,15 +115,28 @@ private:
         return place->second;
     }
 
-    [[nodiscard]] std::vector<std::int64_t> sizes() const {
-        if (options_.micro_batch) return {*options_.micro_batch};
-        return micro_batches(problem_, false);
+    /// The divisors of the mini-batch; of many, those nearest to a geometric series. Not more than kMostMicroBatches of them a stage.
+    [[nodiscard]] static std::vector<std::int64_t> sizes_of(const cost::TrainingProblem& problem, const PlannerOptions& options) {
+        if (options.micro_batch) return {*options.micro_batch};
+        std::vector<std::int64_t> all = micro_batches(problem, false), sizes;
+        std::erase_if(all, [&](std::int64_t size) { return problem.options.mini_batch / size > kMostMicroBatches; });
+        if (all.size() <= kMostSizes) return all;
+        const double step =
+            std::log(static_cast<double>(all.back()) / static_cast<double>(all.front())) / static_cast<double>(kMostSizes - 1);
+        for (std::size_t i = 0; i < kMostSizes; ++i) {
+            const double wanted = static_cast<double>(all.front()) * std::exp(step * static_cast<double>(i));
+            const auto next = std::ranges::lower_bound(all, wanted, {}, [](std::int64_t size) { return static_cast<double>(size); });
+            const std::int64_t size = next == all.end() ? all.back() : *next;
+            if (sizes.empty() || sizes.back() < size) sizes.push_back(size);
+        }
+        return sizes;
     }
+    [[nodiscard]] const std::vector<std::int64_t>& sizes() const { return sizes_; }
 
     [[nodiscard]] bool ended() {
-        if (limits_.interrupted()) return true;
+        if (limits_.interrupted() || limits_.out_of_time()) return true;
         if (limits_.evaluations) return evaluations_ >= *limits_.evaluations;
-        return limits_.deadline ? limits_.out_of_time() : Limits::Clock::now() - begun_ > kUsual;
+        return !limits_.deadline && Limits::Clock::now() - begun_ > kUsual;
     }
 
     [[nodiscard]] static std::uint64_t hash_of(const TrainingPartition& partition) {
@@ -124,11 +151,19 @@ private:
 
     /// The stages of a layout with caps, or nothing when no caps fit.
     [[nodiscard]] std::optional<TrainingPartition> staged(TrainingPartition partition, std::int64_t deepest) const {
-        partition.schedule = options_.schedule.value_or(cost::Schedule::list);
+        if (!supported(problem_, partition)) return std::nullopt;
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
-        if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
-        return partition;
+        // Whole backward passes hold less than split ones, and recomputation then saves more.
+        for (const bool recompute : {false, true})
+            for (const cost::Schedule schedule : {cost::Schedule::list, cost::Schedule::one_f_one_b}) {
+                if (!options_.recompute.value_or(true) && recompute) continue;
+                if (options_.schedule && schedule != cost::Schedule::list) continue;
+                TrainingPartition fitted = partition;
+                fitted.schedule = options_.schedule.value_or(recompute ? cost::Schedule::one_f_one_b : schedule);
+                if (fit_memory(problem_, fitted, deepest, recompute)) return fitted;
+            }
+        return std::nullopt;
     }
     /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
     /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
@@ -211,7 +246,7 @@ private:
     bool change(Layout& layout) {
         const std::int64_t kind = any(16);
         if (kind == 0 && !options_.micro_batch) {
-            const auto all = sizes();
+            const auto& all = sizes();
             const auto at = std::ranges::find(all, layout.micro_batch) - all.begin();
             const std::int64_t to = at + (any(2) == 0 ? -1 : 1);
             if (to < 0 || to >= std::ssize(all)) return false;
@@ -253,8 +288,7 @@ private:
         if (options_.recompute.value_or(false) || options_.schedule) return result;
         SilentObserver silent;
         Limits limits{.deadline = {}, .evaluations = {}, .stop = limits_.stop};
-        if (!limits_.evaluations)
-            limits.deadline = begun_ + (limits_.deadline ? *limits_.deadline - begun_ : Limits::Clock::duration(kUsual)) / 4;
+        if (!limits_.evaluations || limits_.deadline) limits.deadline = begun_ + until_ / 4;
         auto found = plan_by_graphpipe(problem_, options_, silent, limits);
         if (!found) return result;
         const auto take = [&](TrainingPartition partition, Duration time) {
@@ -269,18 +303,35 @@ private:
         return result;
     }
 
+    /// Where memory leaves no layout of ours: the best of what others make of it.
+    [[nodiscard]] std::optional<PlannerResult> by_peers() {
+        std::optional<PlannerResult> result;
+        if (options_.schedule) return result;
+        SilentObserver silent;
+        const Limits limits{.deadline = limits_.deadline.value_or(Limits::Clock::now() + kUsual), .evaluations = {}, .stop = limits_.stop};
+        for (const PlannerFunction plan : {plan_by_piper, plan_by_megatron, plan_by_pipedream, plan_by_gpipe}) {
+            auto found = plan(problem_, options_, silent, limits);
+            if (!found || (result && result->iteration <= found->iteration)) continue;
+            result = std::move(*found);
+        }
+        return result;
+    }
+
     Result<PlannerResult> finish() {
         std::optional<PlannerResult> result = std::move(graphpipe_);
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
+                if (result && limits_.out_of_time()) break;
                 auto partition = staged(stages_of(problem_, candidate.layout), deepest);
                 if (!partition) continue;
                 const Duration time = iteration_time(problem_, *partition);
                 if (result && time >= result->iteration) continue;
                 result = PlannerResult{.partition = std::move(*partition), .iteration = time, .termination = {}, .winner = candidate.name};
             }
+        if (pool_.empty())
+            if (auto peers = by_peers(); peers && (!result || peers->iteration < result->iteration)) result = std::move(peers);
         if (!result) return fail(nothing_fits());
-        if (result->partition.schedule == cost::Schedule::list) give_back(*result);
+        if (result->partition.schedule == cost::Schedule::list && !limits_.out_of_time()) give_back(*result);
         result->termination = {.reason = limits_.interrupted()            ? StopReason::interrupted
                                          : limits_.out_of_time()          ? StopReason::time
                                          : limits_.evaluations && ended() ? StopReason::evaluations
@@ -318,6 +369,7 @@ private:
 
     [[nodiscard]] Diagnostic nothing_fits() const {
         if (limits_.interrupted()) return {DiagnosticKind::stopped, "interrupted before there was a plan", {}, {}, {}};
+        if (limits_.out_of_time()) return {DiagnosticKind::stopped, "the time was up before there was a plan", {}, {}, "a longer --time"};
         std::int64_t state = 0, memory = 0;
         for (const Bytes one : problem_.state) state += one.count;
         for (std::size_t c = 0; c < problem_.classes.size(); ++c)
@@ -339,6 +391,8 @@ private:
     const Limits& limits_;
     const std::int64_t devices_;
     const Limits::Clock::time_point begun_ = Limits::Clock::now();
+    const Limits::Clock::duration until_ = limits_.deadline ? *limits_.deadline - begun_ : Limits::Clock::duration(kUsual);
+    const std::vector<std::int64_t> sizes_ = sizes_of(problem_, options_);
     RandomStream random_{options_.seed};
     std::deque<std::vector<NodeId>> orders_;  // layouts point into it
     std::vector<Proposal> proposals_;

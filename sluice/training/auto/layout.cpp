@@ -195,6 +195,13 @@ ClassId class_of(const cost::TrainingProblem& problem, std::int64_t device) {
     return ClassId(c);
 }
 
+bool supported(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
+    return std::ranges::all_of(partition.stages, [&](const cost::TrainingStage& stage) {
+        const graph::NodeSet& can = problem.structure.classes[stage.device.index()].supported;
+        return std::ranges::all_of(stage.nodes, [&](NodeId node) { return can.contains(node.index()); });
+    });
+}
+
 cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const Layout& layout) {
     const std::vector<NodeId>& order = *layout.order;
     std::vector<std::uint32_t> position(order.size());

@@ -38,6 +38,9 @@ struct Layout {
 /// The stages of a layout under Schedule::list, in a topological order, without caps (memory_fit.hpp). O(nodes + edges).
 [[nodiscard]] cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const Layout& layout);
 
+/// Every stage's class can run all its nodes.
+[[nodiscard]] bool supported(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition);
+
 /// Class of a device, by its number.
 [[nodiscard]] ClassId class_of(const cost::TrainingProblem& problem, std::int64_t device);
 

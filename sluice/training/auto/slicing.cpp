@@ -33,6 +33,17 @@ Slicer::Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& 
         state_.push_back(state);
     }
     find_crossing();
+    for (const cost::DeviceCosts& device : problem.structure.classes) {
+        std::vector<std::uint32_t>& before = unsupported_.emplace_back(1, 0U);
+        for (const NodeId node : order) before.push_back(before.back() + (device.supported.contains(node.index()) ? 0 : 1));
+    }
+}
+
+std::int64_t Slicer::whole_load(std::int64_t micro_batch) {
+    std::int64_t load = 0;
+    for (std::size_t c = 0; c < problem_.classes.size(); ++c)
+        load += load_of(0, static_cast<std::uint32_t>(order_.size()), ClassId(c), 0, 1, micro_batch);
+    return load;
 }
 
 void Slicer::find_crossing() {
@@ -79,8 +90,9 @@ std::uint32_t Slicer::reach(std::uint32_t begin, ClassId device, std::int64_t fi
     auto low = begin, high = static_cast<std::uint32_t>(order_.size());
     while (low < high) {
         const std::uint32_t middle = low + (high - low + 1) / 2;
+        const bool runs = unsupported_[device.index()][middle] == unsupported_[device.index()][begin];
         const bool fits = !holder.limited || state_[middle] - state_[begin] <= holder.memory.count;
-        if (fits && load_of(begin, middle, device, first, count, micro_batch) <= load)
+        if (runs && fits && load_of(begin, middle, device, first, count, micro_batch) <= load)
             low = middle;
         else
             high = middle - 1;
@@ -106,17 +118,17 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
         std::uint32_t reached = 0;
         std::int64_t count = 0;  // of the last group; 0: the device stays idle
     };
-    const std::int64_t unit = most == 1 ? 1 : (devices_ + kMostUnits - 1) / kMostUnits, used = devices_ / unit * unit;
-    if (most == 1 && devices_ > kMostSlices) return std::nullopt;
+    const std::int64_t unit = most == 1 ? 1 : std::min((devices_ + kMostUnits - 1) / kMostUnits, micro_batch);
+    const std::int64_t used = std::min(devices_ / unit, kMostSlices) * unit;  // the rest idles
     std::vector<Step> steps;
     const auto n = static_cast<std::uint32_t>(order_.size());
     const auto fill = [&](std::int64_t load) {
         steps.assign(static_cast<std::size_t>(devices_) + 1, {});
-        for (std::int64_t d = 0; d + unit <= devices_; d += unit) {
+        for (std::int64_t d = 0; d + unit <= used; d += unit) {
             const Step at = steps[static_cast<std::size_t>(d)];
             if (Step& next = steps[static_cast<std::size_t>(d + unit)]; next.reached < at.reached) next = {at.reached, 0};
             const ClassId device = class_of(problem_, d);
-            for (std::int64_t count = unit; count <= std::min({most, micro_batch, devices_ - d}); count += unit) {
+            for (std::int64_t count = unit; count <= std::min({most, micro_batch, used - d}); count += unit) {
                 if (!may_group(d, count)) continue;
                 Step& next = steps[static_cast<std::size_t>(d + count)];
                 const std::uint32_t reached = reach(at.reached, device, d, count, micro_batch, load);
@@ -125,7 +137,7 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
         }
         return steps[static_cast<std::size_t>(used)].reached == n;
     };
-    std::int64_t high = load_of(0, n, ClassId(0), 0, 1, micro_batch), low = 0;
+    std::int64_t high = whole_load(micro_batch), low = 0;
     for (int i = 0; i < 3 && !fill(high); ++i) high *= 4;
     if (!fill(high)) return std::nullopt;
     for (int probe = 0; probe < kProbes && high - low > high / 100'000; ++probe) {
@@ -152,9 +164,9 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
 }
 
 std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back) {
-    if (replicas > micro_batch || devices_ / replicas < 1 || devices_ / replicas * slices > kMostSlices) return std::nullopt;
+    if (replicas > micro_batch || devices_ < replicas) return std::nullopt;
     Layout layout{.order = &order_, .micro_batch = micro_batch};
-    for (std::int64_t d = 0; d + replicas <= devices_; d += replicas) {
+    for (std::int64_t d = 0; d + replicas <= devices_ && std::ssize(layout.groups) < kMostSlices / slices; d += replicas) {
         if (!may_group(d, replicas)) return std::nullopt;
         layout.groups.push_back({d, replicas});
     }
@@ -175,7 +187,7 @@ std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t rep
         }
         return at == n;
     };
-    std::int64_t high = load_of(0, n, ClassId(0), 0, 1, micro_batch), low = 0;
+    std::int64_t high = whole_load(micro_batch), low = 0;
     if (!fill(high)) return std::nullopt;
     for (int probe = 0; probe < kProbes && high - low > high / 100'000; ++probe) {
         const std::int64_t middle = low + (high - low) / 2;

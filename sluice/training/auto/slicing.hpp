@@ -30,6 +30,8 @@ private:
         std::vector<std::int64_t> work;  // picoseconds of all passes of the nodes before, for one micro-batch
     };
     void find_crossing();
+    /// What no slice exceeds: everything on one device of each class.
+    [[nodiscard]] std::int64_t whole_load(std::int64_t micro_batch);
     const Prefix& prefix(ClassId device, std::int64_t samples);
     /// Farthest end of a slice from `begin` on `count` devices of a class within `load`.
     [[nodiscard]] std::uint32_t reach(std::uint32_t begin, ClassId device, std::int64_t first, std::int64_t count, std::int64_t micro_batch,
@@ -42,8 +44,9 @@ private:
     const cost::TrainingProblem& problem_;
     const std::vector<NodeId>& order_;
     std::map<std::pair<std::size_t, std::int64_t>, Prefix> prefixes_;
-    std::vector<std::int64_t> parameters_, state_;  // bytes of the nodes before, each weight where it comes first
-    std::vector<std::int64_t> crossing_;            // bytes for one sample, by the place before which one cuts
+    std::vector<std::int64_t> parameters_, state_;         // bytes of the nodes before, each weight where it comes first
+    std::vector<std::vector<std::uint32_t>> unsupported_;  // per class: of the nodes before
+    std::vector<std::int64_t> crossing_;                   // bytes for one sample, by the place before which one cuts
     std::int64_t devices_ = 0;
     std::int64_t load_ = 0;
 };

@@ -13,6 +13,8 @@ namespace sluice::training {
 
 namespace {
 
+constexpr std::int64_t kMostMicroBatches = 4096;
+
 /// Bytes that the fullest device lacks; at most 0: it fits.
 std::int64_t lacking(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
     std::map<std::int64_t, std::int64_t> needs;
@@ -60,6 +62,9 @@ Result<std::vector<std::int64_t>> micro_batches_to_try(const cost::TrainingProbl
     if (!options.micro_batch) {  // large ones first: they are quick to simulate, and what they reach spares the small ones
         auto sizes = micro_batches(problem, true);
         std::ranges::reverse(sizes);
+        // Beyond so many micro-batches nothing is gained, and everything takes long to simulate.
+        const std::int64_t largest = sizes.front();
+        std::erase_if(sizes, [&](std::int64_t size) { return size != largest && problem.options.mini_batch / size > kMostMicroBatches; });
         return sizes;
     }
     if (*options.micro_batch < 1 || problem.options.mini_batch % *options.micro_batch != 0)
