@@ -5,6 +5,7 @@
 #include <cmath>
 #include <deque>
 #include <format>
+#include <limits>
 #include <map>
 #include <unordered_set>
 #include <utility>
@@ -56,48 +57,69 @@ public:
     Result<PlannerResult> run() {
         for (auto& order : branch_orders(problem_.structure)) orders_.push_back(std::move(order));
         graphpipe_ = by_graphpipe();
-        propose();
-        std::ranges::stable_sort(proposals_, {}, &Proposal::promise);
-        for (Proposal& proposal : proposals_) {
-            if (ended()) break;
-            if (!best_ || Duration{proposal.load} < best_->time) consider(std::move(proposal.candidate));
-        }
+        for (const std::int64_t size : by_promise())
+            if (!ended() && (!best_ || Duration{least_load(size)} < best_->time)) try_size(size);
         if (best_) walk();
         return finish();
     }
 
 private:
-    void propose() {
-        for (const auto& order : orders_) {
-            Slicer slicer(problem_, order);
-            const auto add = [&](auto&& lay_out, auto&& name_of) {
-                if (!proposals_.empty() && (ended() || Limits::Clock::now() - begun_ > until_ / 3)) return;
-                std::optional<Layout> layout = lay_out();
-                if (!layout) return;
-                std::string name = name_of();
-                const std::int64_t share = layout->micro_batch * std::ssize(layout->groups) / devices_;
-                const std::int64_t way = longest_way(order, std::max<std::int64_t>(1, share));
-                proposals_.push_back({slicer.load(), slicer.load() + way / 2, {std::move(*layout), {}, std::move(name)}});
-            };
-            for (const std::int64_t size : sizes()) {
-                add([&] { return slicer.by_device(size, 1); }, [&] { return std::format("micro-batch {}, a slice a device", size); });
-                if (devices_ > 1)
-                    add([&] { return slicer.by_device(size, devices_); },
-                        [&] { return std::format("micro-batch {}, slices on groups of devices", size); });
-                for (std::int64_t replicas = 1; replicas <= std::min(devices_, size); ++replicas) {
-                    if (devices_ % replicas != 0) continue;
-                    for (const std::int64_t slices : {1, 2, 4})
-                        for (const bool there_and_back : {false, true}) {
-                            if (slices == 1 && (there_and_back || replicas == 1)) continue;
-                            add([&] { return slicer.in_turn(size, replicas, slices, there_and_back); },
-                                [&] {
-                                    return std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
-                                                       there_and_back ? ", there and back" : "");
-                                });
-                        }
-                }
-            }
+    /// Of the busiest device at best: all passes over the mini-batch, shared evenly, each device with a whole micro-batch at a time.
+    [[nodiscard]] std::int64_t least_load(std::int64_t size) {
+        std::int64_t least = std::numeric_limits<std::int64_t>::max();
+        for (std::size_t c = 0; c < problem_.classes.size(); ++c) {
+            std::int64_t whole = 0;
+            for (const cost::PassTimes& times : cost::pass_times(problem_, ClassId(c), size)) whole += times.total().count();
+            least = std::min(least, whole * (problem_.options.mini_batch / size) / devices_);
         }
+        return least;
+    }
+
+    /// Micro-batches, those that may lead furthest first.
+    [[nodiscard]] std::vector<std::int64_t> by_promise() {
+        std::vector<std::pair<std::int64_t, std::int64_t>> promised;
+        for (const std::int64_t size : sizes_)
+            promised.emplace_back(
+                least_load(size) + longest_way(orders_.front(), std::max<std::int64_t>(1, size / std::min(size, devices_))) / 2, size);
+        std::ranges::sort(promised);
+        std::vector<std::int64_t> sizes;
+        for (const auto& [promise, size] : promised) sizes.push_back(size);
+        return sizes;
+    }
+
+    /// Every layout with micro-batches of this size, the most promising first.
+    void try_size(std::int64_t size) {
+        std::vector<Proposal> proposals;
+        while (slicers_.size() < orders_.size()) slicers_.emplace_back(problem_, orders_[slicers_.size()]);
+        for (std::size_t o = 0; o < slicers_.size(); ++o) {
+            Slicer& slicer = slicers_[o];
+            const auto add = [&](auto&& lay_out, auto&& name_of) {
+                if (ended()) return;
+                std::optional<Layout> layout = lay_out();
+                if (!layout || (best_ && Duration{slicer.load()} >= best_->time)) return;
+                const std::int64_t share = layout->micro_batch * std::ssize(layout->groups) / devices_;
+                const std::int64_t way = longest_way(orders_[o], std::max<std::int64_t>(1, share));
+                proposals.push_back({slicer.load(), slicer.load() + way / 2, {std::move(*layout), {}, name_of()}});
+            };
+            for (std::int64_t replicas = 1; replicas <= std::min(devices_, size); ++replicas) {
+                if (devices_ % replicas != 0) continue;
+                for (const std::int64_t slices : {1, 2, 4})
+                    for (const bool there_and_back : {false, true}) {
+                        if (slices == 1 && there_and_back) continue;
+                        add([&] { return slicer.in_turn(size, replicas, slices, there_and_back); },
+                            [&] {
+                                return std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
+                                                   there_and_back ? ", there and back" : "");
+                            });
+                    }
+            }
+            if (devices_ > 1)
+                add([&] { return slicer.by_device(size, devices_); },
+                    [&] { return std::format("micro-batch {}, slices on groups of devices", size); });
+        }
+        std::ranges::stable_sort(proposals, {}, &Proposal::promise);
+        for (Proposal& proposal : proposals)
+            if (!ended() && (!best_ || Duration{proposal.load} < best_->time)) consider(std::move(proposal.candidate));
     }
 
     /// All passes of the heaviest path, on one device, `samples` at a time.
@@ -394,8 +416,8 @@ private:
     const Limits::Clock::duration until_ = limits_.deadline ? *limits_.deadline - begun_ : Limits::Clock::duration(kUsual);
     const std::vector<std::int64_t> sizes_ = sizes_of(problem_, options_);
     RandomStream random_{options_.seed};
-    std::deque<std::vector<NodeId>> orders_;  // layouts point into it
-    std::vector<Proposal> proposals_;
+    std::deque<std::vector<NodeId>> orders_;     // layouts point into it
+    std::deque<Slicer> slicers_;                 // of the first orders
     std::unordered_set<std::uint64_t> seen_;     // hash_of what was timed
     std::map<std::int64_t, std::int64_t> ways_;  // longest_way by samples
     std::vector<Candidate> pool_;                // by time

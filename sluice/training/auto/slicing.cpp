@@ -14,6 +14,9 @@ constexpr std::int64_t kMostUnits = 64;
 /// Slices of one layout.
 constexpr std::int64_t kMostSlices = 256;
 
+/// Group sizes go up by one unit to eight, then by four: nodes of four or eight devices stay whole.
+std::int64_t grown(std::int64_t count, std::int64_t unit) { return count < 8 * unit ? unit : 4 * unit; }
+
 }  // namespace
 
 Slicer::Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& order)
@@ -128,7 +131,7 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
             const Step at = steps[static_cast<std::size_t>(d)];
             if (Step& next = steps[static_cast<std::size_t>(d + unit)]; next.reached < at.reached) next = {at.reached, 0};
             const ClassId device = class_of(problem_, d);
-            for (std::int64_t count = unit; count <= std::min({most, micro_batch, used - d}); count += unit) {
+            for (std::int64_t count = unit; count <= std::min({most, micro_batch, used - d}); count += grown(count, unit)) {
                 if (!may_group(d, count)) continue;
                 Step& next = steps[static_cast<std::size_t>(d + count)];
                 const std::uint32_t reached = reach(at.reached, device, d, count, micro_batch, load);
@@ -171,6 +174,8 @@ std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t rep
         layout.groups.push_back({d, replicas});
     }
     const auto count = static_cast<std::int64_t>(layout.groups.size());
+    // Half of the devices idle only where a micro-batch has no samples for more.
+    if (2 * count * replicas < devices_ && 2 * replicas <= std::min(devices_, micro_batch)) return std::nullopt;
     const auto n = static_cast<std::uint32_t>(order_.size());
     if (count * slices > n) return std::nullopt;
     for (std::int64_t s = 0; s < count * slices; ++s) {
