@@ -273,7 +273,7 @@ private:
             const std::int64_t to = at + (any(2) == 0 ? -1 : 1);
             if (to < 0 || to >= std::ssize(all)) return false;
             layout.micro_batch = all[static_cast<std::size_t>(to)];
-            return std::ranges::all_of(layout.groups, [&](const DeviceRange& group) { return group.count <= layout.micro_batch; });
+            return std::ranges::all_of(layout.groups, [&](const DeviceSpan& group) { return group.count <= layout.micro_batch; });
         }
         if (kind <= 2 && layout.groups.size() > 1) return change_hands(layout);
         if (layout.cuts.size() < 2) return false;
@@ -294,7 +294,7 @@ private:
         --layout.groups[from].count;
         ++layout.groups[to].count;
         std::int64_t first = layout.groups.front().first;
-        for (DeviceRange& group : layout.groups) {
+        for (DeviceSpan& group : layout.groups) {
             group.first = first;
             first += group.count;
             if (class_of(problem_, group.first) != class_of(problem_, group.first + group.count - 1)) return false;

@@ -212,7 +212,7 @@ cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const La
     for (std::size_t slice = 0; slice < layout.cuts.size(); ++slice) {
         const std::uint32_t end = layout.cuts[slice];
         assert(begin <= end);
-        const DeviceRange& group = layout.groups[layout.group_of[slice]];
+        const DeviceSpan& group = layout.groups[layout.group_of[slice]];
         const ClassId device = class_of(problem, group.first);
         for (auto& nodes : parts.of(std::span(order).subspan(begin, end - begin), begin)) {
             std::ranges::sort(nodes);

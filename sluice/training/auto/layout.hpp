@@ -15,15 +15,15 @@
 
 namespace sluice::training {
 
-struct DeviceRange {
+struct DeviceSpan {
     std::int64_t first = 0, count = 1;
-    friend bool operator==(const DeviceRange&, const DeviceRange&) = default;
+    friend bool operator==(const DeviceSpan&, const DeviceSpan&) = default;
 };
 
 struct Layout {
     const std::vector<NodeId>* order = nullptr;  // topological
     std::vector<std::uint32_t> cuts = {};        // where slices end, ascending; the last is the number of nodes
-    std::vector<DeviceRange> groups = {};
+    std::vector<DeviceSpan> groups = {};
     std::vector<std::uint32_t> group_of = {};  // per slice
     std::int64_t micro_batch = 1;
     friend bool operator==(const Layout&, const Layout&) = default;

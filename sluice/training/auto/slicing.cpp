@@ -186,7 +186,7 @@ std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t rep
         layout.cuts.clear();
         std::uint32_t at = 0;
         for (const std::uint32_t g : layout.group_of) {
-            const DeviceRange& group = layout.groups[g];
+            const DeviceSpan& group = layout.groups[g];
             at = reach(at, class_of(problem_, group.first), group.first, group.count, micro_batch, load);
             layout.cuts.push_back(at);
         }
