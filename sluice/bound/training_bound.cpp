@@ -97,7 +97,6 @@ public:
 private:
     struct Parameters {
         double state = 0, gradient = 0, updated = 0;
-        friend bool operator==(const Parameters&, const Parameters&) = default;
     };
 
     void find_parameters(std::size_t v) {
