@@ -12,6 +12,9 @@ namespace sluice::training {
 /// Devices of the platform, numbered class after class.
 [[nodiscard]] std::int64_t device_count(const cost::TrainingProblem& problem);
 
+/// Of a stage, where the planner has the choice: beyond so many nothing is gained, and everything takes long to simulate.
+inline constexpr std::int64_t kMostMicroBatches = 4096;
+
 /// Micro-batch sizes a plan may have: the divisors of the mini-batch, ascending; with `powers` its powers of two alone.
 [[nodiscard]] std::vector<std::int64_t> micro_batches(const cost::TrainingProblem& problem, bool powers);
 

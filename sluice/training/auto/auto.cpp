@@ -33,7 +33,6 @@ constexpr std::size_t kWalked = 6;          // layouts that are improved
 constexpr std::int64_t kWalks = 3000;       // evaluations without a better one that end a walk, over all layouts
 constexpr std::int64_t kDeepest = 2;        // times the in-flight rule's caps, where memory allows
 constexpr std::size_t kTurnsAnOrder = 400;  // of the walks, before one of them begins anew with another order
-constexpr std::int64_t kMostMicroBatches = 4096;
 constexpr std::size_t kMostSizes = 24;
 constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
 
@@ -114,7 +113,7 @@ private:
                     }
             }
             if (devices_ > 1)
-                add([&] { return slicer.by_device(size, devices_); },
+                add([&] { return slicer.by_device(size); },
                     [&] { return std::format("micro-batch {}, slices on groups of devices", size); });
         }
         std::ranges::stable_sort(proposals, {}, &Proposal::promise);
@@ -153,7 +152,6 @@ private:
         }
         return sizes;
     }
-    [[nodiscard]] const std::vector<std::int64_t>& sizes() const { return sizes_; }
 
     [[nodiscard]] bool ended() {
         if (limits_.interrupted() || limits_.out_of_time()) return true;
@@ -177,14 +175,14 @@ private:
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
         // Whole backward passes hold less than split ones, and recomputation then saves more.
-        for (const bool recompute : {false, true})
-            for (const cost::Schedule schedule : {cost::Schedule::list, cost::Schedule::one_f_one_b}) {
-                if (!options_.recompute.value_or(true) && recompute) continue;
-                if (options_.schedule && schedule != cost::Schedule::list) continue;
-                TrainingPartition fitted = partition;
-                fitted.schedule = options_.schedule.value_or(recompute ? cost::Schedule::one_f_one_b : schedule);
-                if (fit_memory(problem_, fitted, deepest, recompute)) return fitted;
-            }
+        constexpr std::pair<cost::Schedule, bool> kTried[] = {
+            {cost::Schedule::list, false}, {cost::Schedule::one_f_one_b, false}, {cost::Schedule::one_f_one_b, true}};
+        for (const auto& [schedule, recompute] : kTried) {
+            if (!options_.recompute.value_or(true) && recompute) continue;
+            TrainingPartition fitted = partition;
+            fitted.schedule = options_.schedule.value_or(schedule);
+            if (fit_memory(problem_, fitted, deepest, recompute)) return fitted;
+        }
         return std::nullopt;
     }
     /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
@@ -249,7 +247,7 @@ private:
         Slicer slicer(problem_, orders_.back());
         Candidate made = model;
         const bool in_turn = model.layout.cuts.size() > model.layout.groups.size();
-        auto layout = in_turn ? std::nullopt : slicer.by_device(model.layout.micro_batch, devices_);
+        auto layout = in_turn ? std::nullopt : slicer.by_device(model.layout.micro_batch);
         if (in_turn) {
             const std::int64_t replicas = model.layout.groups.front().count,
                                slices = std::ssize(model.layout.cuts) / std::ssize(model.layout.groups);
@@ -268,11 +266,10 @@ private:
     bool change(Layout& layout) {
         const std::int64_t kind = any(16);
         if (kind == 0 && !options_.micro_batch) {
-            const auto& all = sizes();
-            const auto at = std::ranges::find(all, layout.micro_batch) - all.begin();
+            const auto at = std::ranges::find(sizes_, layout.micro_batch) - sizes_.begin();
             const std::int64_t to = at + (any(2) == 0 ? -1 : 1);
-            if (to < 0 || to >= std::ssize(all)) return false;
-            layout.micro_batch = all[static_cast<std::size_t>(to)];
+            if (to < 0 || to >= std::ssize(sizes_)) return false;
+            layout.micro_batch = sizes_[static_cast<std::size_t>(to)];
             return std::ranges::all_of(layout.groups, [&](const DeviceSpan& group) { return group.count <= layout.micro_batch; });
         }
         if (kind <= 2 && layout.groups.size() > 1) return change_hands(layout);
@@ -391,7 +388,7 @@ private:
 
     [[nodiscard]] Diagnostic nothing_fits() const {
         if (limits_.interrupted()) return {DiagnosticKind::stopped, "interrupted before there was a plan", {}, {}, {}};
-        if (limits_.out_of_time()) return {DiagnosticKind::stopped, "the time was up before there was a plan", {}, {}, "a longer --time"};
+        if (limits_.out_of_time()) return input_error("the time was up before there was a plan").fix("a longer --time");
         std::int64_t state = 0, memory = 0;
         for (const Bytes one : problem_.state) state += one.count;
         for (std::size_t c = 0; c < problem_.classes.size(); ++c)

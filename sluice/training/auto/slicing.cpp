@@ -71,8 +71,8 @@ const Slicer::Prefix& Slicer::prefix(ClassId device, std::int64_t samples) {
     const auto [place, fresh] = prefixes_.try_emplace({device.index(), samples});
     if (fresh) {
         const auto times = cost::pass_times(problem_, device, samples);
-        place->second.work.push_back(0);
-        for (const NodeId node : order_) place->second.work.push_back(place->second.work.back() + times[node.index()].total().count());
+        place->second.push_back(0);
+        for (const NodeId node : order_) place->second.push_back(place->second.back() + times[node.index()].total().count());
     }
     return place->second;
 }
@@ -80,7 +80,7 @@ const Slicer::Prefix& Slicer::prefix(ClassId device, std::int64_t samples) {
 std::int64_t Slicer::load_of(std::uint32_t begin, std::uint32_t end, ClassId device, std::int64_t first, std::int64_t count,
                              std::int64_t micro_batch) {
     const Prefix& passes = prefix(device, (micro_batch + count - 1) / count);
-    std::int64_t load = (passes.work[end] - passes.work[begin]) * (problem_.options.mini_batch / micro_batch);
+    std::int64_t load = (passes[end] - passes[begin]) * (problem_.options.mini_batch / micro_batch);
     if (count > 1) load += cost::all_reduce_time(problem_, first, count, {parameters_[end] - parameters_[begin]}).count();
     const ByteRate rate = problem_.classes[device.index()].memory_rate;
     if (rate.bytes_per_second > 0) load += time_for({2 * (state_[end] - state_[begin])}, rate).value_or(kLargestTotal).count();
@@ -116,12 +116,12 @@ bool Slicer::may_group(std::int64_t first, std::int64_t count) const {
     return first % node + count <= node || (first % node == 0 && count % node == 0);
 }
 
-std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t most) {
+std::optional<Layout> Slicer::by_device(std::int64_t micro_batch) {
     struct Step {
         std::uint32_t reached = 0;
         std::int64_t count = 0;  // of the last group; 0: the device stays idle
     };
-    const std::int64_t unit = most == 1 ? 1 : std::min((devices_ + kMostUnits - 1) / kMostUnits, micro_batch);
+    const std::int64_t unit = std::min((devices_ + kMostUnits - 1) / kMostUnits, micro_batch);
     const std::int64_t used = std::min(devices_ / unit, kMostSlices) * unit;  // the rest idles
     std::vector<Step> steps;
     const auto n = static_cast<std::uint32_t>(order_.size());
@@ -131,7 +131,7 @@ std::optional<Layout> Slicer::by_device(std::int64_t micro_batch, std::int64_t m
             const Step at = steps[static_cast<std::size_t>(d)];
             if (Step& next = steps[static_cast<std::size_t>(d + unit)]; next.reached < at.reached) next = {at.reached, 0};
             const ClassId device = class_of(problem_, d);
-            for (std::int64_t count = unit; count <= std::min({most, micro_batch, used - d}); count += grown(count, unit)) {
+            for (std::int64_t count = unit; count <= std::min(micro_batch, used - d); count += grown(count, unit)) {
                 if (!may_group(d, count)) continue;
                 Step& next = steps[static_cast<std::size_t>(d + count)];
                 const std::uint32_t reached = reach(at.reached, device, d, count, micro_batch, load);

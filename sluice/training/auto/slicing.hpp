@@ -17,8 +17,8 @@ class Slicer {
 public:
     Slicer(const cost::TrainingProblem& problem, const std::vector<NodeId>& order);
 
-    /// Every group as large as pays, at most `most` devices: groups from device 0 on, one slice each.
-    [[nodiscard]] std::optional<Layout> by_device(std::int64_t micro_batch, std::int64_t most);
+    /// Every group as large as pays: groups from device 0 on, one slice each.
+    [[nodiscard]] std::optional<Layout> by_device(std::int64_t micro_batch);
     /// Groups of `replicas` devices with `slices` slices each, in turn (0, 1, …, 0, 1, …) or there and back (0, 1, …, 1, 0, …).
     [[nodiscard]] std::optional<Layout> in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back);
 
@@ -26,9 +26,7 @@ public:
     [[nodiscard]] std::int64_t load() const { return load_; }
 
 private:
-    struct Prefix {
-        std::vector<std::int64_t> work;  // picoseconds of all passes of the nodes before, for one micro-batch
-    };
+    using Prefix = std::vector<std::int64_t>;  // picoseconds of all passes of the nodes before, for one micro-batch
     void find_crossing();
     /// What no slice exceeds: everything on one device of each class.
     [[nodiscard]] std::int64_t whole_load(std::int64_t micro_batch);

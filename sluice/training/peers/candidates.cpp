@@ -13,8 +13,6 @@ namespace sluice::training {
 
 namespace {
 
-constexpr std::int64_t kMostMicroBatches = 4096;
-
 /// Bytes that the fullest device lacks; at most 0: it fits.
 std::int64_t lacking(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
     std::map<std::int64_t, std::int64_t> needs;
@@ -62,7 +60,6 @@ Result<std::vector<std::int64_t>> micro_batches_to_try(const cost::TrainingProbl
     if (!options.micro_batch) {  // large ones first: they are quick to simulate, and what they reach spares the small ones
         auto sizes = micro_batches(problem, true);
         std::ranges::reverse(sizes);
-        // Beyond so many micro-batches nothing is gained, and everything takes long to simulate.
         const std::int64_t largest = sizes.front();
         std::erase_if(sizes, [&](std::int64_t size) { return size != largest && problem.options.mini_batch / size > kMostMicroBatches; });
         return sizes;
@@ -87,8 +84,6 @@ cost::TrainingPartition place(const cost::TrainingProblem& problem, const Shape&
         device += stage.replicas;
     }
     set_in_flight(problem, partition);
-    if (schedule == cost::Schedule::gpipe)
-        for (cost::TrainingStage& stage : partition.stages) stage.in_flight = problem.options.mini_batch;
     return partition;
 }
 
