@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sluice/bound/certificate_fields.hpp"
+#include "sluice/cost/training_problem.hpp"
 
 namespace sluice::bound {
 
@@ -116,25 +117,31 @@ bool is_of_training(const Node& document) {
 }
 
 std::string to_json_text(const TrainingCertificate& certificate, bool certified) {
-    const ordered_json document = {
+    ordered_json document = {
         {"format", kCertificateFormat},
         {"problem", certificate.problem},
         {"model", certificate.model},
         {"objective", to_text(certificate.objective)},
-        {"bound", bound_object(certificate.value, kWorkAndPath, certified)},
-        {"witness", to_json(certificate.witness)},
     };
+    if (certificate.micro_batch) document["micro_batch"] = *certificate.micro_batch;
+    document["bound"] = bound_object(certificate.value, kWorkAndPath, certified);
+    document["witness"] = to_json(certificate.witness);
     return json::to_file_text(document);
 }
 
 Result<TrainingCertificate> read_training_certificate(const Node& document) {
     if (auto right = document.expect_format(kCertificateFormat); !right) return fail(right.error());
-    if (auto known = document.expect_keys({"format", "problem", "model", "objective", "bound", "witness"}); !known)
+    if (auto known = document.expect_keys({"format", "problem", "model", "objective", "micro_batch", "bound", "witness"}); !known)
         return fail(known.error());
     TrainingCertificate certificate;
     if (auto names = read_names(document, certificate.problem, certificate.model); !names) return fail(names.error());
     if (!is_of_training(document)) return wrong(document, "the objective is not 'iteration' or 'bottleneck'");
     if (*read_text(document, "objective") == to_text(TrainingObjective::bottleneck)) certificate.objective = TrainingObjective::bottleneck;
+    if (document.find("micro_batch")) {
+        const auto samples = read_integer(document, "micro_batch", 1, cost::kLargestMiniBatch);
+        if (!samples) return fail(samples.error());
+        certificate.micro_batch = *samples;
+    }
     const auto witness = document.get("witness");
     if (!witness) return fail(witness.error());
     auto read = read_witness(**witness);

@@ -22,8 +22,8 @@ constexpr double kPrecision = 5e-4;
 
 class Prover {
 public:
-    Prover(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits)
-        : problem_(problem), objective_(objective), limits_(limits), refutation_(problem, objective) {
+    Prover(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits, std::optional<std::int64_t> micro_batch)
+        : problem_(problem), objective_(objective), limits_(limits), micro_batch_(micro_batch), refutation_(problem, objective, micro_batch) {
         best_.classes.resize(problem.classes.size());
     }
 
@@ -107,7 +107,7 @@ private:
     }
 
     [[nodiscard]] TrainingCertificate certificate() const {
-        TrainingCertificate made{.problem = problem_.fingerprint, .model = {}, .objective = objective_, .value = {}, .witness = {}};
+        TrainingCertificate made{.problem = problem_.fingerprint, .model = {}, .objective = objective_, .micro_batch = micro_batch_, .value = {}, .witness = {}};
         double most = 1e-300;
         for (const TrainingPrices::Class& one : kept_.classes) most = std::max(most, one.price);
         const double unit = static_cast<double>(1 << 20) / most;
@@ -153,6 +153,7 @@ private:
     const TrainingProblem& problem_;
     const TrainingObjective objective_;
     const Limits& limits_;
+    const std::optional<std::int64_t> micro_batch_;
     TrainingRefutation refutation_;
     TrainingPrices best_, kept_;
     double kept_limit_ = 0;
@@ -162,8 +163,9 @@ Diagnostic infeasible(std::string message) { return {DiagnosticKind::infeasible,
 
 Bytes saturated(Wide bytes) { return {static_cast<std::int64_t>(std::min<Wide>(bytes, std::numeric_limits<std::int64_t>::max()))}; }
 
-/// What cannot be on any device, or on all devices together.
-std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
+/// What cannot be on any device, or on all devices together, with so many samples at a time on all devices of a group.
+std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem, std::int64_t samples) {
+    const auto count = [](std::int64_t n) { return n == 1 ? std::string("one sample") : std::format("{} samples", n); };
     Wide all = 0, there = 0;
     bool limited = true;
     for (std::size_t c = 0; c < problem.classes.size(); ++c) {
@@ -176,31 +178,37 @@ std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem) {
             state += problem.state[weight.index()];
             if (problem.structure.weight_users[weight.index()].front() == NodeId(v)) all += problem.state[weight.index()].count;
         }
-        all += problem.kept[v].count;
+        all += Wide{problem.kept[v].count} * samples;
         bool fits = false;
+        std::int64_t least = samples;  // on one device
         for (std::size_t c = 0; c < problem.classes.size(); ++c) {
             if (!problem.structure.classes[c].supported.contains(v)) continue;
-            fits = fits || !problem.classes[c].limited || state + problem.kept[v] <= problem.classes[c].memory;
+            const std::int64_t here = (samples + problem.structure.classes[c].count - 1) / problem.structure.classes[c].count;
+            fits = fits || !problem.classes[c].limited || state + Bytes{problem.kept[v].count * here} <= problem.classes[c].memory;
+            least = std::min(least, here);
             most = std::max(most, problem.classes[c].memory);
         }
-        if (!fits)
+        if (!fits) {
+            const Bytes kept{problem.kept[v].count * least};
             return infeasible(std::format("operator {} needs {} of one device, which has {}",
-                                          problem.structure.operators[v].front().index(), to_text(state + problem.kept[v]), to_text(most)))
-                .note(std::format("{} for its parameters, their gradients and the optimiser, {} for one sample", to_text(state),
-                                  to_text(problem.kept[v])))
+                                          problem.structure.operators[v].front().index(), to_text(state + kept), to_text(most)))
+                .note(std::format("{} for its parameters, their gradients and the optimiser, {} for {}", to_text(state), to_text(kept),
+                                  count(least)))
                 .fix("an optimiser that keeps less, or devices with more memory");
+        }
     }
     if (!limited || all <= there) return std::nullopt;
-    return infeasible(std::format("parameters, gradients, optimiser and one sample need {}, all devices together have {}",
+    return infeasible(std::format("parameters, gradients, optimiser and {} need {}, all devices together have {}", count(samples),
                                   to_text(saturated(all)), to_text(saturated(there))))
         .fix("more devices, an optimiser that keeps less, or devices with more memory");
 }
 
 }  // namespace
 
-Result<TrainingCertificate> bound_training(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits) {
-    if (auto reason = beyond_memory(problem)) return fail(*std::move(reason));
-    return Prover(problem, objective, limits).run();
+Result<TrainingCertificate> bound_training(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits,
+ std::optional<std::int64_t> micro_batch) {
+    if (auto reason = beyond_memory(problem, micro_batch.value_or(1))) return fail(*std::move(reason));
+    return Prover(problem, objective, limits, micro_batch).run();
 }
 
 }  // namespace sluice::bound

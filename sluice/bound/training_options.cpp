@@ -6,8 +6,8 @@
 
 namespace sluice::bound {
 
-NodeOptions::NodeOptions(const cost::TrainingProblem& problem, TrainingObjective objective)
-    : problem_(problem), iteration_(objective == TrainingObjective::iteration), kind_of_(problem.node_count()) {
+NodeOptions::NodeOptions(const cost::TrainingProblem& problem, TrainingObjective objective, std::optional<std::int64_t> micro_batch)
+    : problem_(problem), iteration_(objective == TrainingObjective::iteration), micro_batch_(micro_batch), kind_of_(problem.node_count()) {
     std::map<std::vector<std::int64_t>, std::size_t> known;
     for (std::size_t v = 0; v < problem.node_count(); ++v) {
         find_parameters(v);
@@ -65,7 +65,7 @@ std::vector<Option> NodeOptions::options_of(std::size_t v) const {
     for (std::size_t c = 0; c < problem_.classes.size(); ++c) {
         if (!problem_.structure.classes[c].supported.contains(v)) continue;
         for (std::int64_t b = 1; b <= problem_.options.mini_batch; ++b) {
-            if (problem_.options.mini_batch % b != 0) continue;
+            if (problem_.options.mini_batch % b != 0 || b != micro_batch_.value_or(b)) continue;
             for (std::int64_t r = 1; r <= problem_.structure.classes[c].count;) {
                 const std::int64_t s = (b + r - 1) / r;
                 if (const auto option = option_of(v, c, b, r, s)) options.push_back(*option);

@@ -29,7 +29,7 @@ struct Option {
 
 class NodeOptions {
 public:
-    NodeOptions(const cost::TrainingProblem& problem, TrainingObjective objective);
+    NodeOptions(const cost::TrainingProblem& problem, TrainingObjective objective, std::optional<std::int64_t> micro_batch);
     /// Nodes that cost the same have the same options: kinds.
     [[nodiscard]] const std::vector<std::size_t>& kind_of() const { return kind_of_; }
     [[nodiscard]] const std::vector<std::vector<Option>>& kinds() const { return kinds_; }
@@ -47,6 +47,7 @@ private:
 
     const cost::TrainingProblem& problem_;
     const bool iteration_;
+    const std::optional<std::int64_t> micro_batch_;
     Parameters all_, own_;
     std::vector<std::size_t> kind_of_;
     std::vector<std::vector<Option>> kinds_;

@@ -17,10 +17,11 @@ constexpr int kPatience = 16;            // steps without anything better
 
 }  // namespace
 
-TrainingRefutation::TrainingRefutation(const cost::TrainingProblem& problem, TrainingObjective objective)
+TrainingRefutation::TrainingRefutation(const cost::TrainingProblem& problem, TrainingObjective objective,
+ std::optional<std::int64_t> micro_batch)
     : problem_(problem),
       objective_(objective),
-      options_(problem, objective),
+      options_(problem, objective, micro_batch),
       paths_(problem, objective),
       choice_(problem.node_count()),
       chosen_devices_(problem.node_count()),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "sluice/bound/training_options.hpp"
@@ -23,7 +24,7 @@ struct TrainingPrices {
 
 class TrainingRefutation {
 public:
-    TrainingRefutation(const cost::TrainingProblem& problem, TrainingObjective objective);
+    TrainingRefutation(const cost::TrainingProblem& problem, TrainingObjective objective, std::optional<std::int64_t> micro_batch);
 
     /// Whether prices were found, from `start` on, under which no plan takes `limit` of C or less.
     bool refute(double limit, const TrainingPrices& start);
