@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sluice/program/training_order.hpp"
 #include "tests/support/training.hpp"
 
 namespace sluice::simulate {
@@ -98,7 +99,7 @@ TEST(TrainingSimulation, JointBackwardPassesTakeWhatOneForwardOneBackwardTakes) 
 }
 
 TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasses) {
-    // Each stage keeps 10 bytes a sample and what enters it is 3; a forward pass again takes 1.
+    // The last stage keeps 10 bytes a sample, and 20 for the gradient of its weights; what enters it is 3.
     auto operators = testing::chain_of(2, {.made = Bytes{10}});
     operators[0].made = Bytes{3};
     const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 8);
@@ -107,7 +108,7 @@ TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasse
     last.recompute = true;
     last.in_flight = 4;
     const auto need = [&] { return cost::memory_need(last, cost::training_terms(problem, last), Schedule::list).count; };
-    EXPECT_EQ(need(), 8 + 4 * 10 + 10);
+    EXPECT_EQ(need(), 8 + 4 * 20 + 10);
     last.joint_backward = true;
     EXPECT_EQ(need(), 8 + 4 * 3 + 10);
     EXPECT_LE(simulated(problem, partition).groups[1].peak_memory.count, need());
@@ -135,6 +136,58 @@ TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
     for (std::size_t s = 0; s < 8; ++s) partition.stages[s].first_device = static_cast<std::int64_t>(s % 4);
     cost::set_in_flight(problem, partition);
     EXPECT_EQ(simulated(problem, partition).iteration.count(), 2 * 3 * 8 + 3 * 3);
+}
+
+TEST(TrainingSimulation, SamplesAreNotSharedOut) {
+    // Two samples of five bytes, three replicas at both ends: no wire carries less than one sample, none more.
+    const auto problem =
+        testing::training_problem(testing::given_graph(testing::chain_of(2, {.made = Bytes{5}})), testing::given_devices(6), 2);
+    auto partition = testing::one_node_a_stage(problem, 2, Schedule::one_f_one_b);
+    for (cost::TrainingStage& stage : partition.stages) stage.replicas = 3;
+    partition.stages[1].first_device = 3;
+    const auto result = simulated(problem, partition);
+    // forward, 5 bytes, forward and both gradients, 5 bytes back, both gradients, the sum of 4 bytes of gradients, the step
+    const cost::TrainingTerms terms = cost::training_terms(problem, partition.stages[0]);
+    EXPECT_EQ(result.iteration, 2 * terms.pass.total() + Duration{2 * 5000} + terms.all_reduce + terms.optimizer);
+}
+
+TEST(TrainingSimulation, SharedParametersAreSummedAfterEachStagesOwn) {
+    const auto problem = testing::training_problem(
+        testing::given_graph({{.parameters = Bytes{300}}, {.reads = {0}, .parameters = Bytes{1000}}, {.reads = {1}, .ties = 0}}),
+        testing::given_devices(5), 4, cost::Optimizer::adam_mixed);
+    cost::TrainingPartition partition{.stages = {{.nodes = {NodeId(0)}, .replicas = 2, .micro_batch = 2},
+                                                 {.nodes = {NodeId(1)}, .first_device = 4, .micro_batch = 2},
+                                                 {.nodes = {NodeId(2)}, .first_device = 2, .replicas = 2, .micro_batch = 2}}};
+    cost::set_in_flight(problem, partition);
+    const auto program = program::lower_training(problem, partition);
+    ASSERT_EQ(program.reductions.size(), 3);
+    for (const program::Reduction& reduction : program.reductions) EXPECT_EQ(reduction.bytes, Bytes{150}) << "gradients in bf16";
+    const cost::TrainingTerms first = cost::training_terms(problem, partition.stages[0]);
+    const auto ties = cost::tied_gradients(problem, partition);
+    const auto with = simulated(problem, partition).iteration;
+    // Stage 0 is the last one through: its own sum, that over both stages, its step.
+    auto alone = program;
+    for (program::Reduction& reduction : alone.reductions) reduction.time = Duration{0};
+    const auto without = simulate_training(alone, problem.interconnect, false).iteration;
+    EXPECT_EQ(with - without, first.all_reduce + ties[0].all_reduce - Duration{2}) << "where there is nothing to sum it takes a picosecond";
+}
+
+TEST(TrainingSimulation, StopsInTheMiddle) {
+    const Balanced chain = balanced(1, 2, std::int64_t{1} << 16);
+    std::stop_source source;
+    const Limits free{.deadline = {}, .evaluations = 0, .stop = source.get_token()};
+    const auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::list);
+    const auto program = program::lower_training(chain.problem, partition, free);
+    ASSERT_EQ(program, program::lower_training(chain.problem, partition));
+    EXPECT_EQ(simulate_training(*program, chain.problem.interconnect, false, {}, free)->iteration, simulated(chain.problem, partition).iteration);
+    source.request_stop();
+    const Limits past{.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}};
+    for (const Limits& limits : {free, past}) {
+        for (const Schedule schedule : cost::kSchedules)
+            EXPECT_FALSE(program::order_work(program::pipeline_of(chain.problem, partition), schedule, limits)) << to_text(schedule);
+        EXPECT_FALSE(program::lower_training(chain.problem, partition, limits));
+        EXPECT_FALSE(simulate_training(*program, chain.problem.interconnect, false, {}, limits));
+    }
 }
 
 TEST(TrainingSimulation, LinksCarryEveryChunkOnce) {
