@@ -47,6 +47,9 @@ public:
         forward_end_.assign(at, kNever);
         gradient_end_.assign(at, kNever);
         free_at_.assign(pipeline.groups, 0);
+        reduced_at_.assign(pipeline.groups, 0);
+        to_reduce_.assign(pipeline.groups, 0);
+        for (const PipelineStage& stage : pipeline.stages) to_reduce_[stage.group] += stage.all_reduce.count();
         order_.groups.resize(pipeline.groups);
         for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
             std::size_t passes = 0;
@@ -85,7 +88,7 @@ private:
         for (std::size_t s = 0; s < states_.size(); ++s) {  // what a gradient still has to pass: towards the sources
             const PipelineStage& stage = pipeline_.stages[s];
             const Time weights = stage.weight_gradient.count(), joint = stage.joint_backward ? weights : 0;
-            Time longest = weights + stage.after.count();
+            Time longest = weights + (stage.all_reduce + stage.optimizer).count();
             for (const std::uint32_t e : wiring_.entering[s]) {
                 const PipelineEdge& edge = pipeline_.edges[e];
                 if (edge.has_gradient) longest = std::max(longest, joint + edge.gradient.count() + states_[edge.from].input_tail);
@@ -145,6 +148,17 @@ private:
         return ready;
     }
 
+    /// It waits until nothing else can be done; the last ones of a stage do not, for all sums of gradients that its group still has to
+    /// make wait for them.
+    [[nodiscard]] Candidate weight_gradient(Time now, std::uint32_t s, Time left) const {
+        const PipelineStage& stage = pipeline_.stages[s];
+        const State& state = states_[s];
+        if (!by_urgency_ || stage.all_reduce.count() == 0 || state.input < stage.count)
+            return {now, Pass::weight_gradient, s, 0, state.input_tail};
+        const Time tail = stage.weight_gradient.count() * (stage.count - state.weight) + to_reduce_[stage.group] + stage.optimizer.count();
+        return {now, Pass::weight_gradient, s, 1, tail + left - (stage.count - 1) * state.period};
+    }
+
     void step(Time now, std::uint32_t group) {
         Candidate best;
         Time soonest = kNever;
@@ -160,7 +174,7 @@ private:
             const Time left = by_urgency_ ? pipeline_.stages[s].count * state.period : 0, each = by_urgency_ ? state.period : 0;
             offer({input_ready(s), Pass::input_gradient, s, by_urgency_ ? 1 : 2, state.input_tail + left - state.input * each});
             offer({forward_ready(s), Pass::forward, s, 1, state.forward_tail + left - state.forward * each});
-            if (state.weight < state.input) offer({now, Pass::weight_gradient, s, 0, state.input_tail});
+            if (state.weight < state.input) offer(weight_gradient(now, s, left));
         }
         if (best.ready != kNever)
             begin(now, group, best);
@@ -195,7 +209,12 @@ private:
                 break;
         }
         free_at_[group] = end;
-        if (state.weight == stage.count) order_.makespan = std::max(order_.makespan, Duration{end} + stage.after);
+        if (state.weight == stage.count) {
+            Time& reduced = reduced_at_[group];
+            reduced = std::max(reduced, end) + stage.all_reduce.count();
+            to_reduce_[group] -= stage.all_reduce.count();
+            order_.makespan = std::max(order_.makespan, Duration{reduced} + stage.optimizer);
+        }
         wake(end, group);
     }
 
@@ -216,6 +235,7 @@ private:
     std::vector<State> states_;
     std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
     std::vector<Time> free_at_;
+    std::vector<Time> reduced_at_, to_reduce_;  // per group: when it is done with sums of gradients, and how long those not begun take
     std::priority_queue<std::pair<Time, std::uint32_t>, std::vector<std::pair<Time, std::uint32_t>>, std::greater<>> wakes_;
     WorkOrder order_;
 };
