@@ -51,8 +51,8 @@ Table stage_table(const SimulationView& view) {
         const cost::StageTerms& terms = view.plan->stages[s].predicted;
         table.rows.push_back({std::to_string(s), devices_of(view.program->stages[s]), sluice::to_text(terms.work), or_empty(terms.in),
                               or_empty(terms.out), or_empty(terms.spill), sluice::to_text(use.busy), percent(use.utilisation),
-                              bar(use.utilisation, kBarWidth), queue_text(use.mean_queue, use.longest_queue), sluice::to_text(use.peak_memory),
-                              sluice::to_text(use.reserved_memory)});
+                              bar(use.utilisation, kBarWidth), queue_text(use.mean_queue, use.longest_queue),
+                              sluice::to_text(use.peak_memory), sluice::to_text(use.reserved_memory)});
     }
     return table;
 }

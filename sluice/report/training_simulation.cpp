@@ -59,7 +59,8 @@ std::string training_simulation_text(const TrainingSimulationView& view) {
     const std::string text = std::format("{} on {}: {}, {} schedule, {} cost\n\n", printable(view.plan->model.name),
                                          printable(view.plan->platform.name), counted(view.program->stages.size(), "stage"),
                                          cost::to_text(view.plan->training->schedule), platform::to_text(view.plan->platform.model)) +
-                             table_text(group_table(view)) + "\n" + (result.links.empty() ? "" : table_text(link_table(result.links, view.busiest_links)) + "\n");
+                             table_text(group_table(view)) + "\n" +
+                             (result.links.empty() ? "" : table_text(link_table(result.links, view.busiest_links)) + "\n");
     return text + facts_text({{"iteration", std::format("{} for {}{}", to_text(result.iteration),
                                                         counted(static_cast<std::size_t>(view.program->mini_batch), "sample"),
                                                         result.iteration == planned ? ", as planned"

@@ -88,8 +88,7 @@ public:
     LinkId link_of(const Message& message, std::uint32_t hop) const { return wires_.link_of(route_of(message), hop); }
     void carried(LinkId link, const Message& message, Time start) {
         link_bytes_[link.index()] += tables_.channels[message.key].bytes;
-        if (trace_ && start != kShared)
-            trace_->carried(link, message.key, static_cast<std::int64_t>(message.tag), start, engine_.now());
+        if (trace_ && start != kShared) trace_->carried(link, message.key, static_cast<std::int64_t>(message.tag), start, engine_.now());
     }
     bool proceed() {
         if (options_.progress) options_.progress(std::ssize(outputs_.times()), engine_.events());

@@ -37,8 +37,8 @@ InferenceTrace::InferenceTrace(const program::Program& program, const Tables& ta
     for (std::size_t s = 0; s + 1 < tables.stages.size(); ++s)
         for (std::int64_t q = 0; q < tables.stages[s].replicas; ++q) {
             const std::size_t list = tables.stages[s].first_list + static_cast<std::size_t>(q);
-            groups[list] = std::format("device {} (stage {}{})", list - 1, s,
-                                       tables.stages[s].replicas > 1 ? std::format(", replica {}", q) : "");
+            groups[list] =
+                std::format("device {} (stage {}{})", list - 1, s, tables.stages[s].replicas > 1 ? std::format(", replica {}", q) : "");
         }
     for (const std::string& group : groups)
         if (tables.overlap)

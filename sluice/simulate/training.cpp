@@ -82,8 +82,7 @@ private:
                 const auto receivers = replicas_on(to, b);
                 const auto [first, last] = samples(to, receivers);
                 const std::int64_t count = std::min(end, last) - std::max(begin, first);
-                if (count > 0)
-                    add_part(c, u, v, a, b, count, std::min(senders.second - senders.first, receivers.second - receivers.first));
+                if (count > 0) add_part(c, u, v, a, b, count, std::min(senders.second - senders.first, receivers.second - receivers.first));
             }
         }
     }

@@ -1,10 +1,10 @@
 // One mini-batch of a training program in simulated time: iteration time, bubbles, memory over time, traffic on links.
 //
 // A group of devices is one machine: its replicas do the same at the same time. A chunk goes from the devices of one group to those of
-// another, whole samples in blocks: each pair of nodes that share a part of it carries that part over the sender's port, between nodes also the uplink of one node
-// and the downlink of the other, which all devices of a node share, and the receiver's port, each a FIFO queue. In the serial model
-// transfers are part of the passes (program/pipeline.hpp). Reductions run beside passes, one after another for each group, and take what
-// their program says, those of several stages after the stages' own; that they use the same wires as chunks is not simulated.
+// another, whole samples in blocks: each pair of nodes that share a part of it carries that part over the sender's port, between nodes also
+// the uplink of one node and the downlink of the other, which all devices of a node share, and the receiver's port, each a FIFO queue. In
+// the serial model transfers are part of the passes (program/pipeline.hpp). Reductions run beside passes, one after another for each group,
+// and take what their program says, those of several stages after the stages' own; that they use the same wires as chunks is not simulated.
 #pragma once
 
 #include <cstdint>

@@ -179,7 +179,8 @@ TEST(TrainingSimulation, StopsInTheMiddle) {
     const auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::list);
     const auto program = program::lower_training(chain.problem, partition, free);
     ASSERT_EQ(program, program::lower_training(chain.problem, partition));
-    EXPECT_EQ(simulate_training(*program, chain.problem.interconnect, false, {}, free)->iteration, simulated(chain.problem, partition).iteration);
+    EXPECT_EQ(simulate_training(*program, chain.problem.interconnect, false, {}, free)->iteration,
+              simulated(chain.problem, partition).iteration);
     source.request_stop();
     const Limits past{.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}};
     for (const Limits& limits : {free, past}) {
