@@ -2,6 +2,8 @@
 // stage a device, times drawn so that events do not fall on the same times.
 #include <benchmark/benchmark.h>
 
+#include <format>
+
 #include "sluice/base/random.hpp"
 #include "sluice/program/training_order.hpp"
 #include "sluice/simulate/training.hpp"
@@ -10,6 +12,8 @@
 namespace sluice {
 namespace {
 
+using cost::Schedule;
+
 constexpr std::int64_t kStages = 16;
 
 struct Chain {
@@ -17,7 +21,7 @@ struct Chain {
     cost::TrainingPartition partition;
 };
 
-Chain chain(cost::Schedule schedule, std::int64_t micro_batches) {
+Chain chain(Schedule schedule, std::int64_t micro_batches) {
     RandomStream random(7);
     auto operators = testing::chain_of(kStages);
     for (testing::GivenOperator& op : operators) {
@@ -30,53 +34,51 @@ Chain chain(cost::Schedule schedule, std::int64_t micro_batches) {
     return made;
 }
 
-/// Range 0: the schedule; 1: micro-batches. `run` returns how many instructions it had.
+template <typename Lists>
+std::int64_t count_of(const Lists& lists) {
+    std::int64_t count = 0;
+    for (const auto& list : lists) count += std::ssize(list);
+    return count;
+}
+
+/// `run` returns how many instructions it had.
 void measure(benchmark::State& state, auto&& run) {
-    const Chain of = chain(static_cast<cost::Schedule>(state.range(0)), state.range(1));
-    state.SetLabel(std::string(to_text(of.partition.schedule)));
     std::int64_t instructions = 0;
-    const auto measured = run(of);
-    for (auto _ : state) instructions += measured();
+    for (auto _ : state) instructions += run();
     state.counters["instructions/s"] = benchmark::Counter(static_cast<double>(instructions), benchmark::Counter::kIsRate);
 }
 
-void schedules(benchmark::internal::Benchmark* bench) {
-    bench->ArgNames({"schedule", "micro_batches"})->Unit(benchmark::kMillisecond);
-    for (const cost::Schedule schedule : {cost::Schedule::one_f_one_b, cost::Schedule::zero_bubble, cost::Schedule::list})
-        bench->Args({static_cast<std::int64_t>(schedule), 4096});
-    bench->Args({static_cast<std::int64_t>(cost::Schedule::list), 64});
+void order_work(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
+    const Chain of = chain(schedule, micro_batches);
+    const program::Pipeline pipeline = program::pipeline_of(of.problem, of.partition);
+    measure(state, [&] { return count_of(program::order_work(pipeline, schedule).groups); });
 }
 
-void order_work(benchmark::State& state) {
-    measure(state, [](const Chain& of) {
-        return [&, pipeline = program::pipeline_of(of.problem, of.partition)] {
-            std::int64_t passes = 0;
-            for (const auto& group : program::order_work(pipeline, of.partition.schedule).groups) passes += std::ssize(group);
-            return passes;
-        };
-    });
+void lower_training(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
+    const Chain of = chain(schedule, micro_batches);
+    measure(state, [&] { return count_of(program::lower_training(of.problem, of.partition).lists); });
 }
-BENCHMARK(order_work)->Apply(schedules);
 
-void lower_training(benchmark::State& state) {
-    measure(state, [](const Chain& of) {
-        return [&] {
-            std::int64_t instructions = 0;
-            for (const auto& list : program::lower_training(of.problem, of.partition).lists) instructions += std::ssize(list);
-            return instructions;
-        };
-    });
+void simulate_training(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
+    const Chain of = chain(schedule, micro_batches);
+    const program::TrainingProgram program = program::lower_training(of.problem, of.partition);
+    measure(state, [&] { return simulate::simulate_training(program, of.problem.interconnect, false).instructions; });
 }
-BENCHMARK(lower_training)->Apply(schedules);
 
-void simulate_training(benchmark::State& state) {
-    measure(state, [](const Chain& of) {
-        return [&, program = program::lower_training(of.problem, of.partition)] {
-            return simulate::simulate_training(program, of.problem.interconnect, false).instructions;
+[[maybe_unused]] const bool registered = [] {
+    for (const auto& [schedule, micro_batches] :
+         {std::pair{Schedule::one_f_one_b, 4096}, {Schedule::zero_bubble, 4096}, {Schedule::list, 4096}, {Schedule::list, 64}}) {
+        const auto add = [&](const char* name, auto* run) {
+            benchmark::RegisterBenchmark(std::format("{}/{}/micro_batches:{}", name, to_text(schedule), micro_batches), run, schedule,
+                                         micro_batches)
+                ->Unit(benchmark::kMillisecond);
         };
-    });
-}
-BENCHMARK(simulate_training)->Apply(schedules);
+        add("order_work", order_work);
+        add("lower_training", lower_training);
+        add("simulate_training", simulate_training);
+    }
+    return true;
+}();
 
 }  // namespace
 }  // namespace sluice
