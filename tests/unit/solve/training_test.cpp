@@ -72,7 +72,7 @@ TEST(VerifyTraining, NoChangedFilePasses) {
             EXPECT_FALSE(accepts(changed)) << path << " = " << other.dump();
             ++changes;
         };
-        if (path.ends_with("/k")) return;  // another plan, which may well take as long
+        if (path.ends_with("/k") || path.ends_with("/joint_backward")) return;  // another plan, which may well take as long
         if (value.is_number_integer()) {
             if (path.starts_with("/platform")) return;  // what no time depends on may differ: the platform's own tests
             expect_no(value.get<std::int64_t>() + 1);
