@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sluice/base/csr.hpp"
+#include "sluice/base/stop_check.hpp"
 #include "sluice/cost/interleaving.hpp"
 
 namespace sluice::program {
@@ -35,8 +36,8 @@ struct Wiring {
 /// The greedy run in simulated time: a group that is free takes the most urgent pass that is ready.
 class Run {
 public:
-    Run(const Pipeline& pipeline, const Wiring& wiring, bool by_urgency)
-        : pipeline_(pipeline), wiring_(wiring), by_urgency_(by_urgency) {
+    Run(const Pipeline& pipeline, const Wiring& wiring, bool by_urgency, StopCheck& stopped)
+        : pipeline_(pipeline), wiring_(wiring), by_urgency_(by_urgency), stopped_(stopped) {
         states_.resize(pipeline.stages.size());
         std::size_t at = 0;
         for (std::size_t s = 0; s < states_.size(); ++s) {
@@ -60,7 +61,7 @@ public:
 
     WorkOrder run() {
         for (std::uint32_t g = 0; g < pipeline_.groups; ++g) wake(0, g);
-        while (!wakes_.empty()) {
+        while (!wakes_.empty() && !stopped_()) {
             const auto [time, group] = wakes_.top();
             wakes_.pop();
             if (free_at_[group] <= time) step(time, group);
@@ -230,6 +231,7 @@ private:
     const Pipeline& pipeline_;
     const Wiring& wiring_;
     const bool by_urgency_;
+    StopCheck& stopped_;
     std::vector<State> states_;
     std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
     std::vector<Time> free_at_;
@@ -246,20 +248,20 @@ void add_backward(std::vector<Work>& order, std::uint32_t stage, std::int64_t in
     order.push_back({Pass::weight_gradient, stage, static_cast<std::uint32_t>(index)});
 }
 
-WorkOrder gpipe(const Pipeline& pipeline, const Wiring& wiring) {
+WorkOrder gpipe(const Pipeline& pipeline, const Wiring& wiring, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
         for (const std::uint32_t s : wiring.stages[g])
-            for (std::int64_t i = 0; i < pipeline.stages[s].count; ++i) add_forward(order.groups[g], s, i);
+            for (std::int64_t i = 0; i < pipeline.stages[s].count && !stopped(); ++i) add_forward(order.groups[g], s, i);
         for (std::size_t at = wiring.stages[g].size(); at-- > 0;)
-            for (std::int64_t i = 0; i < pipeline.stages[wiring.stages[g][at]].count; ++i)
+            for (std::int64_t i = 0; i < pipeline.stages[wiring.stages[g][at]].count && !stopped(); ++i)
                 add_backward(order.groups[g], wiring.stages[g][at], i);
     }
     return order;
 }
 
-WorkOrder k_forward_k_backward(const Pipeline& pipeline) {
+WorkOrder k_forward_k_backward(const Pipeline& pipeline, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     for (std::uint32_t s = 0; s < pipeline.stages.size(); ++s) {
@@ -269,7 +271,7 @@ WorkOrder k_forward_k_backward(const Pipeline& pipeline) {
             for (; forward < std::min(until, stage.count); ++forward) add_forward(order.groups[stage.group], s, forward);
         };
         go(stage.in_flight);
-        while (backward < stage.count) {
+        while (backward < stage.count && !stopped()) {
             for (const std::int64_t until = std::min(backward + stage.k, forward); backward < until; ++backward)
                 add_backward(order.groups[stage.group], s, backward);
             go(backward + stage.in_flight);
@@ -287,7 +289,7 @@ std::vector<std::int64_t> distance_to_sink(const Pipeline& pipeline, const Wirin
 }
 
 /// Can these orders be worked off, each pass waiting for those it reads from?
-bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& order) {
+bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& order, StopCheck& stopped) {
     std::vector<std::int64_t> forward(pipeline.stages.size(), 0), backward(pipeline.stages.size(), 0);
     std::vector<std::size_t> at(order.groups.size(), 0);
     const auto ready = [&](const Work& work) {
@@ -305,7 +307,7 @@ bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& ord
     for (bool moved = true; moved;) {
         moved = false;
         for (std::size_t g = 0; g < at.size(); ++g)
-            for (; at[g] < order.groups[g].size() && ready(order.groups[g][at[g]]); ++at[g], moved = true) {
+            for (; at[g] < order.groups[g].size() && ready(order.groups[g][at[g]]) && !stopped(); ++at[g], moved = true) {
                 const Work& work = order.groups[g][at[g]];
                 if (work.pass == Pass::forward) ++forward[work.stage];
                 if (work.pass == Pass::weight_gradient) ++backward[work.stage];
@@ -316,22 +318,23 @@ bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& ord
     return true;
 }
 
-WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring) {
+WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     const std::vector<std::int64_t> distance = distance_to_sink(pipeline, wiring);
     for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
         const auto stages = wiring.stages[g];
         for (const cost::Turn& turn :
-             cost::interleaved_turns(stages.size(), pipeline.stages[stages.front()].count, pipeline.groups, distance[stages.back()]))
+             cost::interleaved_turns(stages.size(), pipeline.stages[stages.front()].count, pipeline.groups, distance[stages.back()])) {
+            if (stopped()) break;
             (turn.forward ? add_forward : add_backward)(order.groups[g], stages[turn.place], turn.micro_batch);
+        }
     }
     return order;
 }
 
-}  // namespace
-
-WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
+/// Half an order where it was stopped.
+WorkOrder ordered(const Pipeline& pipeline, cost::Schedule schedule, StopCheck& stopped) {
     const Wiring wiring(pipeline);
     const auto counts_differ = [&] {
         return std::ranges::any_of(pipeline.stages,
@@ -339,24 +342,35 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
     };
     switch (schedule) {
         case cost::Schedule::gpipe:
-            return gpipe(pipeline, wiring);
+            return gpipe(pipeline, wiring, stopped);
         case cost::Schedule::one_f_one_b:
             if (pipeline.groups == pipeline.stages.size()) {
-                WorkOrder order = k_forward_k_backward(pipeline);
-                if (drains(pipeline, wiring, order)) return order;
+                WorkOrder order = k_forward_k_backward(pipeline, stopped);
+                if (drains(pipeline, wiring, order, stopped)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            break;
         case cost::Schedule::interleaved:
             if (!counts_differ()) {
-                WorkOrder order = interleaved(pipeline, wiring);
-                if (drains(pipeline, wiring, order)) return order;
+                WorkOrder order = interleaved(pipeline, wiring, stopped);
+                if (drains(pipeline, wiring, order, stopped)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            break;
         case cost::Schedule::zero_bubble:
         case cost::Schedule::list:
             break;
     }
-    return Run(pipeline, wiring, schedule == cost::Schedule::list).run();
+    return Run(pipeline, wiring, schedule == cost::Schedule::list, stopped).run();
+}
+
+}  // namespace
+
+WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) { return *order_work(pipeline, schedule, Limits{}); }
+
+std::optional<WorkOrder> order_work(const Pipeline& pipeline, cost::Schedule schedule, const Limits& limits) {
+    StopCheck stopped(limits);
+    WorkOrder order = ordered(pipeline, schedule, stopped);
+    if (stopped()) return std::nullopt;
+    return order;
 }
 
 }  // namespace sluice::program

@@ -7,6 +7,7 @@
 #include <format>
 #include <limits>
 #include <map>
+#include <ranges>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -176,16 +177,9 @@ private:
         if (!supported(problem_, partition)) return std::nullopt;
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
-        // Whole backward passes hold less than split ones, and recomputation then saves more.
-        constexpr std::pair<cost::Schedule, bool> kTried[] = {
-            {cost::Schedule::list, false}, {cost::Schedule::one_f_one_b, false}, {cost::Schedule::one_f_one_b, true}};
-        for (const auto& [schedule, recompute] : kTried) {
-            if (!options_.recompute.value_or(true) && recompute) continue;
-            TrainingPartition fitted = partition;
-            fitted.schedule = options_.schedule.value_or(schedule);
-            if (fit_memory(problem_, fitted, deepest, recompute)) return fitted;
-        }
-        return std::nullopt;
+        partition.schedule = options_.schedule.value_or(cost::Schedule::list);
+        if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
+        return partition;
     }
     /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
     /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
@@ -373,6 +367,22 @@ private:
         return result;
     }
 
+    /// There was no time for anything: all devices take everything, the largest micro-batch that memory holds.
+    void add_whole_model() {
+        for (const std::int64_t size : sizes_ | std::views::reverse) {
+            Layout layout{.order = &orders_.front(),
+                          .cuts = {static_cast<std::uint32_t>(orders_.front().size())},
+                          .groups = {{0, std::min(problem_.structure.classes.front().count, size)}},
+                          .group_of = {0},
+                          .micro_batch = size,
+                          .whole = true};
+            const auto time = time_of(layout, Duration::max());
+            if (!time) continue;
+            keep({std::move(layout), *time, std::format("micro-batch {}, all devices", size)});
+            return;
+        }
+    }
+
     /// Where memory leaves no layout of ours: the best of what others make of it.
     [[nodiscard]] std::optional<PlannerResult> by_peers() {
         std::optional<PlannerResult> result;
@@ -389,6 +399,7 @@ private:
 
     Result<PlannerResult> finish() {
         std::optional<PlannerResult> result = std::move(graphpipe_);
+        if (pool_.empty() && limits_.out_of_time() && !limits_.interrupted()) add_whole_model();
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
                 if (result && limits_.out_of_time() && result->iteration <= candidate.time) break;

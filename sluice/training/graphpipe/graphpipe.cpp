@@ -170,12 +170,12 @@ private:
     }
 
     void offer(TrainingPartition partition, std::string name) {
-        const Duration iteration = iteration_time(problem_, partition);
-        if (found() && iteration >= result_.iteration) return;
-        result_.iteration = iteration;
+        const auto iteration = iteration_time(problem_, partition, limits_);
+        if (!iteration || (found() && *iteration >= result_.iteration)) return;
+        result_.iteration = *iteration;
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
-        observer_.on_event({seconds(), "stages", iteration, std::nullopt, source_});
+        observer_.on_event({seconds(), "stages", *iteration, std::nullopt, source_});
     }
 
     /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,
