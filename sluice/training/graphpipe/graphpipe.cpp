@@ -9,6 +9,7 @@
 
 #include "sluice/training/evaluate.hpp"
 #include "sluice/training/graphpipe/search.hpp"
+#include "sluice/training/peers/candidates.hpp"
 
 namespace sluice::training {
 
@@ -31,6 +32,7 @@ public:
     Result<PlannerResult> run(bool full) {
         source_ = full ? "graphpipe-full" : "graphpipe";
         if (auto checked = choose(); !checked) return fail(std::move(checked.error()));
+        if (ended()) return fail(nothing_yet());
         const graphpipe::Model model = graphpipe::model_of(problem_, search_.device, search_.devices);
         graphpipe::WorkTables work(problem_, model, search_.device, search_.recompute);
         least_.assign(sizes_.size(), kNoTarget);
@@ -49,8 +51,7 @@ public:
             try_sizes(model, work, {begin, end}, below * (1 - kPrecision));
         }
         if (!found()) {
-            if (stopped_ != StopReason::finished)
-                return fail({DiagnosticKind::stopped, "stopped before there was a plan", {}, {}, "more time"});
+            if (ended()) return fail(nothing_yet());
             return fail(explain(model, work));
         }
         if (model.converted > 0)
@@ -84,14 +85,10 @@ private:
                          {},
                          "another --method"});
         search_.recompute = options_.recompute.value_or(false);
-        if (!options_.micro_batch) {
-            sizes_ = micro_batches(problem_, true);
-        } else if (*options_.micro_batch < 1 || problem_.options.mini_batch % *options_.micro_batch != 0) {
-            return fail(usage_error(std::format("micro-batches of {} samples do not divide the mini-batch of {}", *options_.micro_batch,
-                                                problem_.options.mini_batch)));
-        } else {
-            sizes_ = {*options_.micro_batch};
-        }
+        auto sizes = micro_batches_to_try(problem_, options_);
+        if (!sizes) return fail(std::move(sizes.error()));
+        sizes_ = *std::move(sizes);
+        std::ranges::reverse(sizes_);
         return {};
     }
 
@@ -107,6 +104,15 @@ private:
         return stopped_ != StopReason::finished;
     }
 
+    [[nodiscard]] Diagnostic nothing_yet() const {
+        const bool interrupted = stopped_ == StopReason::interrupted;
+        return {interrupted ? DiagnosticKind::stopped : DiagnosticKind::input,
+                std::format("{} was stopped before its first plan", source_),
+                {},
+                {},
+                "more --time"};
+    }
+
     [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
     struct Best {
@@ -120,7 +126,7 @@ private:
         graphpipe::SearchOptions options = search_;
         options.micro_batches = sizes;
         options.cautious = cautious;
-        Search search(problem_, model, work, options);
+        Search search(problem_, model, work, options, limits_);
         std::optional<Split> split = search.within(below);
         if (!split) return {};
         double low = search.least_time(), guess = guess_;
@@ -146,10 +152,10 @@ private:
     double try_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes, double below) {
         Best best = search_sizes(model, work, sizes, below, false);
         // Where neighbours and places turned out worse than they were taken for, once more with the worst.
-        if (best.priced > kSurprise * best.charged)
+        if (best.priced > kSurprise * best.charged && !ended())
             if (Best other = search_sizes(model, work, sizes, best.priced, true); other.priced < best.priced) best = std::move(other);
         for (const TrainingPartition& partition : best.places)
-            add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
+            if (!found() || !ended()) add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
         return best.charged;
     }
 
@@ -272,7 +278,7 @@ private:
         for (const std::int64_t size : sizes_) {
             graphpipe::SearchOptions options = search_;
             options.micro_batches = {size};
-            Search search(problem_, model, work, options);
+            Search search(problem_, model, work, options, limits_);
             std::int64_t low = device.memory.count;
             if (!search.within(kNoTarget, enough)) continue;
             while (enough - low > enough / 1000 + 1) {

@@ -29,8 +29,9 @@ const std::vector<std::vector<double>>& WorkTables::at(std::int64_t samples) {
     return found->second;
 }
 
-Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options)
-    : problem_(problem), model_(model), work_(work), options_(options) {
+Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options,
+               const Limits& limits)
+    : problem_(problem), model_(model), work_(work), options_(options), limits_(limits) {
     const cost::TrainingDevice& device = problem.classes[options.device.index()];
     if (device.memory_rate.bytes_per_second > 0) optimizer_ = 2 * kPicoseconds / static_cast<double>(device.memory_rate.bytes_per_second);
     serial_ = problem.structure.model == cost::StageModel::serial;
@@ -79,6 +80,7 @@ void Search::add_sizes() {
         for (std::int64_t r = 1; r <= std::min(options_.devices, batch.samples); ++r) {
             const std::int64_t share = (batch.samples + r - 1) / r;
             if (share == last) continue;
+            if (stopped()) return;
             last = share;
             const std::int64_t per_node = wires.devices_per_node;
             const bool inside = per_node == 0 || (options_.cautious ? per_node % r == 0 : r <= per_node);
@@ -183,7 +185,10 @@ void Search::add_groups() {
         first_block_.push_back(groups_.size());
         for (const Block& block : chain.blocks) {
             std::vector<GroupSums>& groups = groups_.emplace_back();
-            for (const Block::Group& group : block.groups) groups.push_back(sums_of(block, group));
+            for (const Block::Group& group : block.groups) {
+                if (stopped()) return;
+                groups.push_back(sums_of(block, group));
+            }
         }
     }
     tables_.resize(model_.chains.size() * (demand_count() + 1));
@@ -270,7 +275,7 @@ void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count,
         }
     }
     const auto& cheapest = (*cheapest_)[chain_id];
-    for (std::size_t from = count; from-- > 0;) {
+    for (std::size_t from = count; from-- > 0 && !stopped_;) {
         const double whole = (cheapest[count] - cheapest[from]) * cheapest_rounds_;
         if (whole > target_ * static_cast<double>(most)) break;
         const auto work = [&](std::size_t b, std::size_t s) {
@@ -324,9 +329,10 @@ const Search::Table& Search::solve(std::size_t chain_id, std::size_t limit) {
     table.devices.assign((chain.count() + 1) * demands, kNever);
     for (std::size_t d = 0; d < demands; ++d)
         if (allowed(d, limit)) table.devices[d] = 0;
-    for (std::size_t count = 1; count <= chain.count(); ++count) {
+    for (std::size_t count = 1; count <= chain.count() && !stopped(); ++count) {
         Count* row = &table.devices[count * demands];
         endings(chain_id, limit, count, [&](const Ending& ending) {
+            if (stopped_) return;
             const Sum sum = sum_of(chain_id, limit, ending);
             for (std::size_t d = 0; d < demands; ++d) row[d] = std::min(row[d], devices_of(sum, d));
         });
@@ -350,7 +356,7 @@ const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block
     const std::vector<GroupSums>& groups = groups_[first_block_[chain_id] + block_id];
     for (std::size_t g = 0; g < groups.size(); ++g)
         group_choices(groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
-    for (std::size_t state = 1; state < states; ++state) {
+    for (std::size_t state = 1; state < states && !stopped(); ++state) {
         Count* row = &table.devices[state * demands];
         for (const Block::Move& move : block.alone[state]) {
             const std::size_t branch = block.kinds[move.what].chain;
@@ -472,6 +478,7 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
 }
 
 std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory) {
+    if (stopped()) return std::nullopt;
     target_ = time;
     const cost::TrainingDevice& device = problem_.classes[options_.device.index()];
     memory_ = memory ? memory : device.limited ? std::optional(device.memory.count) : std::nullopt;
@@ -479,7 +486,7 @@ std::optional<Split> Search::within(double time, std::optional<std::int64_t> mem
         for (Table& table : *tables) table.solved = false;
     const std::size_t root = model_.chains.size() - 1, count = model_.chains[root].count();
     const Count devices = solve(root, kNone).devices[count * demand_count()];
-    if (devices > options_.devices) return std::nullopt;
+    if (stopped_ || devices > options_.devices) return std::nullopt;
     Split split;
     trace(root, kNone, 0, count, 0, split);
     return split;

@@ -23,6 +23,7 @@
 #include <optional>
 #include <vector>
 
+#include "sluice/search/poll.hpp"
 #include "sluice/training/graphpipe/model.hpp"
 
 namespace sluice::training::graphpipe {
@@ -64,9 +65,9 @@ struct SearchOptions {
 
 class Search {
 public:
-    Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options);
+    Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options, const Limits& limits);
 
-    /// nullopt: there is none. `memory` replaces the device's own.
+    /// nullopt: there is none, or the search was stopped. `memory` replaces the device's own.
     [[nodiscard]] std::optional<Split> within(double time, std::optional<std::int64_t> memory = {});
     /// No split is faster: all work, evenly.
     [[nodiscard]] double least_time() const { return total_ / static_cast<double>(options_.devices); }
@@ -119,6 +120,8 @@ private:
         std::vector<std::vector<double>> work;
     };
 
+    /// Looks at the limits; once true, always.
+    [[nodiscard]] bool stopped() { return stopped_ = stopped_ || search::must_stop(limits_); }
     void add_demands();
     void add_sizes();
     void add_groups();
@@ -168,6 +171,8 @@ private:
     const Model& model_;
     WorkTables& work_;
     SearchOptions options_;
+    const Limits& limits_;
+    bool stopped_ = false;  // tables are then of no use
     std::vector<Demand> demands_;  // the first: nobody reads
     std::vector<Batch> batches_;
     const std::vector<std::vector<double>>* cheapest_ = nullptr;  // work at the largest micro-batch

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "sluice/training/evaluate.hpp"
-#include "sluice/training/graphpipe/model.hpp"
+#include "sluice/training/graphpipe/search.hpp"
 #include "tests/support/training.hpp"
 
 namespace sluice::training {
@@ -206,6 +206,20 @@ TEST(GraphPipe, StopsWhenInterrupted) {
     const auto result = plan_by_graphpipe(problem, {}, observer, {.deadline = {}, .evaluations = {}, .stop = source.get_token()});
     ASSERT_FALSE(result.has_value());
     EXPECT_EQ(result.error().kind, DiagnosticKind::stopped);
+}
+
+TEST(GraphPipe, ASearchThatIsStoppedFindsNoSplit) {
+    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(2, 2, false)), testing::given_devices(4), 16);
+    const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 4);
+    graphpipe::WorkTables work(problem, model, ClassId(0), false);
+    std::stop_source source;
+    const Limits limits{.deadline = {}, .evaluations = {}, .stop = source.get_token()};
+    graphpipe::Search search(problem, model, work, {.micro_batches = {1}, .devices = 4}, limits);
+    EXPECT_TRUE(search.within(1e9));
+    source.request_stop();
+    EXPECT_FALSE(search.within(1e9));
+    graphpipe::Search late(problem, model, work, {.micro_batches = {2}, .devices = 4}, limits);
+    EXPECT_FALSE(late.within(1e9));
 }
 
 TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
