@@ -220,7 +220,7 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
 
 Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms, Schedule schedule) {
     const std::int64_t samples = stage.in_flight / stage.micro_batch * samples_of_replica(stage);
-    const Bytes one = splits_backward(schedule) ? std::max(terms.kept, terms.kept_for_weights) : terms.kept;
+    const Bytes one = splits_backward(stage, schedule) ? std::max(terms.kept, terms.kept_for_weights) : terms.kept;
     return terms.state + Bytes{one.count * samples} + terms.recomputed;
 }
 

@@ -34,6 +34,7 @@ struct TrainingStage {
     std::int64_t micro_batch = 1;  // samples, of all replicas together; divides the mini-batch
     std::int64_t k = 1;            // kFkB: micro-batches that go forward, and back, in a row
     bool recompute = false;        // keep what enters the stage alone, and run its forward pass again before its backward pass
+    bool joint_backward = false;   // both gradients in one pass, also under a schedule that splits them
     std::int64_t in_flight = 0;    // most samples whose forward pass ran and whose backward pass did not; a multiple of micro_batch
     friend bool operator==(const TrainingStage&, const TrainingStage&) = default;
 };
@@ -60,8 +61,11 @@ struct TrainingTerms {
 [[nodiscard]] TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage& stage);
 /// Whether the gradient of the weights may come later than that of the input: what it needs is then held that long.
 [[nodiscard]] constexpr bool splits_backward(Schedule schedule) { return schedule == Schedule::zero_bubble || schedule == Schedule::list; }
+[[nodiscard]] constexpr bool splits_backward(const TrainingStage& stage, Schedule schedule) {
+    return splits_backward(schedule) && !stage.joint_backward;
+}
 /// What one replica needs at most: state + kept x its share of in_flight + recomputed; where the backward pass is split, kept or
-/// kept_for_weights, whichever is more.
+/// kept_for_weights, whichever is more: recomputation saves all of kept only where it is not.
 [[nodiscard]] Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms, Schedule schedule = Schedule::one_f_one_b);
 
 /// Samples that one replica of the stage takes of a micro-batch.

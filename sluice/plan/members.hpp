@@ -56,6 +56,8 @@ public:
     Duration duration(std::string_view key) const { return take(node(key).as_duration()); }
     Bytes bytes(std::string_view key) const { return take(node(key).as_bytes()); }
     bool truth(std::string_view key) const { return take(node(key).as_bool()); }
+    /// For a key that may be left out.
+    bool truth(std::string_view key, bool otherwise) const { return object_->find(key) != nullptr ? truth(key) : otherwise; }
 
     std::int64_t integer(std::string_view key, std::int64_t low, std::int64_t high) const {
         const std::int64_t value = take(node(key).as_int());

@@ -52,7 +52,7 @@ struct OperatorReference {
 /// What a stage of a training plan has beside (cost::TrainingStage), and its terms.
 struct PlannedTraining {
     std::int64_t first_device = 0, micro_batch = 1, k = 1;
-    bool recompute = false;
+    bool recompute = false, joint_backward = false;
     std::int64_t in_flight = 1;
     cost::TrainingTerms predicted;
     Bytes memory;  // of one replica

@@ -32,26 +32,27 @@ ordered_json to_json(const TrainingSettings& settings) {
 ordered_json training_stage_json(const PlannedStage& stage) {
     const PlannedTraining& training = *stage.training;
     const cost::TrainingTerms& terms = training.predicted;
-    return {{"device_class", stage.device_class},
-            {"first_device", training.first_device},
-            {"replicas", stage.replicas},
-            {"micro_batch", training.micro_batch},
-            {"k", training.k},
-            {"recompute", training.recompute},
-            {"in_flight", training.in_flight},
-            {"predicted",
-             {{"forward_ps", terms.pass.forward.count()},
-              {"input_gradient_ps", terms.pass.input_gradient.count()},
-              {"weight_gradient_ps", terms.pass.weight_gradient.count()},
-              {"all_reduce_ps", terms.all_reduce.count()},
-              {"optimizer_ps", terms.optimizer.count()},
-              {"parameter_bytes", terms.parameters.count},
-              {"state_bytes", terms.state.count},
-              {"kept_bytes", terms.kept.count},
-              {"kept_for_weights_bytes", terms.kept_for_weights.count},
-              {"recomputed_bytes", terms.recomputed.count},
-              {"memory_bytes", training.memory.count}}},
-            {"operators", to_json(stage.operators)}};
+    ordered_json json{{"device_class", stage.device_class},
+                      {"first_device", training.first_device},
+                      {"replicas", stage.replicas},
+                      {"micro_batch", training.micro_batch},
+                      {"k", training.k},
+                      {"recompute", training.recompute}};
+    if (training.joint_backward) json["joint_backward"] = true;
+    json["in_flight"] = training.in_flight;
+    json["predicted"] = {{"forward_ps", terms.pass.forward.count()},
+                         {"input_gradient_ps", terms.pass.input_gradient.count()},
+                         {"weight_gradient_ps", terms.pass.weight_gradient.count()},
+                         {"all_reduce_ps", terms.all_reduce.count()},
+                         {"optimizer_ps", terms.optimizer.count()},
+                         {"parameter_bytes", terms.parameters.count},
+                         {"state_bytes", terms.state.count},
+                         {"kept_bytes", terms.kept.count},
+                         {"kept_for_weights_bytes", terms.kept_for_weights.count},
+                         {"recomputed_bytes", terms.recomputed.count},
+                         {"memory_bytes", training.memory.count}};
+    json["operators"] = to_json(stage.operators);
+    return json;
 }
 
 TrainingSettings read_training_settings(const json::Node& node, std::optional<Diagnostic>& failure) {
@@ -64,9 +65,10 @@ TrainingSettings read_training_settings(const json::Node& node, std::optional<Di
 }
 
 PlannedStage read_training_stage(const json::Node& node, std::optional<Diagnostic>& failure) {
-    const Members members(
-        node, {"device_class", "first_device", "replicas", "micro_batch", "k", "recompute", "in_flight", "predicted", "operators"},
-        failure);
+    const Members members(node,
+                          {"device_class", "first_device", "replicas", "micro_batch", "k", "recompute", "joint_backward", "in_flight",
+                           "predicted", "operators"},
+                          failure);
     PlannedStage stage;
     stage.device_class = members.text("device_class");
     stage.replicas = members.integer("replicas", 1, kMostDevices);
@@ -75,6 +77,7 @@ PlannedStage read_training_stage(const json::Node& node, std::optional<Diagnosti
     training.micro_batch = members.integer("micro_batch", 1, cost::kLargestMiniBatch);
     training.k = members.integer("k", 1, cost::kLargestMiniBatch);
     training.recompute = members.truth("recompute");
+    training.joint_backward = members.truth("joint_backward", false);
     training.in_flight = members.integer("in_flight", 1, cost::kLargestMiniBatch);
     const Members terms(members.node("predicted"),
                         {"forward_ps", "input_gradient_ps", "weight_gradient_ps", "all_reduce_ps", "optimizer_ps", "parameter_bytes",

@@ -34,6 +34,7 @@ TrainingReading read_training_partition(const Plan& plan, const graph::Graph& gr
                                             .micro_batch = planned->micro_batch,
                                             .k = planned->k,
                                             .recompute = planned->recompute,
+                                            .joint_backward = planned->joint_backward,
                                             .in_flight = planned->in_flight});
     }
     return reading;
@@ -133,6 +134,7 @@ Plan make_training_plan(const graph::Graph& graph, const platform::Platform& pla
                                                            .micro_batch = stage.micro_batch,
                                                            .k = stage.k,
                                                            .recompute = stage.recompute,
+                                                           .joint_backward = stage.joint_backward,
                                                            .in_flight = stage.in_flight,
                                                            .predicted = cost.stages[s],
                                                            .memory = cost.memory[s]}});

@@ -20,7 +20,8 @@ Pipeline pipeline_of(const cost::TrainingProblem& problem, const cost::TrainingP
                                    .count = pipeline.mini_batch / stage.micro_batch,
                                    .k = stage.k,
                                    .in_flight = stage.in_flight / stage.micro_batch,
-                                   .group = group->second});
+                                   .group = group->second,
+                                   .joint_backward = !cost::splits_backward(stage, partition.schedule)});
     }
     const bool serial = problem.structure.model == cost::StageModel::serial;
     for (const cost::StageEdge& edge : cost::stage_edges(problem, partition)) {

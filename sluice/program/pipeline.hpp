@@ -17,6 +17,7 @@ struct PipelineStage {
     std::int64_t k = 1;
     std::int64_t in_flight = 1;  // most micro-batches whose forward pass ran and whose backward pass did not
     std::uint32_t group = 0;
+    bool joint_backward = false;  // both gradients in one pass: always so where the schedule does not split them
     friend bool operator==(const PipelineStage&, const PipelineStage&) = default;
 };
 

@@ -120,12 +120,12 @@ private:
                 case Pass::input_gradient:
                     move(TrainingStep::receive, entering_[work.stage], work, true);
                     list.push_back({TrainingStep::backward_input, work.stage, work.micro_batch});
-                    // Where the schedule splits the backward pass, what others wait for leaves first; elsewhere it is one pass.
-                    if (cost::splits_backward(partition_.schedule)) move(TrainingStep::send, leaving_[work.stage], work, true);
+                    // Where the backward pass is split, what others wait for leaves first; elsewhere it is one pass.
+                    if (!pipeline_.stages[work.stage].joint_backward) move(TrainingStep::send, leaving_[work.stage], work, true);
                     break;
                 case Pass::weight_gradient:
                     list.push_back({TrainingStep::backward_weight, work.stage, work.micro_batch});
-                    if (!cost::splits_backward(partition_.schedule)) move(TrainingStep::send, leaving_[work.stage], work, true);
+                    if (pipeline_.stages[work.stage].joint_backward) move(TrainingStep::send, leaving_[work.stage], work, true);
                     if (work.micro_batch + std::int64_t{1} == program_.stages[work.stage].count) {
                         for (const std::uint32_t r : reductions_[work.stage]) list.push_back({TrainingStep::all_reduce, r, 0});
                         done.push_back(work.stage);

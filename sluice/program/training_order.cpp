@@ -35,8 +35,8 @@ struct Wiring {
 /// The greedy run in simulated time: a group that is free takes the most urgent pass that is ready.
 class Run {
 public:
-    Run(const Pipeline& pipeline, const Wiring& wiring, bool split, bool by_urgency)
-        : pipeline_(pipeline), wiring_(wiring), split_(split), by_urgency_(by_urgency) {
+    Run(const Pipeline& pipeline, const Wiring& wiring, bool by_urgency)
+        : pipeline_(pipeline), wiring_(wiring), by_urgency_(by_urgency) {
         states_.resize(pipeline.stages.size());
         std::size_t at = 0;
         for (std::size_t s = 0; s < states_.size(); ++s) {
@@ -83,10 +83,11 @@ private:
     void find_urgency() {
         for (std::size_t s = 0; s < states_.size(); ++s) {  // what a gradient still has to pass: towards the sources
             const PipelineStage& stage = pipeline_.stages[s];
-            Time longest = stage.weight_gradient.count() + stage.after.count();
+            const Time weights = stage.weight_gradient.count(), joint = stage.joint_backward ? weights : 0;
+            Time longest = weights + stage.after.count();
             for (const std::uint32_t e : wiring_.entering[s]) {
                 const PipelineEdge& edge = pipeline_.edges[e];
-                if (edge.has_gradient) longest = std::max(longest, edge.gradient.count() + states_[edge.from].input_tail);
+                if (edge.has_gradient) longest = std::max(longest, joint + edge.gradient.count() + states_[edge.from].input_tail);
             }
             states_[s].input_tail = stage.input_gradient.count() + longest;
         }
@@ -158,7 +159,7 @@ private:
             const Time left = by_urgency_ ? pipeline_.stages[s].count * state.period : 0, each = by_urgency_ ? state.period : 0;
             offer({input_ready(s), Pass::input_gradient, s, by_urgency_ ? 1 : 2, state.input_tail + left - state.input * each});
             offer({forward_ready(s), Pass::forward, s, 1, state.forward_tail + left - state.forward * each});
-            if (split_ && state.weight < state.input) offer({now, Pass::weight_gradient, s, 0, state.input_tail});
+            if (state.weight < state.input) offer({now, Pass::weight_gradient, s, 0, state.input_tail});
         }
         if (best.ready != kNever)
             begin(now, group, best);
@@ -184,7 +185,7 @@ private:
                 break;
             case Pass::input_gradient:
                 add(Pass::input_gradient, state.input, stage.input_gradient);
-                if (!split_) add(Pass::weight_gradient, state.weight++, stage.weight_gradient);
+                if (stage.joint_backward) add(Pass::weight_gradient, state.weight++, stage.weight_gradient);
                 gradient_end_[state.first + static_cast<std::size_t>(state.input++)] = end;
                 tell(s, wiring_.entering[s], end);
                 break;
@@ -209,7 +210,7 @@ private:
 
     const Pipeline& pipeline_;
     const Wiring& wiring_;
-    const bool split_, by_urgency_;
+    const bool by_urgency_;
     std::vector<State> states_;
     std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
     std::vector<Time> free_at_;
@@ -324,18 +325,18 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
                 WorkOrder order = k_forward_k_backward(pipeline);
                 if (drains(pipeline, wiring, order)) return order;
             }
-            return Run(pipeline, wiring, false, false).run();
+            return Run(pipeline, wiring, false).run();
         case cost::Schedule::interleaved:
             if (!counts_differ()) {
                 WorkOrder order = interleaved(pipeline, wiring);
                 if (drains(pipeline, wiring, order)) return order;
             }
-            return Run(pipeline, wiring, false, false).run();
+            return Run(pipeline, wiring, false).run();
         case cost::Schedule::zero_bubble:
         case cost::Schedule::list:
             break;
     }
-    return Run(pipeline, wiring, true, schedule == cost::Schedule::list).run();
+    return Run(pipeline, wiring, schedule == cost::Schedule::list).run();
 }
 
 }  // namespace sluice::program

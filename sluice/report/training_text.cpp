@@ -45,6 +45,7 @@ Table stage_table(const TrainingPlanView& view) {
                  {"forward"},
                  {"backward"},
                  {"recompute", Align::left},
+                 {"gradients", Align::left},
                  {"parameters"},
                  {"memory"}},
                 {}};
@@ -62,6 +63,7 @@ Table stage_table(const TrainingPlanView& view) {
              stage.operators.empty() ? "" : label(stage.operators.back()), std::to_string(training.micro_batch),
              training.k > 1 ? std::to_string(training.k) : "", std::to_string(training.in_flight), to_text(terms.pass.forward),
              to_text(terms.pass.input_gradient + terms.pass.weight_gradient), training.recompute ? "yes" : "",
+             training.joint_backward ? "joint" : "",
              parameters > 0 ? percent(static_cast<double>(terms.parameters.count) / parameters) : "", to_text(training.memory)});
     }
     return table;

@@ -69,6 +69,7 @@ inline RandomTraining random_training(RandomStream& random, std::size_t most_ope
         stage.k =
             equal || schedule != cost::Schedule::one_f_one_b ? 1 : random.between(1, std::min<std::int64_t>(3, batch / stage.micro_batch));
         stage.recompute = random.chance(0.2);
+        stage.joint_backward = random.chance(0.3);
         made.partition.stages.push_back(std::move(stage));
         at += take;
     }

@@ -72,6 +72,20 @@ TEST_P(EverySchedule, MemoryStaysWithinWhatTheStagesNeed) {
     });
 }
 
+TEST_P(EverySchedule, GradientsOfAJointStageAreOnePass) {
+    each([](const RandomTraining& training) {
+        const auto program = program::lower_training(training.problem, training.partition);
+        for (const auto& list : program.lists)
+            for (std::size_t at = 0; at < list.size(); ++at) {
+                if (list[at].step != program::TrainingStep::backward_input) continue;
+                if (cost::splits_backward(training.partition.stages[list[at].of], training.partition.schedule)) continue;
+                ASSERT_LT(at + 1, list.size());
+                ASSERT_EQ(list[at + 1],
+                          (program::TrainingInstruction{program::TrainingStep::backward_weight, list[at].of, list[at].index}));
+            }
+    });
+}
+
 TEST_P(EverySchedule, EveryByteCrossesEachLinkOnItsWay) {
     each([](const RandomTraining& training) {
         if (training.problem.structure.model == cost::StageModel::serial || training.problem.interconnect.devices_per_node > 0) return;

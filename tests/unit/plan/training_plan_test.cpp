@@ -59,6 +59,8 @@ TEST(TrainingPlanFile, KeysThatScriptsRelyOn) {
     EXPECT_EQ(stage.at("micro_batch"), 2);
     EXPECT_EQ(stage.at("k"), 2);
     EXPECT_EQ(stage.at("recompute"), true);
+    EXPECT_EQ(stage.at("joint_backward"), true);
+    EXPECT_FALSE(d.at("stages")[0].contains("joint_backward")) << "as plans were before there was a choice";
     EXPECT_EQ(stage.at("operators"), ordered_json::array({ordered_json::array({1, "t1"})}));
     // two samples of a micro-batch on one device; recomputation before the gradient of the input
     EXPECT_EQ(stage.at("predicted").at("forward_ps"), 6000);
@@ -68,7 +70,16 @@ TEST(TrainingPlanFile, KeysThatScriptsRelyOn) {
     EXPECT_EQ(d.at("stages")[2].at("predicted").at("state_bytes"), 120) << "parameter, gradient, moment";
 }
 
+TEST(TrainingPlanFile, GradientsAreSplitWhereItSaysNothing) {
+    ordered_json document = ordered_json::parse(to_json_text(sample::training_plan()));
+    document["stages"][1].erase("joint_backward");
+    Plan expected = sample::training_plan();
+    expected.stages[1].training->joint_backward = false;
+    EXPECT_EQ(read_text(json::to_file_text(document)).value(), expected);
+}
+
 TEST(TrainingPlanFile, RefusesWhatItDoesNotKnow) {
+    expect_refused([](auto& d) { d["stages"][1]["joint_backward"] = 1; }, "true or false");
     expect_refused([](auto& d) { d["training"]["batch"] = 1; }, "unknown key 'batch'");
     expect_refused([](auto& d) { d["bounds"]["latency"] = nullptr; }, "unknown key 'latency'");
     expect_refused([](auto& d) { d["stages"][0]["predicted"]["work_ps"] = 1; }, "unknown key 'work_ps'");

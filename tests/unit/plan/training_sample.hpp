@@ -33,6 +33,7 @@ inline cost::TrainingPartition training_partition(const cost::TrainingProblem& p
         .schedule = cost::Schedule::one_f_one_b};
     partition.stages[1].k = 2;
     partition.stages[1].recompute = true;
+    partition.stages[1].joint_backward = true;
     cost::set_in_flight(problem, partition);
     return partition;
 }

@@ -85,6 +85,34 @@ TEST(TrainingSimulation, MemoryIsStatePlusWhatIsInFlight) {
     }
 }
 
+TEST(TrainingSimulation, JointBackwardPassesTakeWhatOneForwardOneBackwardTakes) {
+    for (const std::int64_t m : {8, 16}) {
+        const Balanced chain = balanced(1, 8, m);
+        for (const Schedule schedule : {Schedule::list, Schedule::zero_bubble}) {
+            auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::one_f_one_b);
+            partition.schedule = schedule;
+            for (cost::TrainingStage& stage : partition.stages) stage.joint_backward = true;
+            EXPECT_EQ(simulated(chain.problem, partition).iteration.count(), 3 * (m + 7));
+        }
+    }
+}
+
+TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasses) {
+    // Each stage keeps 10 bytes a sample and what enters it is 3; a forward pass again takes 1.
+    auto operators = testing::chain_of(2, {.made = Bytes{10}});
+    operators[0].made = Bytes{3};
+    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 8);
+    auto partition = testing::one_node_a_stage(problem, 1, Schedule::list);
+    cost::TrainingStage& last = partition.stages[1];
+    last.recompute = true;
+    last.in_flight = 4;
+    const auto need = [&] { return cost::memory_need(last, cost::training_terms(problem, last), Schedule::list).count; };
+    EXPECT_EQ(need(), 8 + 4 * 10 + 10);
+    last.joint_backward = true;
+    EXPECT_EQ(need(), 8 + 4 * 3 + 10);
+    EXPECT_LE(simulated(problem, partition).groups[1].peak_memory.count, need());
+}
+
 TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
     // Training notes 2.3: micro-batches 1, 2, 4 on three stages keep 10 samples at the first one, uniform ones of 4 keep 12.
     const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(3), 128);
