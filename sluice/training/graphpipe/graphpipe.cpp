@@ -21,6 +21,7 @@ using graphpipe::Split;
 
 constexpr double kPrecision = 1e-4;  // of the bisection
 constexpr double kSurprise = 1.02;
+constexpr double kFar = 100;  // times the least there could be
 constexpr std::int64_t kMostDevices = 4096;
 constexpr double kNoTarget = std::numeric_limits<double>::infinity();
 
@@ -127,9 +128,17 @@ private:
         options.micro_batches = sizes;
         options.cautious = cautious;
         Search search(problem_, model, work, options, limits_);
-        std::optional<Split> split = search.within(below);
-        if (!split) return {};
+        // The looser the target, the longer a probe takes: upwards from what the micro-batch before came to.
         double low = search.least_time(), guess = guess_;
+        std::optional<Split> split;
+        for (double asked = guess < kNoTarget ? 1.03 * guess : 2 * low; !split; asked *= 4) {
+            if (low >= below || ended()) return {};
+            if (asked > kFar * search.least_time()) asked = below;  // not the time: the memory, it seems
+            asked = std::min(asked, below);
+            ++evaluations_;
+            split = search.within(asked);
+            if (!split) low = std::max(low, asked);
+        }
         for (int probe = 0; split->time > low * (1 + kPrecision) && !ended(); ++probe) {
             // The first two surround what the micro-batch before came to.
             double middle = std::sqrt(low * split->time);

@@ -97,6 +97,14 @@ void Search::add_sizes() {
         }
         for (std::size_t s = 0; s < batch.sizes.size(); ++s)
             while (static_cast<std::int64_t>(batch.from.size()) <= batch.sizes[s].replicas) batch.from.push_back(s);
+        for (std::size_t s = batch.sizes.size(); s-- > 0;) {
+            Size& size = batch.sizes[s];
+            size.least_reduce = size.replicas > 1 ? size.reduce : 0;
+            size.least_reduce_latency = size.replicas > 1 ? size.reduce_latency : 0;
+            if (s + 1 == batch.sizes.size()) continue;
+            size.least_reduce = std::min(size.least_reduce, batch.sizes[s + 1].least_reduce);
+            size.least_reduce_latency = std::min(size.least_reduce_latency, batch.sizes[s + 1].least_reduce_latency);
+        }
     }
 }
 
@@ -106,18 +114,26 @@ std::int64_t Search::room(double own_work) const {
     return options_.devices - static_cast<std::int64_t>(std::ceil(rest - 1e-6));
 }
 
+double Search::into(const Bill& bill, const Batch& batch, const Size& size) const {
+    return size.rate * (bill.activations_in + bill.gradients_out) +
+           latency_ * batch.rounds * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+}
+
+double Search::out_of(const Bill& bill, const Batch& batch, const Size& size) const {
+    return size.rate * (bill.activations_out + bill.gradients_in) +
+           latency_ * batch.rounds * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0));
+}
+
 double Search::time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const {
-    const double wait = latency_ * batch.rounds;
-    const double in =
-        size.rate * (bill.activations_in + bill.gradients_out) + wait * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+    const double in = into(bill, batch, size);
     const double reduce = size.replicas > 1 && bill.parameters > 0 ? size.reduce * bill.parameters + size.reduce_latency : 0;
-    const double out = size.rate * (bill.activations_out + bill.gradients_in) +
-                       wait * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0)) + reduce;
+    const double out = out_of(bill, batch, size) + reduce;
     const double busy = work * batch.rounds + optimizer_ * bill.state;
     return serial_ ? busy + in + out : std::max({busy, in, out});
 }
 
-/// use(choice): sizes of a stage that meet the target; of each micro-batch the smallest, and larger ones that may keep more in flight.
+/// use(choice): sizes of a stage that meet the target; of each micro-batch the smallest, and larger ones that may keep more in flight, as
+/// long as it returns true.
 template <typename Work, typename Use>
 void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use) const {
     if (room < 1) return;
@@ -127,9 +143,14 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
         if (least > static_cast<double>(room)) continue;
         const auto replicas = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(least - 1e-9)));
         if (replicas >= batch.from.size()) continue;
+        // The more replicas, the faster the wires are.
+        if (const Size& fastest = batch.sizes[batch.last_of(room)];
+            std::max(into(bill, batch, fastest), out_of(bill, batch, fastest)) > target_)
+            continue;
         std::int64_t reached = 0;
         for (std::size_t s = batch.from[replicas]; s < batch.sizes.size() && batch.sizes[s].replicas <= room; ++s) {
             const Size& size = batch.sizes[s];
+            if (size.least_reduce * bill.parameters + size.least_reduce_latency > target_ && bill.parameters > 0) break;
             const double own = work(b, s);
             if (own * batch.rounds > target_) continue;
             const double time = time_of(bill, own, batch, size);
@@ -144,22 +165,9 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
             }
             if (most <= reached) continue;
             reached = most;
-            use(Choice{b, s, most, time});
-            if (most == problem_.options.mini_batch) break;
+            if (!use(Choice{b, s, most, time}) || most == problem_.options.mini_batch) break;
         }
     }
-}
-
-Bill Search::joined_bill(std::size_t branch, std::size_t first) const {
-    const Chain& chain = model_.chains[branch];
-    Bill bill = chain.bill(first, chain.count());
-    // What comes from the whole branch stays inside.
-    bill.activations_in -= chain.whole().activations_out;
-    bill.gradients_in -= chain.whole().gradients_out;
-    bill.entering -= chain.whole().activations_out;
-    bill.edges_in -= chain.whole().edges_out;
-    bill.activations_out = bill.gradients_out = bill.edges_out = 0;
-    return bill;
 }
 
 Search::GroupSums Search::sums_of(const Block& block, const Block::Group& group) const {
@@ -169,7 +177,7 @@ Search::GroupSums Search::sums_of(const Block& block, const Block::Group& group)
         const std::size_t branch = block.kinds[group.kinds[i]].chain;
         const auto count = static_cast<double>(group.counts[i]);
         sums.alone.add(model_.chains[branch].whole(), count);
-        sums.joined.add(joined_bill(branch, 0), count);
+        sums.joined.add(model_.chains[branch].joined[0], count);
         sums.cheapest += count * (*cheapest_)[branch].back() * cheapest_rounds_;
         for (std::size_t b = 0; b < batches_.size(); ++b)
             for (std::size_t s = 0; s < batches_[b].sizes.size(); ++s)
@@ -217,9 +225,11 @@ void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t 
         if (group != kNone) whole += groups[group].cheapest;
         if (kind != kNone) whole += (cheapest[branch].back() - cheapest[branch][cut]) * cheapest_rounds_;
         if (whole > target_ * static_cast<double>(most)) return false;
+        const std::int64_t own_most = room(whole);
+        if (whole > target_ * (static_cast<double>(own_most) + 1e-6)) return true;  // with more inside there may be devices enough
         Bill bill = chain.bill(from, count);
         if (group != kNone) bill.add(groups[group].joined, 1);
-        if (kind != kNone) bill.add(joined_bill(branch, cut), 1);
+        if (kind != kNone) bill.add(model_.chains[branch].joined[cut], 1);
         for (double* part : {&bill.activations_in, &bill.gradients_in, &bill.entering, &bill.edges_in}) *part = std::max(*part, 0.0);
         const auto work = [&](std::size_t b, std::size_t s) {
             const auto& sums = *batches_[b].sizes[s].work;
@@ -229,17 +239,17 @@ void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t 
             return sum;
         };
         bool fits = false;  // or would with more inside: what is outside then needs fewer devices
-        const std::int64_t own_most = room(whole);
         choices(bill, most, work, [&](const Choice& choice) {
             fits = true;
-            if (batches_[choice.batch].sizes[choice.size].replicas > own_most) return;
+            if (batches_[choice.batch].sizes[choice.size].replicas > own_most) return false;
             Ending ending{.choice = choice, .from = from, .block = block_at, .group = group, .kind = kind, .cut = cut, .state = state};
             if (block_at == 0) {
                 ending.limit = limit;
                 use(ending);
-                return;
+                return true;
             }
             for (ending.limit = 1; ending.limit < demand_count(); ++ending.limit) use(ending);
+            return true;
         });
         return fits;
     };
@@ -282,7 +292,10 @@ void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count,
             const std::vector<double>& sums = (*batches_[b].sizes[s].work)[chain_id];
             return sums[count] - sums[from];
         };
-        choices(chain.bill(from, count), room(whole), work, [&](const Choice& choice) { use(Ending{.choice = choice, .from = from}); });
+        choices(chain.bill(from, count), room(whole), work, [&](const Choice& choice) {
+            use(Ending{.choice = choice, .from = from});
+            return true;
+        });
         if (from > 0 && chain.elements[from - 1].block) fused_endings(chain_id, limit, from - 1, count, use);
     }
 }
@@ -355,7 +368,10 @@ const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block
     std::vector<std::vector<Choice>> choices_of(block.groups.size());
     const std::vector<GroupSums>& groups = groups_[first_block_[chain_id] + block_id];
     for (std::size_t g = 0; g < groups.size(); ++g)
-        group_choices(groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
+        group_choices(groups[g], [&](const Choice& choice) {
+            choices_of[g].push_back(choice);
+            return true;
+        });
     for (std::size_t state = 1; state < states && !stopped(); ++state) {
         Count* row = &table.devices[state * demands];
         for (const Block::Move& move : block.alone[state]) {
@@ -459,9 +475,10 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
                 const Batch& batch = batches_[choice.batch];
                 const std::size_t asked = batch.next[demand];
                 const std::int64_t replicas = batch.sizes[choice.size].replicas;
-                if (moved || asked == 0 || demands_[asked].in_flight > choice.most_in_flight || !allowed(asked, limit) ||
+                if (moved) return false;
+                if (asked == 0 || demands_[asked].in_flight > choice.most_in_flight || !allowed(asked, limit) ||
                     replicas + at(move.next) != at(state))
-                    return;
+                    return true;
                 PlannedStage stage{.nodes = {}, .replicas = replicas, .micro_batch = batch.samples};
                 for (std::size_t i = 0; i < group.kinds.size(); ++i)
                     for (std::size_t n = 0; n < group.counts[i]; ++n) {
@@ -471,6 +488,7 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
                 split.stages.push_back(std::move(stage));
                 split.time = std::max(split.time, choice.time);
                 moved = true;
+                return false;
             });
             if (moved) state = move.next;
         }

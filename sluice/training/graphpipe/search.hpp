@@ -85,6 +85,7 @@ private:
         const std::vector<std::vector<double>>* work = nullptr;
         double rate = 0;  // bytes of one sample -> picoseconds over a mini-batch
         double reduce = 0, reduce_latency = 0;
+        double least_reduce = 0, least_reduce_latency = 0;  // of this and all larger sizes
     };
     struct Batch {  // a micro-batch size
         std::int64_t samples = 1;
@@ -92,6 +93,11 @@ private:
         std::vector<Size> sizes;          // ascending; only replicas that make the share of each smaller
         std::vector<std::size_t> from;    // per number of replicas: the first size with as many
         std::vector<std::uint32_t> next;  // demand of the readers -> that of this stage
+        /// The last size with at most so many replicas, of which there must be one.
+        [[nodiscard]] std::size_t last_of(std::int64_t replicas) const {
+            const auto at = static_cast<std::size_t>(replicas);
+            return at >= from.size() ? sizes.size() - 1 : sizes[from[at]].replicas == replicas ? from[at] : from[at] - 1;
+        }
     };
     struct Choice {
         std::size_t batch = 0, size = 0;
@@ -126,8 +132,6 @@ private:
     void add_sizes();
     void add_groups();
     [[nodiscard]] GroupSums sums_of(const Block& block, const Block::Group& group) const;
-    /// What the elements of a branch from `first` on add to a stage that also has what reads them.
-    [[nodiscard]] Bill joined_bill(std::size_t branch, std::size_t first) const;
     [[nodiscard]] std::size_t table_index(std::size_t owner, std::size_t limit) const {
         return owner * (demand_count() + 1) + (limit == kNone ? demand_count() : limit);
     }
@@ -137,6 +141,9 @@ private:
                (demands_[demand].in_flight <= demands_[limit].in_flight && demands_[demand].micro_batch <= demands_[limit].micro_batch);
     }
     [[nodiscard]] std::int64_t room(double own_work) const;
+    /// What goes over the wires into a stage, and out of it but for reductions.
+    [[nodiscard]] double into(const Bill& bill, const Batch& batch, const Size& size) const;
+    [[nodiscard]] double out_of(const Bill& bill, const Batch& batch, const Size& size) const;
     [[nodiscard]] double time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const;
 
     template <typename Work, typename Use>
