@@ -321,6 +321,7 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
         case cost::Schedule::gpipe:
             return gpipe(pipeline, wiring);
         case cost::Schedule::one_f_one_b:
+        case cost::Schedule::chain:
             if (pipeline.groups == pipeline.stages.size()) {
                 WorkOrder order = k_forward_k_backward(pipeline);
                 if (drains(pipeline, wiring, order)) return order;

@@ -22,6 +22,7 @@ using graphpipe::Split;
 constexpr double kPrecision = 1e-4;  // of the bisection
 constexpr double kSurprise = 1.02;
 constexpr double kFar = 100;  // times the least there could be
+constexpr std::int64_t kNearSizes = 4;
 constexpr std::int64_t kMostDevices = 4096;
 constexpr double kNoTarget = std::numeric_limits<double>::infinity();
 
@@ -122,6 +123,10 @@ private:
         double charged = kNoTarget;             // what the search took it for
     };
 
+    [[nodiscard]] static std::int64_t most_in_flight(const TrainingPartition& partition) {
+        return std::ranges::max(partition.stages, {}, &cost::TrainingStage::in_flight).in_flight;
+    }
+
     [[nodiscard]] Best search_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes,
                                     double below, bool cautious) {
         graphpipe::SearchOptions options = search_;
@@ -153,6 +158,21 @@ private:
             }
         }
         Best best{.places = places(*split), .charged = split->time};
+        // Of equals the paper takes the plan with the fewest samples in flight.
+        const std::int64_t step = sizes.front();
+        std::int64_t kept = most_in_flight(best.places.front()), most = kept;
+        for (std::int64_t least = 0; most - least > step && !ended();) {
+            const std::int64_t middle = least + (most - least) / step / 2 * step;
+            ++evaluations_;
+            if (auto shallower = search.within(best.charged, {}, middle)) {
+                split = std::move(shallower);
+                most = middle;
+            } else {
+                least = middle;
+            }
+        }
+        if (most < kept)
+            for (TrainingPartition& place : places(*split)) best.places.push_back(std::move(place));
         best.priced = static_cast<double>(cost::price(problem_, best.places.front()).bottleneck.count() * problem_.options.mini_batch);
         return best;
     }
@@ -165,7 +185,24 @@ private:
             if (Best other = search_sizes(model, work, sizes, best.priced, true); other.priced < best.priced) best = std::move(other);
         for (const TrainingPartition& partition : best.places)
             if (!found() || !ended()) add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
+        // Its stages with micro-batches near by, too, as the planners of chains are tried with all.
+        const std::int64_t planned = sizes.front();
+        if (!best.places.empty() && sizes.size() == 1)
+            for (const std::int64_t size : sizes_)
+                if (size != planned && size <= kNearSizes * planned && planned <= kNearSizes * size && !ended())
+                    try_with(best.places.back(), size, planned);
         return best.charged;
+    }
+
+    void try_with(TrainingPartition partition, std::int64_t micro_batch, std::int64_t planned) {
+        for (cost::TrainingStage& stage : partition.stages) stage.micro_batch = micro_batch;
+        cost::set_in_flight(problem_, partition);
+        const cost::TrainingCost cost = cost::price(problem_, partition);
+        const cost::TrainingDevice& device = problem_.classes[search_.device.index()];
+        if (device.limited && cost.peak_memory > device.memory) return;
+        // The bottleneck is rounded up to a picosecond a sample.
+        if (found() && (cost.bottleneck.count() - 1) * problem_.options.mini_batch >= result_.iteration.count()) return;
+        offer(std::move(partition), std::format("micro-batch {}, planned for {}", micro_batch, planned));
     }
 
     void add(TrainingPartition partition, const std::string& name) {
@@ -191,6 +228,21 @@ private:
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
         observer_.on_event({seconds(), "stages", iteration, std::nullopt, source_});
+        if (auto more = roomier(result_.partition); more && !ended()) offer(*std::move(more), result_.winner + ", one more in flight a hop");
+    }
+
+    /// The rule counts no transfers: with one micro-batch more for every hop they are hidden, where memory and mini-batch allow that.
+    [[nodiscard]] std::optional<TrainingPartition> roomier(TrainingPartition partition) const {
+        const auto least = partition.stages;
+        cost::set_in_flight(problem_, partition);
+        for (cost::TrainingStage& stage : partition.stages) {
+            if (stage.k > 1) return std::nullopt;
+            stage.in_flight = std::min(problem_.options.mini_batch, 2 * stage.in_flight - stage.micro_batch);
+        }
+        const cost::TrainingDevice& device = problem_.classes[search_.device.index()];
+        if (partition.stages == least || (device.limited && cost::price(problem_, partition).peak_memory > device.memory))
+            return std::nullopt;
+        return partition;
     }
 
     /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,

@@ -155,17 +155,17 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
             if (own * batch.rounds > target_) continue;
             const double time = time_of(bill, own, batch, size);
             if (time > target_) continue;
-            std::int64_t most = problem_.options.mini_batch;
+            std::int64_t most = in_flight_;
             if (memory_) {
                 const auto samples = static_cast<double>(size.samples);
                 const double kept = (options_.recompute ? bill.entering : bill.kept) * samples;
                 const double left = static_cast<double>(*memory_) - bill.state - (options_.recompute ? bill.kept * samples : 0);
                 if (left < kept) continue;
-                if (kept * batch.rounds > left) most = static_cast<std::int64_t>(left / kept) * batch.samples;
+                if (kept * batch.rounds > left) most = std::min(most, static_cast<std::int64_t>(left / kept) * batch.samples);
             }
             if (most <= reached) continue;
             reached = most;
-            if (!use(Choice{b, s, most, time}) || most == problem_.options.mini_batch) break;
+            if (!use(Choice{b, s, most, time}) || most == in_flight_) break;
         }
     }
 }
@@ -495,10 +495,11 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
     }
 }
 
-std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory) {
+std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory, std::optional<std::int64_t> in_flight) {
     if (stopped()) return std::nullopt;
     target_ = time;
     const cost::TrainingDevice& device = problem_.classes[options_.device.index()];
+    in_flight_ = in_flight.value_or(problem_.options.mini_batch);
     memory_ = memory ? memory : device.limited ? std::optional(device.memory.count) : std::nullopt;
     for (auto* tables : {&tables_, &block_tables_})
         for (Table& table : *tables) table.solved = false;

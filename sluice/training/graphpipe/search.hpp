@@ -67,8 +67,9 @@ class Search {
 public:
     Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options, const Limits& limits);
 
-    /// nullopt: there is none, or the search was stopped. `memory` replaces the device's own.
-    [[nodiscard]] std::optional<Split> within(double time, std::optional<std::int64_t> memory = {});
+    /// nullopt: there is none, or the search was stopped. `memory` replaces the device's own; no stage has more than `in_flight` samples.
+    [[nodiscard]] std::optional<Split> within(double time, std::optional<std::int64_t> memory = {},
+                                              std::optional<std::int64_t> in_flight = {});
     /// No split is faster: all work, evenly.
     [[nodiscard]] double least_time() const { return total_ / static_cast<double>(options_.devices); }
 
@@ -189,6 +190,7 @@ private:
     bool serial_ = false;
     double target_ = 0;
     std::optional<std::int64_t> memory_;
+    std::int64_t in_flight_ = 0;  // most samples that a stage may keep
     std::vector<Table> tables_, block_tables_;    // [chain][limit], [block of any chain][limit]; the last limit: none
     std::vector<std::size_t> first_block_;        // per chain, in the count of all blocks
     std::vector<std::vector<GroupSums>> groups_;  // [block of any chain][group]
