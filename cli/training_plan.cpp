@@ -153,7 +153,7 @@ Result<Outcome> compare_training(Session& session) {
     if (auto checked = solve::check_training_options(prepared->frozen.problem, options); !checked) return fail(std::move(checked.error()));
 
     SilentObserver silent;
-    auto bounds = solve::prove_training(prepared->frozen.problem, prepared->model.graph.fingerprint(), silent,
+    auto bounds = solve::prove_training(prepared->frozen.problem, prepared->model.graph.fingerprint(), options.micro_batch, silent,
                                         limits_of_each(arguments, interrupt.token()));
     if (!bounds) return fail(with_labels(std::move(bounds.error()), prepared->model.graph));
     show_warnings(session, bounds->warnings);

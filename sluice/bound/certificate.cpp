@@ -41,12 +41,6 @@ ordered_json to_json(const CutWitness& witness) {
             {"flows", std::move(flows)}};
 }
 
-ordered_json indices_of(const std::vector<NodeId>& nodes) {
-    ordered_json indices = ordered_json::array();
-    for (NodeId node : nodes) indices.push_back(node.index());
-    return indices;
-}
-
 ordered_json to_json(const ChainWitness& witness) {
     ordered_json object = {{"type", kChainOfCuts}};
     add_terms(object, witness.serial);
@@ -245,7 +239,7 @@ std::string to_json_text(const Certificate& certificate, bool certified) {
         {"stages", certificate.stages},
         {"max_replicas", certificate.max_replicas},
         {"objective", cost::to_text(certificate.objective)},
-        {"bound", {{"value_ps", certificate.value.count()}, {"kind", certificate.kind()}, {"certified", certified}}},
+        {"bound", bound_object(certificate.value, certificate.kind(), certified)},
     };
     document["witness"] = std::visit([](const auto& witness) { return to_json(witness); }, certificate.witness);
     return json::to_file_text(document);
@@ -257,12 +251,7 @@ Result<Certificate> read_certificate(const Node& document) {
         !known)
         return fail(known.error());
     Certificate certificate;
-    for (const auto& [key, to] :
-         std::array<std::pair<std::string_view, std::string*>, 2>{{{"problem", &certificate.problem}, {"model", &certificate.model}}}) {
-        auto text = read_text(document, key);
-        if (!text) return fail(text.error());
-        *to = *std::move(text);
-    }
+    if (auto names = read_names(document, certificate.problem, certificate.model); !names) return fail(names.error());
     const auto stages = read_integer(document, "stages", 1, kLargest);
     if (!stages) return fail(stages.error());
     certificate.stages = *stages;
@@ -283,19 +272,9 @@ Result<Certificate> read_certificate(const Node& document) {
     if (!read) return fail(read.error());
     certificate.witness = *std::move(read);
 
-    const auto bound = document.get("bound");
-    if (!bound) return fail(bound.error());
-    if (auto known = (*bound)->expect_keys({"value_ps", "kind", "certified"}); !known) return fail(known.error());
-    const auto value = read_integer(**bound, "value_ps", 0, kLargest);
+    const auto value = read_bound(document, certificate.kind());
     if (!value) return fail(value.error());
-    certificate.value = Duration{*value};
-    const auto kind = read_text(**bound, "kind");
-    if (!kind) return fail(kind.error());
-    if (*kind != certificate.kind())
-        return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, certificate.kind()));
-    const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
-    if (!certified) return fail(certified.error());
-    if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());
+    certificate.value = *value;
     return certificate;
 }
 

@@ -7,6 +7,39 @@ namespace sluice::bound::fields {
 using json::Node;
 using nlohmann::ordered_json;
 
+Result<void> read_names(const Node& document, std::string& problem, std::string& model) {
+    for (const auto& [key, to] : std::array<std::pair<std::string_view, std::string*>, 2>{{{"problem", &problem}, {"model", &model}}}) {
+        auto text = read_text(document, key);
+        if (!text) return fail(text.error());
+        *to = *std::move(text);
+    }
+    return {};
+}
+
+Result<Duration> read_bound(const Node& document, std::string_view kind) {
+    const auto bound = document.get("bound");
+    if (!bound) return fail(bound.error());
+    if (auto known = (*bound)->expect_keys({"value_ps", "kind", "certified"}); !known) return fail(known.error());
+    const auto value = read_integer(**bound, "value_ps", 0, kLargest);
+    if (!value) return fail(value.error());
+    const auto claimed = read_text(**bound, "kind");
+    if (!claimed) return fail(claimed.error());
+    if (*claimed != kind) return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *claimed, kind));
+    // The writer's word; only the checker's counts.
+    if (const auto certified = read_bool(**bound, "certified"); !certified) return fail(certified.error());
+    return Duration{*value};
+}
+
+ordered_json bound_object(Duration value, std::string_view kind, bool certified) {
+    return {{"value_ps", value.count()}, {"kind", kind}, {"certified", certified}};
+}
+
+ordered_json indices_of(const std::vector<NodeId>& nodes) {
+    ordered_json indices = ordered_json::array();
+    for (const NodeId node : nodes) indices.push_back(node.index());
+    return indices;
+}
+
 Result<NodeId> read_node(const Node& node) {
     const auto index = node.as_int();
     if (!index) return fail(index.error());

@@ -48,6 +48,13 @@ inline Result<const json::Array*> read_array(const json::Node& object, std::stri
     return (*member)->as_array();
 }
 
+/// What the certificates of all jobs have in common: their problem and model, and the object of the bound itself. What read_bound returns
+/// is the value; `kind` is the witness', which the file must agree with.
+[[nodiscard]] Result<void> read_names(const json::Node& document, std::string& problem, std::string& model);
+[[nodiscard]] Result<Duration> read_bound(const json::Node& document, std::string_view kind);
+[[nodiscard]] nlohmann::ordered_json bound_object(Duration value, std::string_view kind, bool certified);
+
+[[nodiscard]] nlohmann::ordered_json indices_of(const std::vector<NodeId>& nodes);
 [[nodiscard]] Result<NodeId> read_node(const json::Node& node);
 [[nodiscard]] Result<std::vector<NodeId>> read_nodes(const json::Node& object, std::string_view key);
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sluice/bound/certificate_fields.hpp"
+#include "sluice/cost/training_problem.hpp"
 
 namespace sluice::bound {
 
@@ -16,11 +17,6 @@ using namespace fields;
 
 ordered_json to_json(const TrainingWitness& witness) {
     ordered_json classes = ordered_json::array(), paths = ordered_json::array(), windows = ordered_json::array();
-    const auto indices_of = [](const std::vector<NodeId>& nodes) {
-        ordered_json indices = ordered_json::array();
-        for (const NodeId node : nodes) indices.push_back(node.index());
-        return indices;
-    };
     for (const TrainingWitness::ClassPrice& one : witness.classes)
         classes.push_back(
             {{"price", one.price}, {"work", one.work}, {"links", one.links}, {"memory", one.memory}, {"roundings", one.roundings}});
@@ -121,48 +117,39 @@ bool is_of_training(const Node& document) {
 }
 
 std::string to_json_text(const TrainingCertificate& certificate, bool certified) {
-    const ordered_json document = {
-        {"format", "sluice.certificate/1"},
+    ordered_json document = {
+        {"format", kCertificateFormat},
         {"problem", certificate.problem},
         {"model", certificate.model},
         {"objective", to_text(certificate.objective)},
-        {"bound", {{"value_ps", certificate.value.count()}, {"kind", kWorkAndPath}, {"certified", certified}}},
-        {"witness", to_json(certificate.witness)},
     };
+    if (certificate.micro_batch) document["micro_batch"] = *certificate.micro_batch;
+    document["bound"] = bound_object(certificate.value, kWorkAndPath, certified);
+    document["witness"] = to_json(certificate.witness);
     return json::to_file_text(document);
 }
 
 Result<TrainingCertificate> read_training_certificate(const Node& document) {
-    if (auto right = document.expect_format("sluice.certificate/1"); !right) return fail(right.error());
-    if (auto known = document.expect_keys({"format", "problem", "model", "objective", "bound", "witness"}); !known)
+    if (auto right = document.expect_format(kCertificateFormat); !right) return fail(right.error());
+    if (auto known = document.expect_keys({"format", "problem", "model", "objective", "micro_batch", "bound", "witness"}); !known)
         return fail(known.error());
     TrainingCertificate certificate;
-    for (const auto& [key, to] :
-         std::array<std::pair<std::string_view, std::string*>, 2>{{{"problem", &certificate.problem}, {"model", &certificate.model}}}) {
-        auto text = read_text(document, key);
-        if (!text) return fail(text.error());
-        *to = *std::move(text);
-    }
+    if (auto names = read_names(document, certificate.problem, certificate.model); !names) return fail(names.error());
     if (!is_of_training(document)) return wrong(document, "the objective is not 'iteration' or 'bottleneck'");
     if (*read_text(document, "objective") == to_text(TrainingObjective::bottleneck)) certificate.objective = TrainingObjective::bottleneck;
+    if (document.find("micro_batch")) {
+        const auto samples = read_integer(document, "micro_batch", 1, cost::kLargestMiniBatch);
+        if (!samples) return fail(samples.error());
+        certificate.micro_batch = *samples;
+    }
     const auto witness = document.get("witness");
     if (!witness) return fail(witness.error());
     auto read = read_witness(**witness);
     if (!read) return fail(read.error());
     certificate.witness = *std::move(read);
-    const auto bound = document.get("bound");
-    if (!bound) return fail(bound.error());
-    if (auto known = (*bound)->expect_keys({"value_ps", "kind", "certified"}); !known) return fail(known.error());
-    const auto value = read_integer(**bound, "value_ps", 0, kLargest);
+    const auto value = read_bound(document, kWorkAndPath);
     if (!value) return fail(value.error());
-    certificate.value = Duration{*value};
-    const auto kind = read_text(**bound, "kind");
-    if (!kind) return fail(kind.error());
-    if (*kind != kWorkAndPath)
-        return wrong(**bound, std::format("the bound is of kind '{}', its witness of kind '{}'", *kind, kWorkAndPath));
-    const auto certified = (*bound)->get("certified");  // the writer's word; only the checker's counts
-    if (!certified) return fail(certified.error());
-    if (auto flag = (*certified)->as_bool(); !flag) return fail(flag.error());
+    certificate.value = *value;
     return certificate;
 }
 

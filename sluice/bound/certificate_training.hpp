@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,8 @@ struct TrainingCertificate {
     std::string problem;  // TrainingProblem::fingerprint
     std::string model;    // Graph::fingerprint; bounds leave it to their caller, who has the graph
     TrainingObjective objective = TrainingObjective::iteration;
+    /// Says nothing about a plan with a stage whose micro-batches are of another size; none: about every plan.
+    std::optional<std::int64_t> micro_batch = {};
     Duration value{0};
     TrainingWitness witness;
     friend bool operator==(const TrainingCertificate&, const TrainingCertificate&) = default;

@@ -42,6 +42,7 @@ public:
           witness_(certificate.witness),
           iteration_(certificate.objective == TrainingObjective::iteration),
           batch_(problem.options.mini_batch),
+          micro_batch_(certificate.micro_batch),
           limit_(Wide{certificate.value.count() - 1} * (iteration_ ? 1 : batch_)),
           charges_(problem.node_count()) {}
 
@@ -50,11 +51,7 @@ public:
         if (auto fault = fault_of_classes()) return fault;
         if (auto fault = charge_paths()) return fault;
         if (auto fault = charge_windows()) return fault;
-        for (std::int64_t b = 1; b * b <= batch_; ++b)
-            if (batch_ % b == 0) {
-                micro_batches_.push_back(b);
-                if (b != batch_ / b) micro_batches_.push_back(batch_ / b);
-            }
+        if (auto fault = find_micro_batches()) return fault;
         Wide total = 0;
         for (std::size_t v = 0; v < problem_.node_count(); ++v) {
             const std::optional<Wide> least = least_cost(v);
@@ -67,6 +64,21 @@ public:
     }
 
 private:
+    std::optional<Diagnostic> find_micro_batches() {
+        if (micro_batch_) {
+            if (*micro_batch_ < 1 || batch_ % *micro_batch_ != 0)
+                return objection(std::format("the bound is on micro-batches of {}, which do not divide the mini-batch of {}", *micro_batch_, batch_));
+            micro_batches_ = {*micro_batch_};
+            return std::nullopt;
+        }
+        for (std::int64_t b = 1; b * b <= batch_; ++b)
+            if (batch_ % b == 0) {
+                micro_batches_.push_back(b);
+                if (b != batch_ / b) micro_batches_.push_back(batch_ / b);
+            }
+        return std::nullopt;
+    }
+
     std::optional<Diagnostic> fault_of_classes() {
         if (witness_.classes.size() != problem_.classes.size())
             return objection(
@@ -267,6 +279,7 @@ private:
     const TrainingWitness& witness_;
     const bool iteration_;
     const std::int64_t batch_;
+    const std::optional<std::int64_t> micro_batch_;
     const Wide limit_;  // C
     Wide budget_ = 0, spent_ = 0;
     std::vector<Charges> charges_;

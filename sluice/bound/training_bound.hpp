@@ -9,6 +9,9 @@
 // throughout: the checker has the last word, and the value gives way until it agrees.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+
 #include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate_training.hpp"
 #include "sluice/cost/training_problem.hpp"
@@ -16,8 +19,9 @@
 namespace sluice::bound {
 
 /// A certificate that check_training accepts; stopped early, a weaker one. DiagnosticKind::infeasible when no plan fits the memory, with
-/// the operator and the number that make it so. Deterministic without a deadline.
+/// the operator and the number that make it so. `micro_batch`: on plans alone all of whose stages have this one, a divisor of the
+/// mini-batch; such a bound is higher. Deterministic without a deadline.
 [[nodiscard]] Result<TrainingCertificate> bound_training(const cost::TrainingProblem& problem, TrainingObjective objective,
-                                                         const Limits& limits);
+                                                         const Limits& limits, std::optional<std::int64_t> micro_batch = {});
 
 }  // namespace sluice::bound

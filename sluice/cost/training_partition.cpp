@@ -125,6 +125,32 @@ void keep_interleaved(const TrainingProblem& problem, TrainingPartition& partiti
     }
 }
 
+std::vector<WeightId> weights_of(const TrainingProblem& problem, const TrainingStage& stage) {
+    std::vector<WeightId> weights;
+    for (const NodeId node : stage.nodes) {
+        const auto used = problem.structure.weights[node.index()];
+        weights.insert(weights.end(), used.begin(), used.end());
+    }
+    keep_distinct(weights);
+    return weights;
+}
+
+/// What a stage reads and does not make, for one sample.
+Bytes entering(const TrainingProblem& problem, const TrainingStage& stage) {
+    std::vector<NodeId> inside = stage.nodes;
+    keep_distinct(inside);
+    std::vector<EdgeId> inputs;
+    for (const NodeId node : inside)
+        for (const EdgeId edge : problem.structure.inputs[node.index()])
+            if (const NodeId producer = problem.structure.producer[edge.index()];
+                !producer.valid() || !std::ranges::binary_search(inside, producer))
+                inputs.push_back(edge);
+    keep_distinct(inputs);
+    Bytes bytes;
+    for (const EdgeId edge : inputs) bytes += problem.activation[edge.index()];
+    return bytes;
+}
+
 /// One complaint for each group of devices that needs more than it has.
 std::vector<Diagnostic> memory_faults(const TrainingProblem& problem, const TrainingPartition& partition) {
     std::map<std::int64_t, std::vector<std::size_t>> groups;
@@ -184,23 +210,13 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
     const TrainingDevice& device = problem.classes[stage.device.index()];
     const std::int64_t samples = samples_of_replica(stage);
     TrainingTerms terms;
-    std::vector<WeightId> weights;
-    std::vector<EdgeId> inputs;
-    std::vector<char> inside(structure.node_count(), 0);
-    for (const NodeId node : stage.nodes) inside[node.index()] = 1;
     for (const NodeId node : stage.nodes) {
         for (const OperatorPasses& passes : device.passes[node.index()]) terms.pass += passes.at(samples);
         terms.kept += problem.kept[node.index()];
         terms.kept_for_weights += problem.kept_for_weights[node.index()];
-        weights.insert(weights.end(), structure.weights[node.index()].begin(), structure.weights[node.index()].end());
-        for (const EdgeId edge : structure.inputs[node.index()]) {
-            const NodeId producer = structure.producer[edge.index()];
-            if (!producer.valid() || !inside[producer.index()]) inputs.push_back(edge);
-        }
     }
-    keep_distinct(weights);
     Bytes gradients, updated;
-    for (const WeightId weight : weights) {
+    for (const WeightId weight : weights_of(problem, stage)) {
         const Bytes gradient = problem.weight_gradient[weight.index()], state = problem.state[weight.index()];
         terms.parameters += structure.weight_bytes[weight.index()];
         terms.state += state;
@@ -208,16 +224,20 @@ TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage
         if (gradient.count > 0) updated += state;
     }
     if (stage.recompute) {
-        keep_distinct(inputs);
         terms.recomputed = {terms.kept.count * samples};
-        terms.kept = {};
-        for (const EdgeId edge : inputs) terms.kept += problem.activation[edge.index()];
+        terms.kept = entering(problem, stage);
         terms.pass.input_gradient += terms.pass.forward;
     }
     terms.all_reduce = all_reduce_time(problem, stage.first_device, stage.replicas, gradients);
     if (device.memory_rate.bytes_per_second > 0)
         terms.optimizer = time_for({2 * updated.count}, device.memory_rate).value_or(kLargestTotal);
     return terms;
+}
+
+Bytes gradients_of(const TrainingProblem& problem, const TrainingStage& stage) {
+    Bytes bytes;
+    for (const WeightId weight : weights_of(problem, stage)) bytes += problem.weight_gradient[weight.index()];
+    return bytes;
 }
 
 Bytes memory_need(const TrainingStage& stage, const TrainingTerms& terms, Schedule schedule) {
@@ -262,8 +282,10 @@ std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const Trainin
 
 std::int64_t chunk_of(const TrainingStage& from, const TrainingStage& to) { return std::gcd(from.micro_batch, to.micro_batch); }
 
-Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes bytes) {
+Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes sample,
+                       std::int64_t samples) {
     if (same_devices(from, to)) return Duration{0};
+    const auto share = [&](std::int64_t ways) { return Bytes{sample.count * ((samples + ways - 1) / ways)}; };
     const std::int64_t per_node = problem.interconnect.devices_per_node;
     const auto nodes_of = [&](const TrainingStage& stage) {
         if (per_node == 0) return std::pair<std::int64_t, std::int64_t>{0, 0};
@@ -271,8 +293,8 @@ Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from
     };
     const auto [a, b] = nodes_of(from);
     const auto [c, d] = nodes_of(to);
-    if (std::min(a, c) == std::max(b, d)) return over(problem.interconnect.inside, shared(bytes, std::min(from.replicas, to.replicas)));
-    return over(problem.interconnect.between, shared(bytes, std::min(b - a, d - c) + 1));
+    if (std::min(a, c) == std::max(b, d)) return over(problem.interconnect.inside, share(std::min(from.replicas, to.replicas)));
+    return over(problem.interconnect.between, share(std::min(b - a, d - c) + 1));
 }
 
 Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes) {
@@ -321,13 +343,15 @@ std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const T
     for (const auto& [stages, bytes] : ties) {
         std::map<std::int64_t, std::int64_t> groups;
         for (const std::size_t s : stages) groups[partition.stages[s].first_device] = partition.stages[s].replicas;
-        std::int64_t devices = 0;
-        for (const auto& [first, replicas] : groups) devices += replicas;
-        // The ring's devices need not follow each other: it is charged as if it began with the first and reached the last.
+        std::int64_t ways = groups.begin()->second;
+        for (const auto& [first, replicas] : groups) ways = std::min(ways, replicas);
+        // The rings' devices need not follow each other: each is charged as if it began with the first and reached the last.
         const std::int64_t first = groups.begin()->first, last = groups.rbegin()->first + groups.rbegin()->second;
         const std::int64_t per_node = problem.interconnect.devices_per_node;
         const bool one_node = per_node == 0 || first / per_node == (last - 1) / per_node;
-        list.push_back({stages, bytes, ring_time(one_node ? problem.interconnect.inside : problem.interconnect.between, devices, bytes)});
+        list.push_back({stages, bytes,
+                        ring_time(one_node ? problem.interconnect.inside : problem.interconnect.between,
+                                  static_cast<std::int64_t>(groups.size()), shared(bytes, ways))});
     }
     return list;
 }
@@ -352,9 +376,8 @@ TrainingCost price(const TrainingProblem& problem, const TrainingPartition& part
     for (const StageEdge& edge : stage_edges(problem, partition)) {
         const TrainingStage &from = partition.stages[edge.from], &to = partition.stages[edge.to];
         const std::int64_t chunk = chunk_of(from, to);
-        const Wide forth = Wide{transfer_time(problem, from, to, {edge.activation.count * chunk}).count()} * (batch / chunk);
-        const Wide back =
-            !edge.has_gradient ? 0 : Wide{transfer_time(problem, from, to, {edge.gradient.count * chunk}).count()} * (batch / chunk);
+        const Wide forth = Wide{transfer_time(problem, from, to, edge.activation, chunk).count()} * (batch / chunk);
+        const Wide back = !edge.has_gradient ? 0 : Wide{transfer_time(problem, from, to, edge.gradient, chunk).count()} * (batch / chunk);
         Load &sender = loads[from.first_device], &receiver = loads[to.first_device];
         sender.out += forth;
         receiver.in += forth;

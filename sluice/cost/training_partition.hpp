@@ -59,7 +59,10 @@ struct TrainingTerms {
     friend bool operator==(const TrainingTerms&, const TrainingTerms&) = default;
 };
 
+/// O(n log n) in what the stage has of nodes, their tensors and parameters.
 [[nodiscard]] TrainingTerms training_terms(const TrainingProblem& problem, const TrainingStage& stage);
+/// Of all its trained parameters, each once: what TrainingTerms::all_reduce sums.
+[[nodiscard]] Bytes gradients_of(const TrainingProblem& problem, const TrainingStage& stage);
 /// Whether the gradient of the weights may come later than that of the input: what it needs is then held that long.
 [[nodiscard]] constexpr bool splits_backward(Schedule schedule) { return schedule == Schedule::zero_bubble || schedule == Schedule::list; }
 [[nodiscard]] constexpr bool splits_backward(const TrainingStage& stage, Schedule schedule) {
@@ -89,10 +92,11 @@ struct StageEdge {
 /// Samples of two stages travel in chunks that divide both micro-batches: the smaller one where it divides the larger.
 [[nodiscard]] std::int64_t chunk_of(const TrainingStage& from, const TrainingStage& to);
 
-/// From all devices of one stage to all of the other, `bytes` in total. Inside a node every pair of devices has a wire of its own and
-/// carries an equal share; between nodes the devices of a node share its link, and each node carries an equal share. 0 between stages
-/// that share their devices.
-[[nodiscard]] Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes bytes);
+/// Of a chunk of so many samples, from all devices of one stage to all of the other. Inside a node every pair of devices has a wire of its
+/// own; between nodes the devices of a node share its link. Wires carry whole samples, none more than one more than another. 0 between
+/// stages that share their devices.
+[[nodiscard]] Duration transfer_time(const TrainingProblem& problem, const TrainingStage& from, const TrainingStage& to, Bytes sample,
+                                     std::int64_t samples);
 /// A ring over devices [first, first + count): 2 (count - 1) steps of bytes / count.
 [[nodiscard]] Duration all_reduce_time(const TrainingProblem& problem, std::int64_t first, std::int64_t count, Bytes bytes);
 
@@ -102,11 +106,12 @@ struct StageEdge {
 /// where all micro-batches are equal: what its order keeps.
 void set_in_flight(const TrainingProblem& problem, TrainingPartition& partition);
 
-/// A parameter used in several stages on different devices: its gradient is summed over all their devices.
+/// A parameter used in several stages on different devices: its gradients, summed over the replicas of each stage before
+/// (TrainingTerms::all_reduce), are summed over the groups of devices.
 struct TiedGradient {
     std::vector<std::size_t> stages;  // ascending
     Bytes bytes;                      // of all parameters that these stages share
-    Duration all_reduce{0};           // a ring over all the devices
+    Duration all_reduce{0};           // rings over one device of each group, as many at once as the smallest group has, each for a part
     friend bool operator==(const TiedGradient&, const TiedGradient&) = default;
 };
 [[nodiscard]] std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const TrainingPartition& partition);

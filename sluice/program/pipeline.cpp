@@ -15,7 +15,8 @@ Pipeline pipeline_of(const cost::TrainingProblem& problem, const cost::TrainingP
         pipeline.stages.push_back({.forward = terms.pass.forward,
                                    .input_gradient = terms.pass.input_gradient,
                                    .weight_gradient = terms.pass.weight_gradient,
-                                   .after = terms.all_reduce + terms.optimizer,
+                                   .all_reduce = terms.all_reduce,
+                                   .optimizer = terms.optimizer,
                                    .micro_batch = stage.micro_batch,
                                    .count = pipeline.mini_batch / stage.micro_batch,
                                    .k = stage.k,
@@ -30,8 +31,8 @@ Pipeline pipeline_of(const cost::TrainingProblem& problem, const cost::TrainingP
                           .to = static_cast<std::uint32_t>(edge.to),
                           .chunk = cost::chunk_of(from, to),
                           .has_gradient = edge.has_gradient};
-        made.activation = cost::transfer_time(problem, from, to, {edge.activation.count * made.chunk});
-        if (made.has_gradient) made.gradient = cost::transfer_time(problem, from, to, {edge.gradient.count * made.chunk});
+        made.activation = cost::transfer_time(problem, from, to, edge.activation, made.chunk);
+        if (made.has_gradient) made.gradient = cost::transfer_time(problem, from, to, edge.gradient, made.chunk);
         if (serial) {
             for (const auto s : {made.from, made.to}) {
                 PipelineStage& stage = pipeline.stages[s];

@@ -11,7 +11,7 @@ namespace sluice::program {
 
 struct PipelineStage {
     Duration forward{0}, input_gradient{0}, weight_gradient{0};  // of one micro-batch
-    Duration after{0};                                           // all-reduce and optimiser's step, once
+    Duration all_reduce{0}, optimizer{0};                        // once, afterwards; a group sums the gradients of one stage at a time
     std::int64_t micro_batch = 1;                                // samples
     std::int64_t count = 1;                                      // micro-batches of a mini-batch
     std::int64_t k = 1;

@@ -21,12 +21,9 @@ public:
         channels_.resize(program_.channels.size());
         came_.resize(program_.reductions.size());
         at_.resize(program_.lists.size(), 0);
-        for (std::size_t s = 0; s < stages_.size(); ++s)
-            for (std::uint32_t c = 0; c < program_.channels.size(); ++c) {
-                const TrainingChannel& channel = program_.channels[c];
-                if (channel.to == s) stages_[s].entering.push_back(c);
-                if (channel.from == s) stages_[s].leaving.push_back(c);
-            }
+        for (std::uint32_t c = 0; c < program_.channels.size(); ++c) stages_[program_.channels[c].to].entering.push_back(c);
+        for (std::uint32_t r = 0; r < program_.reductions.size(); ++r)
+            for (const std::uint32_t s : program_.reductions[r].stages) stages_[s].reductions.push_back(r);
         for (bool moved = true; moved && faults_.empty();) {
             moved = false;
             for (std::uint32_t g = 0; g < at_.size(); ++g)
@@ -43,7 +40,8 @@ private:
     struct Stage {
         std::int64_t forward = 0, input = 0, weight = 0;
         bool stepped = false;
-        std::vector<std::uint32_t> entering, leaving;
+        std::vector<std::uint32_t> entering;    // channels
+        std::vector<std::uint32_t> reductions;  // of it
     };
     struct Channel {
         std::int64_t sent = 0, received = 0, consumed = 0;
@@ -186,10 +184,8 @@ private:
 
     bool step(std::uint32_t s) {
         if (stages_[s].weight < program_.stages[s].count) return complain("stage {}: its weights change before its last gradient", s);
-        for (std::size_t r = 0; r < came_.size(); ++r) {
-            const auto& of = program_.reductions[r].stages;
-            if (std::ranges::contains(of, s) && came_[r] < of.size()) return false;
-        }
+        for (const std::uint32_t r : stages_[s].reductions)
+            if (came_[r] < program_.reductions[r].stages.size()) return false;
         if (stages_[s].stepped) return complain("stage {} has two optimizer steps", s);
         stages_[s].stepped = true;
         return true;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sluice/base/stop_check.hpp"
 #include "sluice/program/pipeline.hpp"
 #include "sluice/program/training_order.hpp"
 #include "sluice/program/training_program.hpp"
@@ -11,20 +12,22 @@ namespace {
 
 class Lowering {
 public:
-    Lowering(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition)
-        : problem_(problem), partition_(partition), pipeline_(pipeline_of(problem, partition)) {
+    Lowering(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition, const Limits& limits)
+        : problem_(problem), partition_(partition), limits_(limits), stopped_(limits), pipeline_(pipeline_of(problem, partition)) {
         program_.mini_batch = problem.options.mini_batch;
         entering_.resize(partition.stages.size());
         leaving_.resize(partition.stages.size());
         reductions_.resize(partition.stages.size());
     }
 
-    TrainingProgram run() {
+    std::optional<TrainingProgram> run() {
         add_stages();
         add_channels();
         add_reductions();
-        const WorkOrder order = order_work(pipeline_, partition_.schedule);
-        for (const auto& group : order.groups) add_list(group);
+        const std::optional<WorkOrder> order = order_work(pipeline_, partition_.schedule, limits_);
+        if (!order) return std::nullopt;
+        for (const auto& group : order->groups) add_list(group);
+        if (stopped_()) return std::nullopt;
         return std::move(program_);
     }
 
@@ -49,7 +52,8 @@ private:
                                        .kept_for_weights = {terms.kept_for_weights.count * samples},
                                        .recomputed = terms.recomputed,
                                        .in_flight = timed.in_flight});
-            if (terms.all_reduce > Duration{0}) reductions_of(s, {{static_cast<std::uint32_t>(s)}, terms.parameters, terms.all_reduce});
+            if (terms.all_reduce > Duration{0})
+                reductions_of(s, {{static_cast<std::uint32_t>(s)}, cost::gradients_of(problem_, stage), terms.all_reduce});
         }
     }
 
@@ -109,7 +113,7 @@ private:
                     list.push_back({step, c, static_cast<std::uint32_t>(n)});
             }
         };
-        for (std::size_t at = 0; at < order.size(); ++at) {
+        for (std::size_t at = 0; at < order.size() && !stopped_(); ++at) {
             const Work& work = order[at];
             switch (work.pass) {
                 case Pass::forward:
@@ -138,6 +142,8 @@ private:
 
     const cost::TrainingProblem& problem_;
     const cost::TrainingPartition& partition_;
+    const Limits& limits_;
+    StopCheck stopped_;
     const Pipeline pipeline_;
     TrainingProgram program_;
     std::vector<std::vector<std::uint32_t>> entering_, leaving_;  // channels of each stage
@@ -147,7 +153,12 @@ private:
 }  // namespace
 
 TrainingProgram lower_training(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
-    return Lowering(problem, partition).run();
+    return *lower_training(problem, partition, Limits{});
+}
+
+std::optional<TrainingProgram> lower_training(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
+                                              const Limits& limits) {
+    return Lowering(problem, partition, limits).run();
 }
 
 }  // namespace sluice::program

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "sluice/base/csr.hpp"
+#include "sluice/base/stop_check.hpp"
 #include "sluice/cost/interleaving.hpp"
 
 namespace sluice::program {
@@ -35,8 +36,8 @@ struct Wiring {
 /// The greedy run in simulated time: a group that is free takes the most urgent pass that is ready.
 class Run {
 public:
-    Run(const Pipeline& pipeline, const Wiring& wiring, bool by_urgency)
-        : pipeline_(pipeline), wiring_(wiring), by_urgency_(by_urgency) {
+    Run(const Pipeline& pipeline, const Wiring& wiring, bool by_urgency, StopCheck& stopped)
+        : pipeline_(pipeline), wiring_(wiring), by_urgency_(by_urgency), stopped_(stopped) {
         states_.resize(pipeline.stages.size());
         std::size_t at = 0;
         for (std::size_t s = 0; s < states_.size(); ++s) {
@@ -46,6 +47,9 @@ public:
         forward_end_.assign(at, kNever);
         gradient_end_.assign(at, kNever);
         free_at_.assign(pipeline.groups, 0);
+        reduced_at_.assign(pipeline.groups, 0);
+        to_reduce_.assign(pipeline.groups, 0);
+        for (const PipelineStage& stage : pipeline.stages) to_reduce_[stage.group] += stage.all_reduce.count();
         order_.groups.resize(pipeline.groups);
         for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
             std::size_t passes = 0;
@@ -57,7 +61,7 @@ public:
 
     WorkOrder run() {
         for (std::uint32_t g = 0; g < pipeline_.groups; ++g) wake(0, g);
-        while (!wakes_.empty()) {
+        while (!wakes_.empty() && !stopped_()) {
             const auto [time, group] = wakes_.top();
             wakes_.pop();
             if (free_at_[group] <= time) step(time, group);
@@ -84,7 +88,7 @@ private:
         for (std::size_t s = 0; s < states_.size(); ++s) {  // what a gradient still has to pass: towards the sources
             const PipelineStage& stage = pipeline_.stages[s];
             const Time weights = stage.weight_gradient.count(), joint = stage.joint_backward ? weights : 0;
-            Time longest = weights + stage.after.count();
+            Time longest = weights + (stage.all_reduce + stage.optimizer).count();
             for (const std::uint32_t e : wiring_.entering[s]) {
                 const PipelineEdge& edge = pipeline_.edges[e];
                 if (edge.has_gradient) longest = std::max(longest, joint + edge.gradient.count() + states_[edge.from].input_tail);
@@ -144,6 +148,17 @@ private:
         return ready;
     }
 
+    /// It waits until nothing else can be done; the last ones of a stage do not, for all sums of gradients that its group still has to
+    /// make wait for them.
+    [[nodiscard]] Candidate weight_gradient(Time now, std::uint32_t s, Time left) const {
+        const PipelineStage& stage = pipeline_.stages[s];
+        const State& state = states_[s];
+        if (!by_urgency_ || stage.all_reduce.count() == 0 || state.input < stage.count)
+            return {now, Pass::weight_gradient, s, 0, state.input_tail};
+        const Time tail = stage.weight_gradient.count() * (stage.count - state.weight) + to_reduce_[stage.group] + stage.optimizer.count();
+        return {now, Pass::weight_gradient, s, 1, tail + left - (stage.count - 1) * state.period};
+    }
+
     void step(Time now, std::uint32_t group) {
         Candidate best;
         Time soonest = kNever;
@@ -159,7 +174,7 @@ private:
             const Time left = by_urgency_ ? pipeline_.stages[s].count * state.period : 0, each = by_urgency_ ? state.period : 0;
             offer({input_ready(s), Pass::input_gradient, s, by_urgency_ ? 1 : 2, state.input_tail + left - state.input * each});
             offer({forward_ready(s), Pass::forward, s, 1, state.forward_tail + left - state.forward * each});
-            if (state.weight < state.input) offer({now, Pass::weight_gradient, s, 0, state.input_tail});
+            if (state.weight < state.input) offer(weight_gradient(now, s, left));
         }
         if (best.ready != kNever)
             begin(now, group, best);
@@ -194,7 +209,12 @@ private:
                 break;
         }
         free_at_[group] = end;
-        if (state.weight == stage.count) order_.makespan = std::max(order_.makespan, Duration{end} + stage.after);
+        if (state.weight == stage.count) {
+            Time& reduced = reduced_at_[group];
+            reduced = std::max(reduced, end) + stage.all_reduce.count();
+            to_reduce_[group] -= stage.all_reduce.count();
+            order_.makespan = std::max(order_.makespan, Duration{reduced} + stage.optimizer);
+        }
         wake(end, group);
     }
 
@@ -211,9 +231,11 @@ private:
     const Pipeline& pipeline_;
     const Wiring& wiring_;
     const bool by_urgency_;
+    StopCheck& stopped_;
     std::vector<State> states_;
     std::vector<Time> forward_end_, gradient_end_;  // by stage and micro-batch; kNever: not begun
     std::vector<Time> free_at_;
+    std::vector<Time> reduced_at_, to_reduce_;  // per group: when it is done with sums of gradients, and how long those not begun take
     std::priority_queue<std::pair<Time, std::uint32_t>, std::vector<std::pair<Time, std::uint32_t>>, std::greater<>> wakes_;
     WorkOrder order_;
 };
@@ -226,20 +248,20 @@ void add_backward(std::vector<Work>& order, std::uint32_t stage, std::int64_t in
     order.push_back({Pass::weight_gradient, stage, static_cast<std::uint32_t>(index)});
 }
 
-WorkOrder gpipe(const Pipeline& pipeline, const Wiring& wiring) {
+WorkOrder gpipe(const Pipeline& pipeline, const Wiring& wiring, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
         for (const std::uint32_t s : wiring.stages[g])
-            for (std::int64_t i = 0; i < pipeline.stages[s].count; ++i) add_forward(order.groups[g], s, i);
+            for (std::int64_t i = 0; i < pipeline.stages[s].count && !stopped(); ++i) add_forward(order.groups[g], s, i);
         for (std::size_t at = wiring.stages[g].size(); at-- > 0;)
-            for (std::int64_t i = 0; i < pipeline.stages[wiring.stages[g][at]].count; ++i)
+            for (std::int64_t i = 0; i < pipeline.stages[wiring.stages[g][at]].count && !stopped(); ++i)
                 add_backward(order.groups[g], wiring.stages[g][at], i);
     }
     return order;
 }
 
-WorkOrder k_forward_k_backward(const Pipeline& pipeline) {
+WorkOrder k_forward_k_backward(const Pipeline& pipeline, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     for (std::uint32_t s = 0; s < pipeline.stages.size(); ++s) {
@@ -249,7 +271,7 @@ WorkOrder k_forward_k_backward(const Pipeline& pipeline) {
             for (; forward < std::min(until, stage.count); ++forward) add_forward(order.groups[stage.group], s, forward);
         };
         go(stage.in_flight);
-        while (backward < stage.count) {
+        while (backward < stage.count && !stopped()) {
             for (const std::int64_t until = std::min(backward + stage.k, forward); backward < until; ++backward)
                 add_backward(order.groups[stage.group], s, backward);
             go(backward + stage.in_flight);
@@ -267,7 +289,7 @@ std::vector<std::int64_t> distance_to_sink(const Pipeline& pipeline, const Wirin
 }
 
 /// Can these orders be worked off, each pass waiting for those it reads from?
-bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& order) {
+bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& order, StopCheck& stopped) {
     std::vector<std::int64_t> forward(pipeline.stages.size(), 0), backward(pipeline.stages.size(), 0);
     std::vector<std::size_t> at(order.groups.size(), 0);
     const auto ready = [&](const Work& work) {
@@ -285,7 +307,7 @@ bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& ord
     for (bool moved = true; moved;) {
         moved = false;
         for (std::size_t g = 0; g < at.size(); ++g)
-            for (; at[g] < order.groups[g].size() && ready(order.groups[g][at[g]]); ++at[g], moved = true) {
+            for (; at[g] < order.groups[g].size() && ready(order.groups[g][at[g]]) && !stopped(); ++at[g], moved = true) {
                 const Work& work = order.groups[g][at[g]];
                 if (work.pass == Pass::forward) ++forward[work.stage];
                 if (work.pass == Pass::weight_gradient) ++backward[work.stage];
@@ -296,22 +318,23 @@ bool drains(const Pipeline& pipeline, const Wiring& wiring, const WorkOrder& ord
     return true;
 }
 
-WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring) {
+WorkOrder interleaved(const Pipeline& pipeline, const Wiring& wiring, StopCheck& stopped) {
     WorkOrder order;
     order.groups.resize(pipeline.groups);
     const std::vector<std::int64_t> distance = distance_to_sink(pipeline, wiring);
     for (std::uint32_t g = 0; g < pipeline.groups; ++g) {
         const auto stages = wiring.stages[g];
         for (const cost::Turn& turn :
-             cost::interleaved_turns(stages.size(), pipeline.stages[stages.front()].count, pipeline.groups, distance[stages.back()]))
+             cost::interleaved_turns(stages.size(), pipeline.stages[stages.front()].count, pipeline.groups, distance[stages.back()])) {
+            if (stopped()) break;
             (turn.forward ? add_forward : add_backward)(order.groups[g], stages[turn.place], turn.micro_batch);
+        }
     }
     return order;
 }
 
-}  // namespace
-
-WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
+/// Half an order where it was stopped.
+WorkOrder ordered(const Pipeline& pipeline, cost::Schedule schedule, StopCheck& stopped) {
     const Wiring wiring(pipeline);
     const auto counts_differ = [&] {
         return std::ranges::any_of(pipeline.stages,
@@ -319,25 +342,36 @@ WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) {
     };
     switch (schedule) {
         case cost::Schedule::gpipe:
-            return gpipe(pipeline, wiring);
+            return gpipe(pipeline, wiring, stopped);
         case cost::Schedule::one_f_one_b:
         case cost::Schedule::chain:
             if (pipeline.groups == pipeline.stages.size()) {
-                WorkOrder order = k_forward_k_backward(pipeline);
-                if (drains(pipeline, wiring, order)) return order;
+                WorkOrder order = k_forward_k_backward(pipeline, stopped);
+                if (drains(pipeline, wiring, order, stopped)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            break;
         case cost::Schedule::interleaved:
             if (!counts_differ()) {
-                WorkOrder order = interleaved(pipeline, wiring);
-                if (drains(pipeline, wiring, order)) return order;
+                WorkOrder order = interleaved(pipeline, wiring, stopped);
+                if (drains(pipeline, wiring, order, stopped)) return order;
             }
-            return Run(pipeline, wiring, false).run();
+            break;
         case cost::Schedule::zero_bubble:
         case cost::Schedule::list:
             break;
     }
-    return Run(pipeline, wiring, schedule == cost::Schedule::list).run();
+    return Run(pipeline, wiring, schedule == cost::Schedule::list, stopped).run();
+}
+
+}  // namespace
+
+WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule) { return *order_work(pipeline, schedule, Limits{}); }
+
+std::optional<WorkOrder> order_work(const Pipeline& pipeline, cost::Schedule schedule, const Limits& limits) {
+    StopCheck stopped(limits);
+    WorkOrder order = ordered(pipeline, schedule, stopped);
+    if (stopped()) return std::nullopt;
+    return order;
 }
 
 }  // namespace sluice::program

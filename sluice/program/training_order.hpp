@@ -13,8 +13,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "sluice/base/stop.hpp"
 #include "sluice/program/pipeline.hpp"
 
 namespace sluice::program {
@@ -35,5 +37,7 @@ struct WorkOrder {
 
 /// Needs caps that cost::faults_of accepts.
 [[nodiscard]] WorkOrder order_work(const Pipeline& pipeline, cost::Schedule schedule);
+/// nullopt: the limits stopped it.
+[[nodiscard]] std::optional<WorkOrder> order_work(const Pipeline& pipeline, cost::Schedule schedule, const Limits& limits);
 
 }  // namespace sluice::program

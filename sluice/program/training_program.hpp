@@ -1,23 +1,29 @@
 // Waist 2 for training: a plan lowered to one ordered instruction list per group of devices, for one mini-batch (design §1, §3.3). The
 // simulator executes it in simulated time, the training runtime for real; each replica of a group runs the group's list on its own samples.
 //
-// Meaning.
-//   receive c n            wait until chunk n of channel c lies in its buffer; blocks
-//   forward s i            micro-batch i of stage s; what it keeps is held from here
-//   backward_input s i     the gradient of what the stage read; where backward_weight of the same micro-batch follows at once, the two are
-//   one backward_weight s i    the gradient of its weights, added to what the micro-batches before left; what it kept is free again send c
-//   n               start sending chunk n of channel c; never blocks all_reduce r           add up gradients over the devices of reduction
-//   r once all its stages have come to it; never blocks optimizer_step s       waits for the stage's reductions, then changes its weights
+// Meaning:
+// - `receive c n`: wait until chunk n of channel c lies in its buffer; blocks.
+// - `forward s i`: micro-batch i of stage s; what it keeps is held from here.
+// - `backward_input s i`: the gradient of what the stage read; where backward_weight of the same micro-batch follows at once, the two are
+//   one.
+// - `backward_weight s i`: the gradient of its weights, added to what the micro-batches before left; what it kept is free again.
+// - `send c n`: start sending chunk n of channel c; never blocks.
+// - `all_reduce r`: add up gradients over the devices of reduction r once all its stages have come to it; never blocks. What several
+//   stages share is added up over each one's replicas before.
+// - `optimizer_step s`: waits for the stage's reductions, then changes its weights.
+//
 // A receiver keeps `credits` buffers a channel and posts the receive of chunk n as soon as it has consumed chunk n - credits. Under
 // rendezvous sends, which program/training_check.hpp assumes, a send completes only when its receive has been posted, and a sender begins
 // chunk n only once chunk n - credits is complete.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "sluice/base/ids.hpp"
+#include "sluice/base/stop.hpp"
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/program/program.hpp"
 
@@ -53,10 +59,10 @@ struct DeviceGroup {
     friend bool operator==(const DeviceGroup&, const DeviceGroup&) = default;
 };
 
-/// A sum of gradients: over the replicas of one stage, or over all devices of stages that share parameters.
+/// A sum of gradients: over the replicas of one stage, or over stages that share parameters.
 struct Reduction {
     std::vector<std::uint32_t> stages;
-    Bytes bytes;
+    Bytes bytes;  // of gradients
     Duration time{0};
     friend bool operator==(const Reduction&, const Reduction&) = default;
 };
@@ -83,6 +89,9 @@ struct TrainingProgram {
 
 /// The program of a partition that cost::faults_of accepts, under its schedule. O(instructions log groups). Deterministic.
 [[nodiscard]] TrainingProgram lower_training(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition);
+/// nullopt: the limits stopped it.
+[[nodiscard]] std::optional<TrainingProgram> lower_training(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
+                                                            const Limits& limits);
 
 /// Each fault named, empty when the program may run: ids and numbers out of range; a micro-batch whose forward and backward passes do not
 /// happen exactly once, in order; in_flight above a stage's cap; chunks sent or received twice, never, or by the wrong group; local stages

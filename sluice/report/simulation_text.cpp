@@ -4,6 +4,7 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "sluice/report/link_use.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
@@ -50,21 +51,9 @@ Table stage_table(const SimulationView& view) {
         const cost::StageTerms& terms = view.plan->stages[s].predicted;
         table.rows.push_back({std::to_string(s), devices_of(view.program->stages[s]), sluice::to_text(terms.work), or_empty(terms.in),
                               or_empty(terms.out), or_empty(terms.spill), sluice::to_text(use.busy), percent(use.utilisation),
-                              bar(use.utilisation, 12), queue_text(use.mean_queue, use.longest_queue), sluice::to_text(use.peak_memory),
-                              sluice::to_text(use.reserved_memory)});
+                              bar(use.utilisation, kBarWidth), queue_text(use.mean_queue, use.longest_queue),
+                              sluice::to_text(use.peak_memory), sluice::to_text(use.reserved_memory)});
     }
-    return table;
-}
-
-Table link_table(const SimulationView& view) {
-    std::vector<const simulate::LinkUse*> links;
-    for (const simulate::LinkUse& link : view.result->links) links.push_back(&link);
-    std::ranges::stable_sort(links, [](const auto* a, const auto* b) { return a->utilisation > b->utilisation; });
-    Table table{{{"link", Align::left}, {"busy"}, {"", Align::left}, {"longest queue"}, {"carried"}}, {}};
-    for (std::size_t i = 0; i < std::min(links.size(), view.busiest_links); ++i)
-        table.rows.push_back({links[i]->name, percent(links[i]->utilisation), bar(links[i]->utilisation, 12),
-                              links[i]->longest_queue == 0 ? "" : std::to_string(links[i]->longest_queue),
-                              sluice::to_text(links[i]->bytes)});
     return table;
 }
 
@@ -114,13 +103,13 @@ std::string simulation_text(const SimulationView& view) {
                     printable(view.plan->platform.name), counted(result.stages.size(), "stage"),
                     platform::to_text(view.plan->platform.topology), to_text(view.sharing), platform::to_text(view.plan->platform.model)) +
         table_text(stage_table(view)) + "\n";
-    if (!result.links.empty()) text += table_text(link_table(view)) + "\n";
+    if (!result.links.empty()) text += table_text(link_table(result.links, view.busiest_links)) + "\n";
     return text + facts_text(facts);
 }
 
 ordered_json simulation_json(const SimulationView& view) {
     const InferenceResult& result = *view.result;
-    ordered_json stages = ordered_json::array(), links = ordered_json::array();
+    ordered_json stages = ordered_json::array();
     for (std::size_t s = 0; s < result.stages.size(); ++s) {
         const simulate::StageUse& use = result.stages[s];
         stages.push_back({{"first_device", view.program->stages[s].first_rank - 1},
@@ -132,9 +121,6 @@ ordered_json simulation_json(const SimulationView& view) {
                           {"peak_memory_bytes", use.peak_memory.count},
                           {"reserved_memory_bytes", use.reserved_memory.count}});
     }
-    for (const simulate::LinkUse& link : result.links)
-        links.push_back(
-            {{"name", link.name}, {"utilisation", link.utilisation}, {"longest_queue", link.longest_queue}, {"bytes", link.bytes.count}});
     return {{"throughput_per_s", result.throughput_per_s > 0 ? ordered_json(result.throughput_per_s) : ordered_json(nullptr)},
             {"latency_ps", result.mean_latency.count()},
             {"predicted_throughput_per_s", or_null(predicted_throughput(result))},
@@ -151,7 +137,7 @@ ordered_json simulation_json(const SimulationView& view) {
             {"topology", platform::to_text(view.plan->platform.topology)},
             {"events", result.events},
             {"stages", std::move(stages)},
-            {"links", std::move(links)}};
+            {"links", links_json(result.links)}};
 }
 
 }  // namespace sluice::report

@@ -4,6 +4,7 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "sluice/report/link_use.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
@@ -30,19 +31,8 @@ Table group_table(const TrainingSimulationView& view) {
         std::string stages;
         for (const std::size_t s : stages_of(view, g)) stages += std::format("{}{}", stages.empty() ? "" : ",", s);
         table.rows.push_back({device_range(group.first_device, group.devices), stages, to_text(use.busy), percent(1 - use.bubble),
-                              bar(1 - use.bubble, 12), to_text(use.peak_memory)});
+                              bar(1 - use.bubble, kBarWidth), to_text(use.peak_memory)});
     }
-    return table;
-}
-
-Table link_table(const TrainingSimulationView& view) {
-    std::vector<const simulate::LinkUse*> links;
-    for (const simulate::LinkUse& link : view.result->links) links.push_back(&link);
-    std::ranges::stable_sort(links, [](const auto* a, const auto* b) { return a->utilisation > b->utilisation; });
-    Table table{{{"link", Align::left}, {"busy"}, {"", Align::left}, {"longest queue"}, {"carried"}}, {}};
-    for (std::size_t i = 0; i < std::min(links.size(), view.busiest_links); ++i)
-        table.rows.push_back({links[i]->name, percent(links[i]->utilisation), bar(links[i]->utilisation, 12),
-                              links[i]->longest_queue == 0 ? "" : std::to_string(links[i]->longest_queue), to_text(links[i]->bytes)});
     return table;
 }
 
@@ -69,7 +59,8 @@ std::string training_simulation_text(const TrainingSimulationView& view) {
     const std::string text = std::format("{} on {}: {}, {} schedule, {} cost\n\n", printable(view.plan->model.name),
                                          printable(view.plan->platform.name), counted(view.program->stages.size(), "stage"),
                                          cost::to_text(view.plan->training->schedule), platform::to_text(view.plan->platform.model)) +
-                             table_text(group_table(view)) + "\n" + (result.links.empty() ? "" : table_text(link_table(view)) + "\n");
+                             table_text(group_table(view)) + "\n" +
+                             (result.links.empty() ? "" : table_text(link_table(result.links, view.busiest_links)) + "\n");
     return text + facts_text({{"iteration", std::format("{} for {}{}", to_text(result.iteration),
                                                         counted(static_cast<std::size_t>(view.program->mini_batch), "sample"),
                                                         result.iteration == planned ? ", as planned"
@@ -86,7 +77,7 @@ ordered_json training_simulation_json(const TrainingSimulationView& view) {
     const simulate::TrainingResult& result = *view.result;
     const std::int64_t samples = view.program->mini_batch;
     const Duration planned = objective_value(*view.plan);
-    ordered_json groups = ordered_json::array(), links = ordered_json::array();
+    ordered_json groups = ordered_json::array();
     for (std::size_t g = 0; g < result.groups.size(); ++g)
         groups.push_back({{"first_device", view.program->groups[g].first_device},
                           {"devices", view.program->groups[g].devices},
@@ -94,9 +85,6 @@ ordered_json training_simulation_json(const TrainingSimulationView& view) {
                           {"busy_ps", result.groups[g].busy.count()},
                           {"bubble", result.groups[g].bubble},
                           {"peak_memory_bytes", result.groups[g].peak_memory.count}});
-    for (const simulate::LinkUse& link : result.links)
-        links.push_back(
-            {{"name", link.name}, {"utilisation", link.utilisation}, {"longest_queue", link.longest_queue}, {"bytes", link.bytes.count}});
     return {{"throughput_per_s", per_second(samples, result.iteration)},
             {"latency_ps", nullptr},
             {"predicted_throughput_per_s", per_second(samples, planned)},
@@ -110,7 +98,7 @@ ordered_json training_simulation_json(const TrainingSimulationView& view) {
             {"instructions", result.instructions},
             {"events", result.events},
             {"groups", std::move(groups)},
-            {"links", std::move(links)}};
+            {"links", links_json(result.links)}};
 }
 
 }  // namespace sluice::report

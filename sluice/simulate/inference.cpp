@@ -1,12 +1,12 @@
 #include "sluice/simulate/inference.hpp"
 
-#include <bit>
-#include <format>
-#include <numeric>
+#include <optional>
 #include <ranges>
 
 #include "sluice/program/check.hpp"
+#include "sluice/simulate/inference_outputs.hpp"
 #include "sluice/simulate/inference_tables.hpp"
+#include "sluice/simulate/inference_trace.hpp"
 
 namespace sluice::simulate {
 
@@ -54,14 +54,13 @@ public:
           wires_(wires),
           options_(options),
           inputs_(options.inputs),
+          outputs_(tables, options.inputs),
           engine_(*this, tables.overlap ? 3 * std::size_t{tables.lists} : tables.lists, wires.link_count(), options.sharing),
           ledger_(tables.lists) {
         make_lists();
         find_sources();
-        outputs_.reserve(static_cast<std::size_t>(std::min<std::int64_t>(inputs_, 1 << 24)));
         flags_.resize(tables_.flags);
-        grow_under_way(64);
-        if (options_.trace) begin_trace();
+        if (options_.trace) trace_.emplace(program, tables, wires);
         for (std::size_t l = 1; l < lists_.size(); ++l)
             account(static_cast<std::uint32_t>(l), program_.stages[lists_[l].stage].parameters.count);
     }
@@ -89,21 +88,14 @@ public:
     LinkId link_of(const Message& message, std::uint32_t hop) const { return wires_.link_of(route_of(message), hop); }
     void carried(LinkId link, const Message& message, Time start) {
         link_bytes_[link.index()] += tables_.channels[message.key].bytes;
-        if (options_.trace && start != kShared)
-            trace(link_tracks_ + static_cast<std::uint32_t>(link.index()), message.key, static_cast<std::int64_t>(message.tag), start,
-                  flow_of(message.key, static_cast<std::int64_t>(message.tag)));
+        if (trace_ && start != kShared) trace_->carried(link, message.key, static_cast<std::int64_t>(message.tag), start, engine_.now());
     }
     bool proceed() {
-        if (options_.progress) options_.progress(static_cast<std::int64_t>(outputs_.size()), engine_.events());
+        if (options_.progress) options_.progress(std::ssize(outputs_.times()), engine_.events());
         return !options_.stop.stop_requested();
     }
 
 private:
-    struct UnderWay {
-        Time start = -1;
-        std::uint32_t open = 0;  // lists that have not done with it
-    };
-
     // --- set-up --------------------------------------------------------------------------------------------------------
 
     void make_lists() {
@@ -149,9 +141,7 @@ private:
                 place(list.leave, stage.leave, stage.end);
             }
         }
-        const bool collects = tables_.stages.back().messages > 0;
-        lists_an_input_ = static_cast<std::uint32_t>(tables_.stages.size()) - (collects ? 0 : 1);
-        if (!collects) lists_[0].turns = 0;
+        if (tables_.stages.back().messages == 0) lists_[0].turns = 0;  // nothing to collect
     }
 
     /// The slowest stage, and the lists that feed it and are fed by none.
@@ -294,7 +284,7 @@ private:
         const Step& step = tables_.steps[processes_[p].step];
         const std::uint32_t l = processes_[p].list;
         const std::int64_t turn = processes_[p].turn, input = input_of(lists_[l], turn);
-        if (options_.trace) trace_step(p, input);
+        if (trace_) trace_->step(p, step, input, processes_[p].started, engine_.now());
         switch (step.kind) {
             case StepKind::enter:
                 if (const ChannelPlace& channel = tables_.channels[step.first]; !channel.from_host) flags_[flag_of(channel, {l, turn})] = 0;
@@ -320,7 +310,7 @@ private:
             ready_.push_back(list.work);
         }
         if (l > 0 && source_[l] && p == (stage.enter < stage.work ? list.enter : list.work)) note_progress(list, process.turn);
-        if (p == list.last) end_turn(input);
+        if (p == list.last) outputs_.end(input, engine_.now());
     }
 
     void begin_turn(List& list, std::int64_t input) {
@@ -328,8 +318,7 @@ private:
         if (stage.messages > 0 && arrived_[list.arrived + (static_cast<std::size_t>(list.begun) & (stage.window - 1))] == stage.messages)
             change_queue(list, -1);
         ++list.begun;
-        UnderWay& record = under_way(input);
-        if (record.start < 0) record.start = engine_.now();
+        outputs_.begin(input, engine_.now());
     }
 
     void end_work(std::uint32_t l, std::int64_t turn) {
@@ -376,34 +365,6 @@ private:
         list.queue += by;
     }
 
-    // --- inputs on their way -------------------------------------------------------------------------------------------
-
-    UnderWay& under_way(std::int64_t input) {
-        const auto ahead = static_cast<std::size_t>(input) - outputs_.size();
-        if (ahead >= under_way_.size()) grow_under_way(ahead + 1);
-        return under_way_[static_cast<std::size_t>(input) & (under_way_.size() - 1)];
-    }
-    void grow_under_way(std::size_t least) {
-        std::vector<UnderWay> grown(std::bit_ceil(least), UnderWay{.start = -1, .open = lists_an_input_});
-        for (std::size_t i = outputs_.size(); i < outputs_.size() + under_way_.size(); ++i)
-            grown[i & (grown.size() - 1)] = under_way_[i & (under_way_.size() - 1)];
-        under_way_ = std::move(grown);
-    }
-
-    void end_turn(std::int64_t input) {
-        --under_way(input).open;
-        while (static_cast<std::int64_t>(outputs_.size()) < inputs_) {
-            UnderWay& next = under_way(static_cast<std::int64_t>(outputs_.size()));
-            if (next.open > 0) break;
-            const Time latency = engine_.now() - next.start;
-            if (outputs_.empty()) first_latency_ = latency;
-            largest_latency_ = std::max(largest_latency_, latency);
-            latencies_ += latency;
-            next = {.start = -1, .open = lists_an_input_};
-            outputs_.push_back(engine_.now());
-        }
-    }
-
     /// Of a list that feeds the slowest stage: the steady part begins and ends here.
     void note_progress(const List& list, std::int64_t done) {
         if (done == list.turns / 2 && ++half_done_ == sources_) take(half_);
@@ -420,55 +381,12 @@ private:
         }
     }
 
-    // --- memory and trace ----------------------------------------------------------------------------------------------
+    // --- memory ----------------------------------------------------------------------------------------------
 
     void account(std::uint32_t l, std::int64_t bytes) {
         if (l == 0 || bytes == 0) return;  // the host's memory is not of interest
         ledger_.add(l, bytes);
-        if (!options_.trace) return;
-        const std::uint32_t track = lists_[l].work;
-        auto& last = last_counter_[l];
-        if (last != kNone && result_.counters[last].time.count() == engine_.now()) {
-            result_.counters[last].value = ledger_.now(l).count;
-        } else {
-            last = static_cast<std::uint32_t>(result_.counters.size());
-            result_.counters.push_back({track, Duration{engine_.now()}, ledger_.now(l).count});
-        }
-    }
-
-    void begin_trace() {
-        for (const program::Channel& channel : program_.channels) result_.names.push_back(channel.tensor);
-        work_name_ = static_cast<std::uint32_t>(result_.names.size());
-        result_.names.emplace_back("work");
-        for (std::uint32_t p = 0; p < processes_.size(); ++p) {
-            const List& list = lists_[processes_[p].list];
-            const std::string group =
-                processes_[p].list == 0
-                    ? std::string("host")
-                    : std::format("device {} (stage {}{})", processes_[p].list - 1, list.stage,
-                                  tables_.stages[list.stage].replicas > 1 ? std::format(", replica {}", list.replica) : "");
-            result_.tracks.push_back({group, !tables_.overlap ? "device" : p == list.enter ? "in" : p == list.work ? "compute" : "out"});
-        }
-        link_tracks_ = static_cast<std::uint32_t>(result_.tracks.size());
-        for (std::size_t i = 0; i < wires_.link_count(); ++i) result_.tracks.push_back({"links", wires_.name_of(LinkId(i))});
-        last_counter_.assign(lists_.size(), kNone);
-        // Channels of one tensor share the flow of its leaving.
-        flow_group_.resize(tables_.channels.size());
-        for (const Step& step : tables_.steps)
-            for (std::uint32_t i = step.first; step.kind == StepKind::leave && i < step.first + step.count; ++i)
-                flow_group_[tables_.leaving[i]] = tables_.leaving[step.first];
-    }
-    [[nodiscard]] std::uint64_t flow_of(std::uint32_t channel, std::int64_t input) const {
-        return static_cast<std::uint64_t>(input) * tables_.channels.size() + flow_group_[channel] + 1;
-    }
-    void trace(std::uint32_t track, std::uint32_t name, std::int64_t input, Time start, std::uint64_t flow) {
-        if (start < engine_.now()) result_.tasks.push_back({track, name, input, Duration{start}, Duration{engine_.now()}, flow});
-    }
-    void trace_step(std::uint32_t p, std::int64_t input) {
-        const Step& step = tables_.steps[processes_[p].step];
-        if (step.kind == StepKind::work) return trace(p, work_name_, input, processes_[p].started, 0);
-        const std::uint32_t c = step.kind == StepKind::enter ? step.first : tables_.leaving[step.first];
-        trace(p, c, input, processes_[p].started, tables_.channels[c].from_host ? 0 : flow_of(c, input));
+        if (trace_) trace_->memory(l, lists_[l].work, ledger_.now(l), engine_.now());
     }
 
     // --- what is known at the end --------------------------------------------------------------------------------------
@@ -476,18 +394,15 @@ private:
     InferenceResult result() {
         InferenceResult& r = result_;
         r.events = engine_.events();
-        r.outputs = static_cast<std::int64_t>(outputs_.size());
+        r.outputs = std::ssize(outputs_.times());
+        if (trace_) trace_->move_to(r);
         r.bottleneck = StageId(slowest_);
         if (!program_.stages.empty()) {
             r.bottleneck_work = Duration{tables_.stages[slowest_].busy};
             r.bottleneck_replicas = tables_.stages[slowest_].replicas;
         }
-        if (outputs_.empty()) return std::move(r);
-        r.makespan = Duration{outputs_.back()};
-        r.first_latency = Duration{first_latency_};
-        r.largest_latency = Duration{largest_latency_};
-        r.mean_latency = Duration{static_cast<std::int64_t>(latencies_ / static_cast<Wide>(outputs_.size()))};
-        find_steady(r);
+        if (r.outputs == 0) return std::move(r);
+        outputs_.add_to(r, tables_, half_.time, end_.time);
         if (end_.time < 0 || end_.time <= half_.time || half_.time < 0 || !r.steady) {  // too short: over everything
             half_ = {.time = 0,
                      .machines = std::vector<Time>(processes_.size()),
@@ -499,35 +414,6 @@ private:
         add_stages(r);
         add_links(r);
         return std::move(r);
-    }
-
-    void find_steady(InferenceResult& r) const {
-        const auto at = [&](std::ptrdiff_t i) { return outputs_[static_cast<std::size_t>(i)]; };
-        std::ptrdiff_t first = 0, last = -1;
-        if (half_.time >= 0 && end_.time > half_.time) {
-            first = std::ranges::lower_bound(outputs_, half_.time) - outputs_.begin();
-            last = std::ranges::upper_bound(outputs_, end_.time) - outputs_.begin() - 1;
-        }
-        r.steady = last > first && at(last) > at(first);
-        if (!r.steady) {
-            last = static_cast<std::ptrdiff_t>(outputs_.size()) - 1;
-            first = last / 2;
-            if (at(first) == at(last)) first = 0;
-        }
-        std::int64_t period = 1;
-        for (const StageSteps& stage : tables_.stages) {
-            const std::int64_t factor = stage.replicas / std::gcd(period, stage.replicas);
-            if (factor > (last - first) / period) {
-                period = 1;
-                break;
-            }
-            period *= factor;
-        }
-        first = last - (last - first) / period * period;
-        r.steady_inputs = last - first;
-        r.steady_time = Duration{at(last) - at(first)};
-        if (r.steady_time > Duration{0})
-            r.throughput_per_s = static_cast<double>(r.steady_inputs) * 1e12 / static_cast<double>(r.steady_time.count());
     }
 
     void add_stages(InferenceResult& r) {
@@ -571,6 +457,7 @@ private:
     const Wires& wires_;
     const InferenceOptions& options_;
     const std::int64_t inputs_;
+    Outputs outputs_;
     Engine<Run> engine_;
     Ledger ledger_;
     std::vector<Process> processes_;
@@ -580,62 +467,12 @@ private:
     std::vector<std::uint32_t> arrived_;  // per list and turn of its window: messages that are there
     std::vector<std::uint32_t> open_;     // per list and output slot: sends that have not arrived
     std::vector<std::int64_t> link_bytes_;
-    std::vector<UnderWay> under_way_;  // a ring, from the next output on
-    std::vector<Time> outputs_;        // when each input's last part was out, in input order
-    std::uint32_t lists_an_input_ = 0;
-    Time first_latency_ = 0, largest_latency_ = 0;
-    Wide latencies_ = 0;
     std::uint32_t slowest_ = 0, sources_ = 0, half_done_ = 0;
     std::vector<char> source_;  // per list
     Snapshot half_, end_;
-    std::uint32_t work_name_ = 0, link_tracks_ = 0;
-    std::vector<std::uint32_t> last_counter_, flow_group_;
+    std::optional<InferenceTrace> trace_;
     InferenceResult result_;
 };
-
-/// Nothing is shared there, so it follows from the messages alone: per pair of stages, mean over the pairs of devices.
-void add_uniform_links(const Program& program, InferenceResult& result) {
-    struct Pair {
-        std::size_t from, to;
-        std::int64_t bytes, transfer;
-    };
-    std::vector<Pair> pairs;
-    for (const program::Channel& channel : program.channels)
-        if (channel.from.valid() && channel.to.valid())
-            pairs.push_back({channel.from.index(), channel.to.index(), channel.bytes.count, channel.transfer.count()});
-    std::ranges::stable_sort(pairs, {}, [](const Pair& pair) { return std::pair(pair.from, pair.to); });
-    for (std::size_t i = 0; i < pairs.size();) {
-        Pair sum{pairs[i].from, pairs[i].to, 0, 0};
-        for (; i < pairs.size() && pairs[i].from == sum.from && pairs[i].to == sum.to; ++i) {
-            sum.bytes += pairs[i].bytes;
-            sum.transfer += pairs[i].transfer;
-        }
-        const std::int64_t devices = std::lcm(program.stages[sum.from].replicas, program.stages[sum.to].replicas);
-        result.links.push_back(
-            {.name = std::format("stage {} -> stage {}", sum.from, sum.to),
-             .utilisation = static_cast<double>(sum.transfer) * 1e-12 * result.throughput_per_s / static_cast<double>(devices),
-             .longest_queue = 0,
-             .bytes = {checked_multiply(sum.bytes, result.outputs).value_or(std::numeric_limits<std::int64_t>::max())}});
-    }
-}
-
-/// Tasks of an input, with its messages on their links as the first input's are.
-Result<void> check_trace(const Tables& tables, const Wires& wires, const InferenceOptions& options) {
-    std::int64_t tasks = 0;
-    for (const Step& step : tables.steps) tasks += step.duration > 0;
-    for (const ChannelPlace& channel : tables.channels)
-        if (channel.on_wire > 0)
-            tasks +=
-                wires
-                    .route(std::int64_t{tables.stages[channel.from].first_list} - 1, std::int64_t{tables.stages[channel.to].first_list} - 1)
-                    .hops;
-    if (tasks == 0 || options.inputs <= options.most_tasks / tasks) return {};
-    const std::int64_t possible = options.most_tasks / tasks;
-    Diagnostic diagnostic = usage_error(
-        std::format("a trace of {} inputs has {} tasks for each; {} in all are possible", options.inputs, tasks, options.most_tasks));
-    diagnostic.help = possible > 0 ? std::format("trace at most {} inputs: --inputs {}", possible, possible) : "simulate without a trace";
-    return fail(std::move(diagnostic));
-}
 
 }  // namespace
 

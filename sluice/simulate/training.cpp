@@ -5,6 +5,8 @@
 #include <format>
 #include <map>
 
+#include "sluice/base/stop_check.hpp"
+
 namespace sluice::simulate {
 
 namespace {
@@ -66,23 +68,28 @@ private:
         const std::uint32_t u = program_.stages[channel.from].group, v = program_.stages[channel.to].group;
         if (u == v) return;
         const program::DeviceGroup &from = program_.groups[u], &to = program_.groups[v];
-        // Replica i of `from` has the samples [i |to|, (i + 1) |to|) of |from| |to|, replica j of `to` wants [j |from|, (j + 1) |from|).
-        const Wide whole = Wide{from.devices} * to.devices;
+        // Of a chunk's n samples replica i of r has [i n / r, (i + 1) n / r), both rounded up; sample x is thus on replica x r / n.
+        const auto samples = [&](const program::DeviceGroup& group, std::pair<std::int64_t, std::int64_t> replicas) {
+            const auto until = [&](std::int64_t i) { return (i * channel.samples + group.devices - 1) / group.devices; };
+            return std::pair{until(replicas.first), until(replicas.second)};
+        };
+        const auto node_with = [&](std::int64_t sample) { return node_of(to.first_device + sample * to.devices / channel.samples); };
         for (std::int64_t a = node_of(from.first_device); a <= node_of(from.first_device + from.devices - 1); ++a) {
-            const auto [begin, end] = replicas_on(from, a);
-            const std::int64_t low = begin * to.devices / from.devices, high = (end * to.devices - 1) / from.devices;
-            for (std::int64_t b = node_of(to.first_device + low); b <= node_of(to.first_device + high); ++b) {
-                const auto [first, last] = replicas_on(to, b);
-                const Wide overlap = std::min(Wide{end} * to.devices, Wide{last} * from.devices) -
-                                     std::max(Wide{begin} * to.devices, Wide{first} * from.devices);
-                if (overlap > 0)
-                    add_part(c, u, v, a, b, {static_cast<std::int64_t>((overlap * channel.bytes.count + whole - 1) / whole)},
-                             std::min(end - begin, last - first));
+            const auto senders = replicas_on(from, a);
+            const auto [begin, end] = samples(from, senders);
+            if (begin == end) continue;
+            for (std::int64_t b = node_with(begin); b <= node_with(end - 1); ++b) {
+                const auto receivers = replicas_on(to, b);
+                const auto [first, last] = samples(to, receivers);
+                const std::int64_t count = std::min(end, last) - std::max(begin, first);
+                if (count > 0) add_part(c, u, v, a, b, count, std::min(senders.second - senders.first, receivers.second - receivers.first));
             }
         }
     }
-    void add_part(std::uint32_t c, std::uint32_t u, std::uint32_t v, std::int64_t a, std::int64_t b, Bytes bytes, std::int64_t pairs) {
-        Part part{.channel = c, .bytes = bytes};
+    void add_part(std::uint32_t c, std::uint32_t u, std::uint32_t v, std::int64_t a, std::int64_t b, std::int64_t samples,
+                  std::int64_t pairs) {
+        const std::int64_t sample = program_.channels[c].bytes.count / program_.channels[c].samples;
+        Part part{.channel = c, .bytes = {sample * samples}};
         const auto by = [&](std::string name) { part.links[part.hops++] = link(std::move(name)); };
         const platform::Link& wire = a == b ? interconnect_.inside : interconnect_.between;
         const std::int64_t ways = a == b ? pairs : 1;
@@ -92,7 +99,7 @@ private:
             by(std::format("node {} downlink", b));
         }
         by(std::format("group {} in{}", v, interconnect_.devices_per_node > 0 ? std::format(" (node {})", b) : ""));
-        const auto time = time_for({bytes.count / ways + (bytes.count % ways != 0)}, wire.rate);
+        const auto time = time_for({sample * ((samples + ways - 1) / ways)}, wire.rate);
         part.on_wire = time.value_or(kLargestTotal).count() + wire.latency.count();
         if (part.on_wire > 0) parts_.push_back(part);
     }
@@ -107,32 +114,43 @@ private:
 
 class Run {
 public:
-    Run(const TrainingProgram& program, const Routes& routes, const TrainingSimulation& options)
+    Run(const TrainingProgram& program, const Routes& routes, const TrainingSimulation& options, const Limits& limits)
         : program_(program),
           routes_(routes),
           options_(options),
+          stopped_(limits),
           engine_(*this, 2 * program.groups.size(), routes.links().size(), LinkSharing::fifo),
           ledger_(program.groups.size()),
           groups_(program.groups.size()),
           arrived_(program.channels.size(), 0),
           parts_left_(program.channels.size()),
-          came_(program.reductions.size(), 0),
+          awaits_(program.reductions.size(), 0),
+          followers_(program.reductions.size()),
           open_(program.stages.size(), 0),
           link_bytes_(routes.links().size(), 0) {
         for (std::uint32_t c = 0; c < program.channels.size(); ++c)
             if (routes.parts_of(c).size() > 1)
                 parts_left_[c].assign(static_cast<std::size_t>(program.channels[c].chunks),
                                       static_cast<std::uint32_t>(routes.parts_of(c).size()));
-        for (const program::Reduction& reduction : program.reductions)
-            for (const std::uint32_t s : reduction.stages) ++open_[s];
+        std::vector<std::uint32_t> own(program.stages.size(), kNone);
+        for (std::uint32_t r = 0; r < program.reductions.size(); ++r) {
+            const std::vector<std::uint32_t>& stages = program.reductions[r].stages;
+            for (const std::uint32_t s : stages) ++open_[s], ++awaits_[r];
+            if (stages.size() == 1) own[stages.front()] = r;
+        }
+        // What several stages share is summed over the replicas of each before.
+        for (std::uint32_t r = 0; r < program.reductions.size(); ++r)
+            for (const std::uint32_t s : program.reductions[r].stages)
+                if (own[s] != kNone && own[s] != r) followers_[own[s]].push_back(r), ++awaits_[r];
         if (options_.trace) begin_trace();
         for (const program::ProgramStage& stage : program.stages) account(stage.group, stage.state.count);
     }
 
-    TrainingResult run() {
+    std::optional<TrainingResult> run() {
         for (std::uint32_t g = 0; g < groups_.size(); ++g) ready_.push_back(g);
         advance_ready();
         engine_.run();
+        if (stopped_()) return std::nullopt;
         return result();
     }
 
@@ -160,7 +178,7 @@ public:
             trace(static_cast<std::uint32_t>(2 * groups_.size() + link.index()), channel_names_ + routes_[message.key].channel,
                   static_cast<std::int64_t>(message.tag), start);
     }
-    bool proceed() const { return true; }
+    bool proceed() { return !stopped_.ask(); }
 
 private:
     struct Group {
@@ -197,7 +215,7 @@ private:
                     break;
                 case TrainingStep::all_reduce:
                     ++group.at;
-                    if (++came_[instruction.of] == program_.reductions[instruction.of].stages.size()) begin_reduction(instruction.of);
+                    come_to(instruction.of);
                     break;
                 case TrainingStep::optimizer_step:
                     if (open_[instruction.of] > 0) return;  // end_reduction wakes it
@@ -264,6 +282,9 @@ private:
         if (groups_[g].awaits == c) ready_.push_back(g);
     }
 
+    void come_to(std::uint32_t r) {
+        if (--awaits_[r] == 0) begin_reduction(r);
+    }
     void begin_reduction(std::uint32_t r) {
         const program::Reduction& reduction = program_.reductions[r];
         const std::uint32_t g = program_.stages[reduction.stages.front()].group;
@@ -281,6 +302,7 @@ private:
             trace(static_cast<std::uint32_t>(groups_.size()) + g, reduction_names_ + r, 0,
                   engine_.now() - std::max<Time>(1, program_.reductions[r].time.count()));
         if (!groups_[g].reductions.empty()) start_reduction(g);
+        for (const std::uint32_t f : followers_[r]) come_to(f);
         for (const std::uint32_t s : program_.reductions[r].stages)
             if (--open_[s] == 0 && !groups_[program_.stages[s].group].busy) ready_.push_back(program_.stages[s].group);
     }
@@ -344,13 +366,15 @@ private:
     const TrainingProgram& program_;
     const Routes& routes_;
     const TrainingSimulation& options_;
+    StopCheck stopped_;
     Engine<Run> engine_;
     Ledger ledger_;
     std::vector<Group> groups_;
     std::vector<std::uint32_t> ready_;
     std::vector<std::uint32_t> arrived_;                  // chunks of each channel
     std::vector<std::vector<std::uint32_t>> parts_left_;  // of each chunk, where there are several
-    std::vector<std::uint32_t> came_;                     // stages that have come to each reduction
+    std::vector<std::uint32_t> awaits_;                   // what each reduction waits for: its stages, their own reductions
+    std::vector<std::vector<std::uint32_t>> followers_;   // reductions that wait for each one
     std::vector<std::uint32_t> open_;                     // reductions of each stage that are not done
     std::vector<std::int64_t> link_bytes_;
     Time end_ = 0;
@@ -362,8 +386,13 @@ private:
 
 TrainingResult simulate_training(const TrainingProgram& program, const cost::Interconnect& interconnect, bool serial,
                                  const TrainingSimulation& options) {
+    return *simulate_training(program, interconnect, serial, options, Limits{});
+}
+
+std::optional<TrainingResult> simulate_training(const TrainingProgram& program, const cost::Interconnect& interconnect, bool serial,
+                                                const TrainingSimulation& options, const Limits& limits) {
     const Routes routes(program, interconnect, serial);
-    return Run(program, routes, options).run();
+    return Run(program, routes, options, limits).run();
 }
 
 }  // namespace sluice::simulate

@@ -1,18 +1,18 @@
 // One mini-batch of a training program in simulated time: iteration time, bubbles, memory over time, traffic on links.
 //
 // A group of devices is one machine: its replicas do the same at the same time. A chunk goes from the devices of one group to those of
-// another: each pair of nodes that share a part of it carries that part over the sender's port, between nodes also the uplink of one node
-// and the downlink of the other, which all devices of a node share, and the receiver's port, each a FIFO queue. In the serial model
-// transfers are part of the passes (program/pipeline.hpp). Reductions run beside passes, one after another for each group, and take what
-// cost::all_reduce_time says; that they use the same wires as chunks is not simulated.
+// another, whole samples in blocks: each pair of nodes that share a part of it carries that part over the sender's port, between nodes also
+// the uplink of one node and the downlink of the other, which all devices of a node share, and the receiver's port, each a FIFO queue. In
+// the serial model transfers are part of the passes (program/pipeline.hpp). Reductions run beside passes, one after another for each group,
+// and take what their program says, those of several stages after the stages' own; that they use the same wires as chunks is not simulated.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <stop_token>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sluice/base/stop.hpp"
 #include "sluice/cost/training_problem.hpp"
 #include "sluice/program/training_program.hpp"
 #include "sluice/simulate/inference.hpp"
@@ -44,5 +44,9 @@ struct TrainingResult {
 /// Needs a program that program::faults_of accepts. O(instructions log(groups + links)), at least two million instructions a second.
 [[nodiscard]] TrainingResult simulate_training(const program::TrainingProgram& program, const cost::Interconnect& interconnect, bool serial,
                                                const TrainingSimulation& options = {});
+/// nullopt: the limits stopped it.
+[[nodiscard]] std::optional<TrainingResult> simulate_training(const program::TrainingProgram& program,
+                                                              const cost::Interconnect& interconnect, bool serial,
+                                                              const TrainingSimulation& options, const Limits& limits);
 
 }  // namespace sluice::simulate

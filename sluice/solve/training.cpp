@@ -71,6 +71,9 @@ TrainingRow run_training_method(const cost::TrainingProblem& problem, const trai
         if (row.failure->kind == DiagnosticKind::infeasible) row.failure->kind = DiagnosticKind::input;
     } else if (auto faults = cost::faults_of(problem, result->partition); !faults.empty()) {
         row.failure = internal_error(std::format("made a plan that does not hold: {}", faults.front().message));
+    } else if (const auto other = [&](const cost::TrainingStage& stage) { return stage.micro_batch != options.micro_batch; };
+               options.micro_batch && std::ranges::any_of(result->partition.stages, other)) {
+        row.failure = internal_error(std::format("made a plan with other micro-batches than {}", *options.micro_batch));
     } else {
         row.termination = result->termination;
         row.cost = cost::price(problem, result->partition);
@@ -87,15 +90,15 @@ plan::BoundClaim claim_of(const bound::TrainingCertificate& certificate) {
     return {.value = certificate.value, .kind = std::string(bound::kWorkAndPath), .certified = true};
 }
 
-Result<TrainingBounds> prove_training(const cost::TrainingProblem& problem, const std::string& model, Observer& observer,
-                                      const Limits& limits) {
+Result<TrainingBounds> prove_training(const cost::TrainingProblem& problem, const std::string& model,
+                                      std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits) {
     TrainingBounds bounds;
     for (const auto objective : {bound::TrainingObjective::iteration, bound::TrainingObjective::bottleneck}) {
         const auto warn = [&](std::string why) {
             bounds.warnings.push_back(internal_error(std::format("the bound on the {} failed: {}", bound::to_text(objective), why)));
         };
         try {
-            auto certificate = bound::bound_training(problem, objective, limits_of_bound(limits));
+            auto certificate = bound::bound_training(problem, objective, limits_of_bound(limits), micro_batch);
             if (!certificate) {
                 if (certificate.error().kind == DiagnosticKind::infeasible) return fail(std::move(certificate.error()));
                 if (certificate.error().kind != DiagnosticKind::stopped) warn(certificate.error().message);
@@ -136,7 +139,7 @@ Result<TrainingSolveResult> solve_training(const cost::TrainingProblem& problem,
     const auto planner = planner_of(options.method);
     if (!planner) return fail(planner.error());
     if (auto checked = check_training_options(problem, options.planner); !checked) return fail(std::move(checked.error()));
-    auto bounds = prove_training(problem, options.model, observer, limits);
+    auto bounds = prove_training(problem, options.model, options.planner.micro_batch, observer, limits);
     if (!bounds) return fail(std::move(bounds.error()));
     TrainingSolveResult result{.found = {}, .bounds = std::move(*bounds)};
     result.found = run_training_method(problem, **planner, options.planner, observer, limits);

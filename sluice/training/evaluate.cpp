@@ -9,8 +9,17 @@
 namespace sluice::training {
 
 Duration iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
+    return *iteration_time(problem, partition, Limits{});
+}
+
+std::optional<Duration> iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
+                                       const Limits& limits) {
+    const auto program = program::lower_training(problem, partition, limits);
+    if (!program) return std::nullopt;
     const bool serial = problem.structure.model == cost::StageModel::serial;
-    return simulate::simulate_training(program::lower_training(problem, partition), problem.interconnect, serial).iteration;
+    const auto result = simulate::simulate_training(*program, problem.interconnect, serial, {}, limits);
+    if (!result) return std::nullopt;
+    return result->iteration;
 }
 
 std::int64_t device_count(const cost::TrainingProblem& problem) {

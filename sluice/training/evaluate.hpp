@@ -1,6 +1,9 @@
 // What a training plan takes: the one judge of all planners. The partition is lowered to its program under its schedule and simulated.
 #pragma once
 
+#include <optional>
+
+#include "sluice/base/stop.hpp"
 #include "sluice/cost/training_partition.hpp"
 
 namespace sluice::training {
@@ -8,6 +11,9 @@ namespace sluice::training {
 /// Iteration time of a mini-batch: from the start of the first forward pass to the end of the last optimiser step.
 /// Needs a partition without faults. O(instructions log devices).
 [[nodiscard]] Duration iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition);
+/// nullopt: a deadline passed or somebody's wish came before it was known; within milliseconds of it, however long the evaluation.
+[[nodiscard]] std::optional<Duration> iteration_time(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
+                                                     const Limits& limits);
 
 /// Devices of the platform, numbered class after class.
 [[nodiscard]] std::int64_t device_count(const cost::TrainingProblem& problem);

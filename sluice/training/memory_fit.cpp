@@ -41,7 +41,7 @@ public:
         partition_.schedule = schedule;
         for (const Group& group : groups_)
             while (group.limited && need(group) > group.memory)
-                if (!allow_recompute || !recompute_one(group)) return false;
+                if (!join_one(group) && !(allow_recompute && recompute_one(group))) return false;
         if (cost::splits_backward(schedule)) raise(schedule == cost::Schedule::list ? most : 1);
         return true;
     }
@@ -54,23 +54,37 @@ private:
         return sum;
     }
 
+    /// A backward pass that is not split holds less.
+    bool join_one(const Group& group) {
+        return change_one(group, [](TrainingStage& stage) { stage.joint_backward = true; });
+    }
     bool recompute_one(const Group& group) {
+        return change_one(group, [&](TrainingStage& stage) {
+            stage.recompute = true;
+            stage.joint_backward = cost::splits_backward(partition_.schedule);
+        });
+    }
+    /// Of the stages that a change frees memory for, the one that it frees most for; false where there is none.
+    template <typename Change>
+    bool change_one(const Group& group, Change&& change) {
         std::size_t best = group.stages.front();
         Bytes saved;
+        TrainingStage stage_then;
         TrainingTerms terms_then;
         for (const std::size_t s : group.stages) {
             TrainingStage stage = partition_.stages[s];
-            if (stage.recompute) continue;
-            stage.recompute = true;
+            change(stage);
+            if (stage == partition_.stages[s]) continue;
             const TrainingTerms terms = cost::training_terms(problem_, stage);
             const Bytes saves = need(s) - cost::memory_need(stage, terms, partition_.schedule);
             if (saves <= saved) continue;
             best = s;
             saved = saves;
+            stage_then = std::move(stage);
             terms_then = terms;
         }
         if (saved.count == 0) return false;
-        partition_.stages[best].recompute = true;
+        partition_.stages[best] = std::move(stage_then);
         terms_[best] = terms_then;
         return true;
     }

@@ -65,6 +65,19 @@ run 0 plan $model $here --method data-parallel --micro-batch 8 --schedule gpipe 
 json 'd["training"]["schedule"] == "gpipe" and d["training"]["optimizer"] == "sgd"'
 json 'all(s["micro_batch"] == 8 and s["recompute"] for s in d["stages"]) and d["options"]["micro-batch"] == "8"'
 
+# A bound for that micro-batch alone: higher, and no certificate for other plans.
+for size in 16 2; do
+    # shellcheck disable=SC2086
+    run 0 plan $model $here --method data-parallel --micro-batch $size -o of$size.json --json --quiet
+    json 'd["bound"]["certified"]'
+    run 0 verify $model of$size.json of$size.certificate.json
+done
+"$python" -c 'import json
+small, large = (json.load(open(f"of{size}.json"))["bound"]["value_ps"] for size in (2, 16))
+assert small > large, (small, large)' || fail "the bound does not know the micro-batch"
+run 5 verify $model of16.json of2.certificate.json
+says err 'micro-batches of 2 samples alone'
+
 # compare: a row for each method, failures with a reason
 # shellcheck disable=SC2086
 run 0 compare $model $here --evals 20 --json

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@ struct GivenOperator {
     std::int64_t forward = 1, backward = 2;  // picoseconds for one sample
     std::vector<std::size_t> reads = {};     // operators; none: a model input
     Bytes made{0}, parameters{4};            // for one sample; parameter bytes
+    std::optional<std::size_t> ties = {};    // an operator before whose parameters it has instead
 };
 
 inline graph::Graph given_graph(const std::vector<GivenOperator>& operators) {
@@ -23,14 +25,17 @@ inline graph::Graph given_graph(const std::vector<GivenOperator>& operators) {
     graph::GivenCosts costs;
     costs.classes.push_back({.name = "device", .count = 1, .memory = {}, .time = {}});
     std::vector<TensorId> made;
+    std::vector<std::vector<ParameterId>> parameters_of(operators.size());
     for (std::size_t v = 0; v < operators.size(); ++v) {
         const GivenOperator& op = operators[v];
         std::vector<TensorId> reads;
         for (const std::size_t u : op.reads) reads.push_back(made[u]);
         if (reads.empty()) reads.push_back(builder.add_tensor({.name = "in" + std::to_string(v), .shape = {}, .bytes = {}}));
         made.push_back(builder.add_tensor({.name = "t" + std::to_string(v), .shape = {}, .bytes = op.made}));
-        std::vector<ParameterId> parameters;
-        if (op.parameters.count > 0)
+        std::vector<ParameterId>& parameters = parameters_of[v];
+        if (op.ties)
+            parameters = parameters_of[*op.ties];
+        else if (op.parameters.count > 0)
             parameters.push_back(builder.add_parameter({.name = "w" + std::to_string(v), .shape = {}, .bytes = op.parameters}));
         builder.add_operator({.name = "op" + std::to_string(v), .type = "Op", .features = {}, .colour = {}}, reads,
                              std::vector{made.back()}, parameters);

@@ -7,6 +7,8 @@
 #include <format>
 #include <limits>
 #include <map>
+#include <ranges>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -30,10 +32,11 @@ namespace {
 using cost::TrainingPartition;
 
 constexpr std::size_t kWalked = 6;          // layouts that are improved
-constexpr std::int64_t kWalks = 3000;       // evaluations without a better one that end a walk, over all layouts
+constexpr std::int64_t kWalks = 12000;       // evaluations without a better one that end a walk, over all layouts
 constexpr std::int64_t kDeepest = 2;        // times the in-flight rule's caps, where memory allows
 constexpr std::size_t kTurnsAnOrder = 400;  // of the walks, before one of them begins anew with another order
 constexpr std::size_t kMostSizes = 24;
+constexpr std::int64_t kMostPieces = 16;  // of a slice
 constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
 
 struct Candidate {
@@ -174,16 +177,9 @@ private:
         if (!supported(problem_, partition)) return std::nullopt;
         if (options_.recompute && *options_.recompute)
             for (cost::TrainingStage& stage : partition.stages) stage.recompute = true;
-        // Whole backward passes hold less than split ones, and recomputation then saves more.
-        constexpr std::pair<cost::Schedule, bool> kTried[] = {
-            {cost::Schedule::list, false}, {cost::Schedule::one_f_one_b, false}, {cost::Schedule::one_f_one_b, true}};
-        for (const auto& [schedule, recompute] : kTried) {
-            if (!options_.recompute.value_or(true) && recompute) continue;
-            TrainingPartition fitted = partition;
-            fitted.schedule = options_.schedule.value_or(schedule);
-            if (fit_memory(problem_, fitted, deepest, recompute)) return fitted;
-        }
-        return std::nullopt;
+        partition.schedule = options_.schedule.value_or(cost::Schedule::list);
+        if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
+        return partition;
     }
     /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
     /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
@@ -198,19 +194,47 @@ private:
     }
 
     void consider(Candidate candidate) {
-        const auto time = time_of(candidate.layout, pool_.size() < kWalked ? Duration::max() : pool_.back().time);
+        const auto time = time_of(candidate.layout, worth());
         if (!time) return;
         candidate.time = *time;
+        const Candidate parts = candidate;
         keep(std::move(candidate));
+        overlap(parts);
     }
+    /// Slices that are one stage each, then in pieces as long as that pays: sums of gradients then run beside passes.
+    void overlap(const Candidate& parts) {
+        const auto at = std::ranges::find(orders_, parts.layout.order, [](const std::vector<NodeId>& order) { return &order; });
+        const bool replicated = std::ranges::any_of(parts.layout.groups, [](const DeviceSpan& group) { return group.count > 1; });
+        Duration last = parts.time;
+        for (std::int64_t pieces = 1; pieces <= (replicated ? kMostPieces : 1) && !ended(); pieces *= 2) {
+            Layout layout = slicers_[static_cast<std::size_t>(at - orders_.begin())].in_pieces(parts.layout, pieces);
+            layout.whole = true;
+            const auto time = time_of(layout, std::min(last, worth()));
+            if (time && *time < last)
+                keep({std::move(layout), *time, std::format("{}, in {} pieces", parts.name, pieces)});
+            else if (pieces > 1)
+                return;
+            if (time) last = std::min(last, *time);
+        }
+    }
+    /// Slower ones need not be simulated.
+    [[nodiscard]] Duration worth() const { return pool_.size() < kWalked ? Duration::max() : pool_.back().time; }
+
     void keep(Candidate candidate) {
         if (!best_ || candidate.time < best_->time) {
             best_ = candidate;
             observer_.on_event({.seconds = seconds(), .phase = "training", .objective = candidate.time, .bound = {}, .source = "auto"});
         }
-        const auto place = std::ranges::upper_bound(pool_, candidate.time, {}, &Candidate::time);
-        if (place != pool_.begin() && std::prev(place)->layout == candidate.layout) return;
-        pool_.insert(place, std::move(candidate));
+        // One of each shape: the walks find what is near.
+        const auto shape = [](const Candidate& one) {
+            return std::tuple(one.layout.groups.size(), one.layout.cuts.size(), one.layout.micro_batch);
+        };
+        const auto same = std::ranges::find(pool_, shape(candidate), shape);
+        if (same != pool_.end()) {
+            if (same->time <= candidate.time) return;
+            pool_.erase(same);
+        }
+        pool_.insert(std::ranges::upper_bound(pool_, candidate.time, {}, &Candidate::time), std::move(candidate));
         if (pool_.size() > kWalked) pool_.pop_back();
     }
 
@@ -273,6 +297,11 @@ private:
             return std::ranges::all_of(layout.groups, [&](const DeviceSpan& group) { return group.count <= layout.micro_batch; });
         }
         if (kind <= 2 && layout.groups.size() > 1) return change_hands(layout);
+        if (kind == 3) {
+            layout.whole = !layout.whole;
+            return true;
+        }
+        if (kind == 4) return split_or_join(layout);
         if (layout.cuts.size() < 2) return false;
         const auto cut = static_cast<std::size_t>(any(std::ssize(layout.cuts) - 1));
         const std::int64_t by = (any(2) == 0 ? -1 : 1) * (1 + any(std::int64_t{1} << any(6)));
@@ -280,6 +309,22 @@ private:
         const std::int64_t to = std::clamp(static_cast<std::int64_t>(layout.cuts[cut]) + by, low, high);
         if (to == layout.cuts[cut]) return false;
         layout.cuts[cut] = static_cast<std::uint32_t>(to);
+        return true;
+    }
+
+    /// A slice becomes two on the same devices, or two become one.
+    bool split_or_join(Layout& layout) {
+        const auto slice = static_cast<std::size_t>(any(std::ssize(layout.cuts)));
+        const auto at = static_cast<std::ptrdiff_t>(slice);
+        if (slice + 1 < layout.cuts.size() && layout.group_of[slice] == layout.group_of[slice + 1] && any(2) == 0) {
+            layout.cuts.erase(layout.cuts.begin() + at);
+            layout.group_of.erase(layout.group_of.begin() + at);
+            return true;
+        }
+        const std::uint32_t begin = slice == 0 ? 0 : layout.cuts[slice - 1], size = layout.cuts[slice] - begin;
+        if (size < 2) return false;
+        layout.cuts.insert(layout.cuts.begin() + at, begin + 1 + static_cast<std::uint32_t>(any(size - 1)));
+        layout.group_of.insert(layout.group_of.begin() + at, layout.group_of[slice]);
         return true;
     }
 
@@ -322,6 +367,22 @@ private:
         return result;
     }
 
+    /// There was no time for anything: all devices take everything, the largest micro-batch that memory holds.
+    void add_whole_model() {
+        for (const std::int64_t size : sizes_ | std::views::reverse) {
+            Layout layout{.order = &orders_.front(),
+                          .cuts = {static_cast<std::uint32_t>(orders_.front().size())},
+                          .groups = {{0, std::min(problem_.structure.classes.front().count, size)}},
+                          .group_of = {0},
+                          .micro_batch = size,
+                          .whole = true};
+            const auto time = time_of(layout, Duration::max());
+            if (!time) continue;
+            keep({std::move(layout), *time, std::format("micro-batch {}, all devices", size)});
+            return;
+        }
+    }
+
     /// Where memory leaves no layout of ours: the best of what others make of it.
     [[nodiscard]] std::optional<PlannerResult> by_peers() {
         std::optional<PlannerResult> result;
@@ -338,9 +399,10 @@ private:
 
     Result<PlannerResult> finish() {
         std::optional<PlannerResult> result = std::move(graphpipe_);
+        if (pool_.empty() && limits_.out_of_time() && !limits_.interrupted()) add_whole_model();
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
-                if (result && limits_.out_of_time()) break;
+                if (result && limits_.out_of_time() && result->iteration <= candidate.time) break;
                 auto partition = staged(stages_of(problem_, candidate.layout), deepest);
                 if (!partition) continue;
                 const Duration time = iteration_time(problem_, *partition);

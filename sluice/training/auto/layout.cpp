@@ -214,7 +214,9 @@ cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const La
         assert(begin <= end);
         const DeviceSpan& group = layout.groups[layout.group_of[slice]];
         const ClassId device = class_of(problem, group.first);
-        for (auto& nodes : parts.of(std::span(order).subspan(begin, end - begin), begin)) {
+        const auto nodes_of = std::span(order).subspan(begin, end - begin);
+        auto stages = layout.whole ? std::vector(begin < end ? 1 : 0, std::vector(nodes_of.begin(), nodes_of.end())) : parts.of(nodes_of, begin);
+        for (auto& nodes : stages) {
             std::ranges::sort(nodes);
             partition.stages.push_back({.nodes = std::move(nodes),
                                         .device = device,

@@ -26,6 +26,7 @@ struct Layout {
     std::vector<DeviceSpan> groups = {};
     std::vector<std::uint32_t> group_of = {};  // per slice
     std::int64_t micro_batch = 1;
+    bool whole = false;  // each slice is one stage, even where it has parts that need not wait for each other
     friend bool operator==(const Layout&, const Layout&) = default;
 };
 

@@ -100,13 +100,26 @@ std::uint32_t Slicer::reach(std::uint32_t begin, ClassId device, std::int64_t fi
         else
             high = middle - 1;
     }
-    // The link behind the group must carry what crosses the cut within the load, too; at the end nothing crosses.
+    return std::max(begin, carried(first + count, count, load)[low]);
+}
+
+const std::vector<std::uint32_t>& Slicer::carried(std::int64_t end, std::int64_t count, std::int64_t load) {
+    // Every replica has a link of its own inside a node, every node one to the others.
     const std::int64_t node = problem_.interconnect.devices_per_node;
-    const platform::Link& link = node > 0 && (first + count) % node == 0 ? problem_.interconnect.between : problem_.interconnect.inside;
-    const auto carried =
-        static_cast<std::int64_t>(std::min(9e18, static_cast<double>(load) * 1e-12 * static_cast<double>(link.rate.bytes_per_second)));
-    while (low > begin && low < order_.size() && crossing_[low] > carried / problem_.options.mini_batch) --low;
-    return low;
+    const bool between = node > 0 && end % node == 0;
+    const std::int64_t links = between ? std::max<std::int64_t>(1, count / node) : count;
+    if (load != carried_load_) carried_.clear();
+    carried_load_ = load;
+    const auto [place, fresh] = carried_.try_emplace({between, links});
+    if (fresh) {
+        const ByteRate rate = (between ? problem_.interconnect.between : problem_.interconnect.inside).rate;
+        const double most = static_cast<double>(load) * 1e-12 * static_cast<double>(rate.bytes_per_second) * static_cast<double>(links) /
+                            static_cast<double>(problem_.options.mini_batch);
+        place->second.assign(crossing_.size(), 0);
+        for (std::uint32_t i = 1; i < crossing_.size(); ++i)
+            place->second[i] = i + 1 == crossing_.size() || static_cast<double>(crossing_[i]) <= most ? i : place->second[i - 1];
+    }
+    return place->second;
 }
 
 bool Slicer::may_group(std::int64_t first, std::int64_t count) const {
@@ -201,6 +214,27 @@ std::optional<Layout> Slicer::in_turn(std::int64_t micro_batch, std::int64_t rep
     fill(high);
     load_ = high * slices;
     return layout;
+}
+
+Layout Slicer::in_pieces(const Layout& layout, std::int64_t pieces) const {
+    Layout made{.order = layout.order, .groups = layout.groups, .micro_batch = layout.micro_batch, .whole = layout.whole};
+    std::uint32_t begin = 0;
+    for (std::size_t slice = 0; slice < layout.cuts.size(); ++slice) {
+        const std::uint32_t end = layout.cuts[slice];
+        const auto cut = [&](std::uint32_t place) {
+            made.cuts.push_back(place);
+            made.group_of.push_back(layout.group_of[slice]);
+            begin = place;
+        };
+        const std::int64_t before = parameters_[begin], all = parameters_[end] - before;
+        const std::int64_t wanted = layout.groups[layout.group_of[slice]].count > 1 && all > 0 ? pieces : 1;
+        for (std::int64_t piece = 1; piece < wanted; ++piece) {
+            const auto place = static_cast<std::uint32_t>(std::ranges::lower_bound(parameters_, before + all / wanted * piece) - parameters_.begin());
+            if (place > begin && place < end) cut(place);
+        }
+        cut(end);
+    }
+    return made;
 }
 
 }  // namespace sluice::training

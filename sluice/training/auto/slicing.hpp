@@ -22,6 +22,9 @@ public:
     /// Groups of `replicas` devices with `slices` slices each, in turn (0, 1, …, 0, 1, …) or there and back (0, 1, …, 1, 0, …).
     [[nodiscard]] std::optional<Layout> in_turn(std::int64_t micro_batch, std::int64_t replicas, std::int64_t slices, bool there_and_back);
 
+    /// Every slice in so many of equal parameters on the same devices: the sum of one's gradients runs beside the passes of the next.
+    [[nodiscard]] Layout in_pieces(const Layout& layout, std::int64_t pieces) const;
+
     /// What the layout found last charges its busiest group.
     [[nodiscard]] std::int64_t load() const { return load_; }
 
@@ -31,6 +34,9 @@ private:
     /// What no slice exceeds: everything on one device of each class.
     [[nodiscard]] std::int64_t whole_load(std::int64_t micro_batch);
     const Prefix& prefix(ClassId device, std::int64_t samples);
+    /// Per place, the last one up to it where one may cut behind a group that ends before device `end`: its links carry what crosses there
+    /// within `load`. At the end nothing crosses.
+    [[nodiscard]] const std::vector<std::uint32_t>& carried(std::int64_t end, std::int64_t count, std::int64_t load);
     /// Farthest end of a slice from `begin` on `count` devices of a class within `load`.
     [[nodiscard]] std::uint32_t reach(std::uint32_t begin, ClassId device, std::int64_t first, std::int64_t count, std::int64_t micro_batch,
                                       std::int64_t load);
@@ -45,6 +51,8 @@ private:
     std::vector<std::int64_t> parameters_, state_;         // bytes of the nodes before, each weight where it comes first
     std::vector<std::vector<std::uint32_t>> unsupported_;  // per class: of the nodes before
     std::vector<std::int64_t> crossing_;                   // bytes for one sample, by the place before which one cuts
+    std::map<std::pair<bool, std::int64_t>, std::vector<std::uint32_t>> carried_;  // of carried_load_, by kind and number of links
+    std::int64_t carried_load_ = -1;
     std::int64_t devices_ = 0;
     std::int64_t load_ = 0;
 };

@@ -222,12 +222,12 @@ private:
     }
 
     void offer(TrainingPartition partition, std::string name) {
-        const Duration iteration = iteration_time(problem_, partition);
-        if (found() && iteration >= result_.iteration) return;
-        result_.iteration = iteration;
+        const auto iteration = iteration_time(problem_, partition, limits_);
+        if (!iteration || (found() && *iteration >= result_.iteration)) return;
+        result_.iteration = *iteration;
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
-        observer_.on_event({seconds(), "stages", iteration, std::nullopt, source_});
+        observer_.on_event({seconds(), "stages", *iteration, std::nullopt, source_});
         if (auto more = roomier(result_.partition); more && !ended()) offer(*std::move(more), result_.winner + ", one more in flight a hop");
     }
 

@@ -99,14 +99,14 @@ bool Candidates::offer(cost::TrainingPartition partition, std::string_view winne
     const Duration bottleneck = price(problem_, partition).bottleneck;
     // The bottleneck is rounded up to a picosecond a sample.
     if (found_ && (bottleneck.count() - 1) * problem_.options.mini_batch >= result_.iteration.count()) return true;
-    const Duration iteration = iteration_time(problem_, partition);
+    const auto iteration = iteration_time(problem_, partition, limits_);
     ++result_.termination.evaluations;
-    if (found_ && iteration >= result_.iteration) return true;
+    if (!iteration || (found_ && *iteration >= result_.iteration)) return true;
     found_ = true;
     result_.partition = std::move(partition);
-    result_.iteration = iteration;
+    result_.iteration = *iteration;
     result_.winner = winner;
-    observer_.on_event({seconds(), phase_, iteration, std::nullopt, result_.winner});
+    observer_.on_event({seconds(), phase_, result_.iteration, std::nullopt, result_.winner});
     return true;
 }
 

@@ -76,12 +76,13 @@ private:
         const std::int64_t count = problem_.options.mini_batch / stage.micro_batch;
         const Duration passes = cost::training_terms(problem_, stage).pass.total() * count;
         if (!best_.partition.stages.empty() && passes >= best_.iteration) return true;
-        const Duration iteration = iteration_time(problem_, partition);
-        if (!best_.partition.stages.empty() && iteration >= best_.iteration) return true;
-        best_.iteration = iteration;
+        const auto iteration = iteration_time(problem_, partition, limits_);
+        if (!iteration) return stopped();
+        if (!best_.partition.stages.empty() && *iteration >= best_.iteration) return true;
+        best_.iteration = *iteration;
         best_.winner = std::format("micro-batch {}{}", stage.micro_batch, stage.recompute ? ", recomputation" : "");
         best_.partition = std::move(partition);
-        observer_.on_event({.seconds = 0, .phase = "data-parallel", .objective = iteration, .bound = {}, .source = "data-parallel"});
+        observer_.on_event({.seconds = 0, .phase = "data-parallel", .objective = best_.iteration, .bound = {}, .source = "data-parallel"});
         return true;
     }
 

@@ -11,6 +11,7 @@
 #include "sluice/training/evaluate.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/random_training_problem.hpp"
+#include "tests/support/training_enumeration.hpp"
 
 namespace sluice::bound {
 namespace {
@@ -18,80 +19,14 @@ namespace {
 using cost::TrainingPartition;
 using cost::TrainingProblem;
 
-/// In time C, what a plan takes: its iteration, or its bottleneck.
-Duration value_of(const TrainingProblem& problem, const TrainingPartition& partition, TrainingObjective objective) {
-    return objective == TrainingObjective::iteration ? training::iteration_time(problem, partition)
-                                                     : cost::price(problem, partition).bottleneck;
+/// Some divisor of the mini-batch.
+std::int64_t micro_batch_of(const TrainingProblem& problem, RandomStream& random) {
+    const std::vector<std::int64_t> sizes = training::micro_batches(problem, false);
+    return sizes[random.below(sizes.size())];
 }
-
-/// Every plan of the problem under a few schedules: set partitions of the nodes, groups of devices, micro-batches.
-class Plans {
-public:
-    Plans(const TrainingProblem& problem, const std::function<void(const TrainingPartition&)>& visit) : problem_(problem), visit_(visit) {
-        std::int64_t first = 0;
-        for (std::size_t c = 0; c < problem.classes.size(); ++c) {
-            for (std::int64_t d = 0; d < problem.structure.classes[c].count; ++d)
-                for (std::int64_t r = 1; d + r <= problem.structure.classes[c].count; ++r)
-                    groups_.push_back({.nodes = {}, .device = ClassId(c), .first_device = first + d, .replicas = r});
-            first += problem.structure.classes[c].count;
-        }
-        assign(0);
-    }
-
-private:
-    void assign(std::size_t v) {
-        if (v < problem_.node_count()) {
-            for (std::size_t s = 0; s <= partition_.stages.size(); ++s) {
-                const bool fresh = s == partition_.stages.size();
-                if (fresh) partition_.stages.emplace_back();
-                partition_.stages[s].nodes.emplace_back(v);
-                assign(v + 1);
-                partition_.stages[s].nodes.pop_back();
-                if (fresh) {
-                    partition_.stages.pop_back();
-                    return;
-                }
-            }
-            return;
-        }
-        if (auto sorted = cost::normalise(problem_, partition_)) equip(*sorted, 0);
-    }
-    void equip(TrainingPartition& sorted, std::size_t s) {
-        if (s < sorted.stages.size()) {
-            for (const cost::TrainingStage& group : groups_) {
-                const auto clashes = [&](const cost::TrainingStage& other) {
-                    const bool same = other.first_device == group.first_device && other.replicas == group.replicas;
-                    return !same && other.first_device < group.first_device + group.replicas &&
-                           group.first_device < other.first_device + other.replicas;
-                };
-                if (std::any_of(sorted.stages.begin(), sorted.stages.begin() + static_cast<std::ptrdiff_t>(s), clashes)) continue;
-                const auto nodes = std::move(sorted.stages[s].nodes);
-                sorted.stages[s] = group;
-                sorted.stages[s].nodes = nodes;
-                for (std::int64_t b = 1; b <= problem_.options.mini_batch; ++b)
-                    if (problem_.options.mini_batch % b == 0) {
-                        sorted.stages[s].micro_batch = b;
-                        equip(sorted, s + 1);
-                    }
-            }
-            return;
-        }
-        for (const cost::Schedule schedule : {cost::Schedule::one_f_one_b, cost::Schedule::list}) {
-            TrainingPartition plan = sorted;
-            plan.schedule = schedule;
-            cost::set_in_flight(problem_, plan);
-            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
-            if (schedule != cost::Schedule::list) continue;
-            for (cost::TrainingStage& stage : plan.stages) stage.in_flight = problem_.options.mini_batch;
-            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
-        }
-    }
-
-    const TrainingProblem& problem_;
-    const std::function<void(const TrainingPartition&)>& visit_;
-    std::vector<cost::TrainingStage> groups_;
-    TrainingPartition partition_;
-};
+bool has_micro_batches_of(const TrainingPartition& plan, std::int64_t samples) {
+    return std::ranges::all_of(plan.stages, [&](const cost::TrainingStage& stage) { return stage.micro_batch == samples; });
+}
 
 constexpr std::array kObjectives{TrainingObjective::iteration, TrainingObjective::bottleneck};
 
@@ -131,7 +66,7 @@ void vary(TrainingWitness& witness, Duration value, const TrainingProblem& probl
 }
 
 TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
-    std::size_t tight = 0, compared = 0, refused = 0;
+    std::size_t tight = 0, compared = 0, refused = 0, higher = 0;
     for (std::uint64_t seed = 0; seed < testing::cases(120); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 21);
@@ -143,34 +78,44 @@ TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
         options.limited = 0.4;
         const TrainingProblem problem = testing::random_training_problem(random, options);
         if (problem.structure.classes.size() > 1 && problem.node_count() > 2) continue;  // too many plans
+        const std::int64_t one_size = micro_batch_of(problem, random);
         for (const TrainingObjective objective : kObjectives) {
-            std::optional<Duration> best;
-            Plans(problem, [&](const TrainingPartition& plan) {
-                const Duration value = value_of(problem, plan, objective);
-                if (!best || value < *best) best = value;
+            std::optional<Duration> best_of_all, best_of_size;
+            testing::TrainingPlans(problem, [&](const TrainingPartition& plan) {
+                const Duration value = testing::value_of(problem, plan, objective);
+                if (!best_of_all || value < *best_of_all) best_of_all = value;
+                if (has_micro_batches_of(plan, one_size) && (!best_of_size || value < *best_of_size)) best_of_size = value;
             });
-            const auto certificate = bound_training(problem, objective, {});
-            if (!certificate) {
-                EXPECT_EQ(certificate.error().kind, DiagnosticKind::infeasible);
-                EXPECT_FALSE(best.has_value()) << to_text(certificate.error());
-                ++refused;
-                continue;
-            }
-            EXPECT_TRUE(check_training(problem, *certificate).empty());
-            if (!best) continue;
-            ++compared;
-            EXPECT_LE(certificate->value, *best);
-            if (certificate->value == *best) ++tight;
-            for (int i = 0; i < 40; ++i) {
-                TrainingCertificate varied = *certificate;
-                if (objective == TrainingObjective::iteration) vary(varied.witness, *best + Duration{1}, problem, random);
-                varied.value = *best + Duration{1};
-                EXPECT_FALSE(check_training(problem, varied).empty()) << to_json_text(varied, false);
+            Duration any{0};
+            for (const std::optional<std::int64_t> size : {std::optional<std::int64_t>(), std::optional(one_size)}) {
+                const std::optional<Duration> best = size ? best_of_size : best_of_all;
+                const auto certificate = bound_training(problem, objective, {}, size);
+                if (!certificate) {
+                    EXPECT_EQ(certificate.error().kind, DiagnosticKind::infeasible);
+                    EXPECT_FALSE(best.has_value()) << to_text(certificate.error());
+                    ++refused;
+                    continue;
+                }
+                EXPECT_EQ(certificate->micro_batch, size);
+                EXPECT_TRUE(check_training(problem, *certificate).empty());
+                if (!best) continue;
+                ++compared;
+                EXPECT_LE(certificate->value, *best);
+                if (certificate->value == *best) ++tight;
+                if (size && certificate->value > any) ++higher;
+                any = certificate->value;
+                for (int i = 0; i < 40; ++i) {
+                    TrainingCertificate varied = *certificate;
+                    if (objective == TrainingObjective::iteration) vary(varied.witness, *best + Duration{1}, problem, random);
+                    varied.value = *best + Duration{1};
+                    EXPECT_FALSE(check_training(problem, varied).empty()) << to_json_text(varied, false);
+                }
             }
         }
         if (HasFailure()) return;
     }
-    EXPECT_GT(compared, testing::cases(120));
+    EXPECT_GT(compared, 2 * testing::cases(120));
+    EXPECT_GT(higher, testing::cases(120) / 4);             // a given size costs something
     EXPECT_GT(tight, compared / 2);                         // what the bound is for
     EXPECT_TRUE(refused > 0 || testing::cases(120) < 120);  // rare
 }
@@ -186,17 +131,28 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
         options.largest_mini_batch = 24;
         options.most_devices = 6;
         const TrainingProblem problem = testing::random_training_problem(random, options);
-        std::vector<Result<TrainingCertificate>> certificates;
-        for (const TrainingObjective objective : kObjectives) certificates.push_back(bound_training(problem, objective, {}));
+        const std::int64_t one_size = micro_batch_of(problem, random);
+        std::vector<Result<TrainingCertificate>> certificates, of_size;
+        for (const TrainingObjective objective : kObjectives) {
+            certificates.push_back(bound_training(problem, objective, {}));
+            of_size.push_back(bound_training(problem, objective, {}, one_size));
+        }
         for (int i = 0; i < 60; ++i) {
             TrainingPartition plan = testing::random_training_partition(problem, random);
             plan.schedule = cost::kSchedules[random.below(cost::kSchedules.size())];
+            const bool equal = random.chance(0.5);
+            for (cost::TrainingStage& stage : plan.stages)
+                if (equal) stage.micro_batch = one_size, stage.k = 1;
             cost::set_in_flight(problem, plan);
             if (!cost::faults_of(problem, plan).empty()) continue;
             ++plans;
             for (std::size_t o = 0; o < kObjectives.size(); ++o) {
                 ASSERT_TRUE(certificates[o].has_value()) << to_text(certificates[o].error());
-                EXPECT_LE(certificates[o]->value, value_of(problem, plan, kObjectives[o]));
+                const Duration value = testing::value_of(problem, plan, kObjectives[o]);
+                EXPECT_LE(certificates[o]->value, value);
+                if (!equal) continue;
+                ASSERT_TRUE(of_size[o].has_value()) << to_text(of_size[o].error());
+                EXPECT_LE(of_size[o]->value, value);
             }
         }
         if (HasFailure()) return;
@@ -221,7 +177,7 @@ TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
             TrainingPartition plan = testing::random_training_partition(problem, random);
             plan.schedule = random.chance(0.5) ? cost::Schedule::list : cost::Schedule::one_f_one_b;
             if (!cost::faults_of(problem, plan).empty()) continue;
-            const Duration value = value_of(problem, plan, objective);
+            const Duration value = testing::value_of(problem, plan, objective);
             if (!best || value < *best) best = value;
         }
         if (!best) continue;
@@ -277,6 +233,8 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
         };
         refused([](auto& c) { c.problem += "0"; });
         refused([](auto& c) { c.value = Duration{-1}; });
+        refused([&](auto& c) { c.micro_batch = problem.options.mini_batch + 1; });
+        refused([](auto& c) { c.micro_batch = 0; });
         refused([](auto& c) { c.value *= 100; });
         refused([](auto& c) { c.value = Duration::max(); });
         refused([](auto& c) { c.witness.classes.pop_back(); });
@@ -329,7 +287,8 @@ TEST(TrainingBound, FilesHoldEverything) {
     for (int i = 0; i < 20; ++i) {
         const TrainingProblem problem = testing::random_training_problem(random, options);
         for (const TrainingObjective objective : kObjectives) {
-            const auto certificate = bound_training(problem, objective, {});
+            const auto size = i % 2 == 0 ? std::optional<std::int64_t>() : std::optional(micro_batch_of(problem, random));
+            const auto certificate = bound_training(problem, objective, {}, size);
             ASSERT_TRUE(certificate.has_value());
             const std::string text = to_json_text(*certificate, true);
             const auto document = json::parse(text, "certificate");

@@ -148,9 +148,9 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
             for (const StageEdge& edge : edges) {
                 const TrainingStage &from = stages[edge.from], &to = stages[edge.to];
                 const std::int64_t chunk = chunk_of(from, to);
-                const std::int64_t forth = transfer_time(problem, from, to, {edge.activation.count * chunk}).count() * (batch / chunk);
+                const std::int64_t forth = transfer_time(problem, from, to, edge.activation, chunk).count() * (batch / chunk);
                 const std::int64_t back =
-                    edge.has_gradient ? transfer_time(problem, from, to, {edge.gradient.count * chunk}).count() * (batch / chunk) : 0;
+                    edge.has_gradient ? transfer_time(problem, from, to, edge.gradient, chunk).count() * (batch / chunk) : 0;
                 if (here(from)) out += forth, in += back;
                 if (here(to)) in += forth, out += back;
             }

@@ -52,6 +52,23 @@ TEST(TrainingBound, AChainThatDevicesShare) {
     expect_about(proven(problem, TrainingObjective::bottleneck), 4 * 100'000 / 2);
 }
 
+TEST(TrainingBound, AGivenMicroBatchPaysItsFixedCostEveryTime) {
+    // A pass over s samples takes 30 us + 1 us for each, so four of two samples take 128 us; one of eight 38.
+    auto problem = testing::training_problem(given_graph({operator_of(1'000'000, 0)}), given_devices(1), 8);
+    std::vector<std::vector<cost::OperatorPasses>> rows(1, {problem.classes[0].passes[0][0]});
+    rows[0][0].forward.arithmetic_fixed = 30'000'000;
+    problem.classes[0].passes = Rows<cost::OperatorPasses>(rows);
+    expect_about(proven(problem), 38'000'000);
+    const auto certificate = bound_training(problem, TrainingObjective::iteration, {}, 2);
+    ASSERT_TRUE(certificate.has_value());
+    expect_about(*certificate, 128'000'000);
+    EXPECT_TRUE(check_training(problem, *certificate).empty());
+    // It says nothing about other plans.
+    TrainingCertificate of_all = *certificate;
+    of_all.micro_batch.reset();
+    EXPECT_FALSE(check_training(problem, of_all).empty());
+}
+
 TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
     // A single sample cannot be shared: all four operators one after the other.
     const auto problem = testing::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(8), 1);
@@ -131,6 +148,12 @@ TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
     EXPECT_NE(refusal(3, 209).find("operator 0 needs 210 B of one device, which has 209 B"), std::string::npos);
     EXPECT_NE(refusal(2, 314).find("need 630 B, all devices together have 628 B"), std::string::npos);
     EXPECT_EQ(refusal(2, 420), "");
+    // Four samples at a time: two for each of two devices.
+    const auto problem = testing::training_problem(chain, given_devices(2, {219}), 4);
+    const auto certificate = bound_training(problem, TrainingObjective::iteration, {}, 4);
+    ASSERT_FALSE(certificate.has_value());
+    EXPECT_NE(to_text(certificate.error()).find("operator 0 needs 220 B of one device, which has 219 B"), std::string::npos)
+        << to_text(certificate.error());
 }
 
 TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
@@ -169,6 +192,8 @@ TEST(TrainingBound, ReadsWhatItWrites) {
     EXPECT_NE(read(with("\"classes\"", "\"clases\"")), "");
     EXPECT_NE(read(with("\"certified\": true", "\"certified\": 1")), "");
     EXPECT_NE(read(with("certificate/1", "certificate/2")), "");
+    EXPECT_EQ(read(with("\"bound\"", "\"micro_batch\": 2, \"bound\"")), "");
+    EXPECT_NE(read(with("\"bound\"", "\"micro_batch\": 0, \"bound\"")), "");
     EXPECT_NE(read(with("\"roundings\": [", "\"roundings\": [-1, ")), "") << "trailing comma or not";
 }
 

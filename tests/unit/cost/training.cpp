@@ -6,6 +6,7 @@
 #include "sluice/cost/analytic.hpp"
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/cost/training_times.hpp"
+#include "tests/support/training.hpp"
 
 namespace sluice::cost {
 namespace {
@@ -378,16 +379,19 @@ TEST(TrainingTransfers, OverTheSlowerKindOfLink) {
     const auto stage = [](std::int64_t first, std::int64_t replicas) {
         return TrainingStage{.nodes = {}, .first_device = first, .replicas = replicas};
     };
-    const auto time = [&](TrainingStage from, TrainingStage to, std::int64_t bytes) {
-        return transfer_time(problem, from, to, {bytes}).count();
+    const auto time = [&](TrainingStage from, TrainingStage to, std::int64_t bytes, std::int64_t samples = 1) {
+        return transfer_time(problem, from, to, {bytes}, samples).count();
     };
     EXPECT_EQ(time(stage(0, 2), stage(0, 2), 1000), 0) << "the same devices";
     EXPECT_EQ(time(stage(0, 1), stage(1, 1), 1000), 1007);
-    EXPECT_EQ(time(stage(0, 2), stage(2, 2), 1001), 508) << "two links";
+    EXPECT_EQ(time(stage(0, 2), stage(2, 2), 500, 2), 507) << "two links";
+    EXPECT_EQ(time(stage(0, 2), stage(2, 2), 500, 3), 1007) << "a sample is not shared out";
+    EXPECT_EQ(time(stage(0, 2), stage(2, 2), 1000), 1007);
     EXPECT_EQ(time(stage(0, 2), stage(2, 1), 1000), 1007) << "one end has one";
     EXPECT_EQ(time(stage(3, 1), stage(4, 1), 1000), 10050);
     EXPECT_EQ(time(stage(3, 2), stage(6, 2), 1000), 10050) << "one node of the two ends has it all over its link";
-    EXPECT_EQ(time(stage(0, 8), stage(2, 4), 1000), 5050) << "two nodes at both ends";
+    EXPECT_EQ(time(stage(0, 8), stage(2, 4), 500, 2), 5050) << "two nodes at both ends";
+    EXPECT_EQ(time(stage(0, 8), stage(2, 4), 1000), 10050);
     const auto ring = [&](std::int64_t first, std::int64_t count, std::int64_t bytes) {
         return all_reduce_time(problem, first, count, {bytes}).count();
     };
@@ -396,6 +400,22 @@ TEST(TrainingTransfers, OverTheSlowerKindOfLink) {
     EXPECT_EQ(ring(0, 4, 1000), 6 * (250 + 7));
     EXPECT_EQ(ring(4, 4, 1001), 6 * (251 + 7));
     EXPECT_EQ(ring(1, 4, 1000), 6 * (2500 + 50));
+}
+
+TEST(TrainingTransfers, WhatStagesShareIsSummedOverTheirGroupsAlone) {
+    const auto problem = testing::training_problem(
+        testing::given_graph({{.parameters = Bytes{100}}, {.reads = {0}, .parameters = Bytes{0}}, {.reads = {1}, .ties = 0}}),
+        testing::given_devices(7), 8);  // a picosecond for a byte is 1000 here
+    const auto ties = [&](std::int64_t first, std::int64_t last) {
+        return tied_gradients(problem, {.stages = {{.nodes = nodes({0}), .replicas = first},
+                                                   {.nodes = nodes({1}), .first_device = 6},
+                                                   {.nodes = nodes({2}), .first_device = 3, .replicas = last}}});
+    };
+    ASSERT_EQ(ties(1, 1).size(), 1U);
+    EXPECT_EQ(ties(1, 1)[0], (TiedGradient{{0, 2}, Bytes{100}, Duration{2 * 50 * 1000}}));
+    EXPECT_EQ(ties(2, 2)[0].all_reduce, Duration{2 * 25 * 1000}) << "two rings beside each other, each for half of it";
+    EXPECT_EQ(ties(2, 3)[0].all_reduce, Duration{2 * 25 * 1000});
+    EXPECT_EQ(ties(3, 3)[0].all_reduce, Duration{2 * 17 * 1000});
 }
 
 /// A graph of stages with given edges, each stage one operator.

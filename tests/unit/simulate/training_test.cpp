@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "sluice/program/training_order.hpp"
 #include "tests/support/training.hpp"
 
 namespace sluice::simulate {
@@ -98,7 +101,7 @@ TEST(TrainingSimulation, JointBackwardPassesTakeWhatOneForwardOneBackwardTakes) 
 }
 
 TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasses) {
-    // Each stage keeps 10 bytes a sample and what enters it is 3; a forward pass again takes 1.
+    // The last stage keeps 10 bytes a sample, and 20 for the gradient of its weights; what enters it is 3.
     auto operators = testing::chain_of(2, {.made = Bytes{10}});
     operators[0].made = Bytes{3};
     const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 8);
@@ -107,7 +110,7 @@ TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasse
     last.recompute = true;
     last.in_flight = 4;
     const auto need = [&] { return cost::memory_need(last, cost::training_terms(problem, last), Schedule::list).count; };
-    EXPECT_EQ(need(), 8 + 4 * 10 + 10);
+    EXPECT_EQ(need(), 8 + 4 * 20 + 10);
     last.joint_backward = true;
     EXPECT_EQ(need(), 8 + 4 * 3 + 10);
     EXPECT_LE(simulated(problem, partition).groups[1].peak_memory.count, need());
@@ -135,6 +138,59 @@ TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
     for (std::size_t s = 0; s < 8; ++s) partition.stages[s].first_device = static_cast<std::int64_t>(s % 4);
     cost::set_in_flight(problem, partition);
     EXPECT_EQ(simulated(problem, partition).iteration.count(), 2 * 3 * 8 + 3 * 3);
+}
+
+TEST(TrainingSimulation, SamplesAreNotSharedOut) {
+    // Two samples of five bytes, three replicas at both ends: no wire carries less than one sample, none more.
+    const auto problem =
+        testing::training_problem(testing::given_graph(testing::chain_of(2, {.made = Bytes{5}})), testing::given_devices(6), 2);
+    auto partition = testing::one_node_a_stage(problem, 2, Schedule::one_f_one_b);
+    for (cost::TrainingStage& stage : partition.stages) stage.replicas = 3;
+    partition.stages[1].first_device = 3;
+    const auto result = simulated(problem, partition);
+    // forward, 5 bytes, forward and both gradients, 5 bytes back, both gradients, the sum of 4 bytes of gradients, the step
+    const cost::TrainingTerms terms = cost::training_terms(problem, partition.stages[0]);
+    EXPECT_EQ(result.iteration, 2 * terms.pass.total() + Duration{2 * 5000} + terms.all_reduce + terms.optimizer);
+}
+
+TEST(TrainingSimulation, SharedParametersAreSummedAfterEachStagesOwn) {
+    // Stages 0 and 2 share the first operator's parameters; what the last one has takes stage 2 long to sum.
+    const auto problem = testing::training_problem(testing::given_graph({{.parameters = Bytes{300}},
+                                                                         {.reads = {0}, .parameters = Bytes{1000}},
+                                                                         {.reads = {1}, .ties = 0},
+                                                                         {.reads = {2}, .parameters = Bytes{100'000}}}),
+                                                   testing::given_devices(5), 4, cost::Optimizer::adam_mixed);
+    cost::TrainingPartition partition{.stages = {{.nodes = {NodeId(0)}, .replicas = 2, .micro_batch = 2},
+                                                 {.nodes = {NodeId(1)}, .first_device = 4, .micro_batch = 2},
+                                                 {.nodes = {NodeId(2), NodeId(3)}, .first_device = 2, .replicas = 2, .micro_batch = 2}}};
+    cost::set_in_flight(problem, partition);
+    auto program = program::lower_training(problem, partition);
+    ASSERT_EQ(program.reductions.size(), 3);
+    for (const auto& [reduction, bytes] : {std::pair{0, 150}, {1, 50'150}, {2, 150}})  // gradients are in bf16
+        EXPECT_EQ(program.reductions[static_cast<std::size_t>(reduction)].bytes, Bytes{bytes});
+    const Duration with = simulated(problem, partition).iteration;
+    const Duration tie = std::exchange(program.reductions[2].time, Duration{1});
+    EXPECT_GT(tie, Duration{1});
+    EXPECT_EQ(with - simulate_training(program, problem.interconnect, false).iteration, tie - Duration{1});
+}
+
+TEST(TrainingSimulation, StopsInTheMiddle) {
+    const Balanced chain = balanced(1, 2, std::int64_t{1} << 16);
+    std::stop_source source;
+    const Limits free{.deadline = {}, .evaluations = 0, .stop = source.get_token()};
+    const auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::list);
+    const auto program = program::lower_training(chain.problem, partition, free);
+    ASSERT_EQ(program, program::lower_training(chain.problem, partition));
+    EXPECT_EQ(simulate_training(*program, chain.problem.interconnect, false, {}, free)->iteration,
+              simulated(chain.problem, partition).iteration);
+    source.request_stop();
+    const Limits past{.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}};
+    for (const Limits& limits : {free, past}) {
+        for (const Schedule schedule : cost::kSchedules)
+            EXPECT_FALSE(program::order_work(program::pipeline_of(chain.problem, partition), schedule, limits)) << to_text(schedule);
+        EXPECT_FALSE(program::lower_training(chain.problem, partition, limits));
+        EXPECT_FALSE(simulate_training(*program, chain.problem.interconnect, false, {}, limits));
+    }
 }
 
 TEST(TrainingSimulation, LinksCarryEveryChunkOnce) {
