@@ -228,21 +228,7 @@ private:
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
         observer_.on_event({seconds(), "stages", *iteration, std::nullopt, source_});
-        if (auto more = roomier(result_.partition); more && !ended()) offer(*std::move(more), result_.winner + ", one more in flight a hop");
-    }
-
-    /// The rule counts no transfers: with one micro-batch more for every hop they are hidden, where memory and mini-batch allow that.
-    [[nodiscard]] std::optional<TrainingPartition> roomier(TrainingPartition partition) const {
-        const auto least = partition.stages;
-        cost::set_in_flight(problem_, partition);
-        for (cost::TrainingStage& stage : partition.stages) {
-            if (stage.k > 1) return std::nullopt;
-            stage.in_flight = std::min(problem_.options.mini_batch, 2 * stage.in_flight - stage.micro_batch);
-        }
-        const cost::TrainingDevice& device = problem_.classes[search_.device.index()];
-        if (partition.stages == least || (device.limited && cost::price(problem_, partition).peak_memory > device.memory))
-            return std::nullopt;
-        return partition;
+        if (auto more = roomier(problem_, result_.partition); more && !ended()) offer(*std::move(more), std::format("{}, {}", result_.winner, kRoomier));
     }
 
     /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,
