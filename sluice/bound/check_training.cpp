@@ -67,7 +67,8 @@ private:
     std::optional<Diagnostic> find_micro_batches() {
         if (micro_batch_) {
             if (*micro_batch_ < 1 || batch_ % *micro_batch_ != 0)
-                return objection(std::format("the bound is on micro-batches of {}, which do not divide the mini-batch of {}", *micro_batch_, batch_));
+                return objection(
+                    std::format("the bound is on micro-batches of {}, which do not divide the mini-batch of {}", *micro_batch_, batch_));
             micro_batches_ = {*micro_batch_};
             return std::nullopt;
         }

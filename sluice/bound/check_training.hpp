@@ -2,8 +2,9 @@
 // problem and the witness alone. It shares no code with planners, simulator and what makes witnesses (tests/layers enforces it).
 //
 // Let T = value - 1 and C the time that T allows: T itself, or T mini_batch for a bottleneck per sample. Suppose a plan is within T. It
-// gives every node v an option: a device class c, replicas r and a micro-batch b dividing the mini-batch B, the certificate's where it names one; with m = B / b and s = ceil(b /
-// r), each of r devices passes v m times, each time over s samples, t(s) = F(s) + I(s) + W(s) forward, input and weight gradient.
+// gives every node v an option: a device class c, replicas r and a micro-batch b dividing the mini-batch B, the certificate's where it
+// names one; with m = B / b and s = ceil(b / r), each of r devices passes v m times, each time over s samples, t(s) = F(s) + I(s) + W(s)
+// forward, input and weight gradient.
 //
 // Not every option can be. A device does one thing at a time, so does a group's ring, and the all-reduce of a stage is between its last
 // weight gradient and its optimiser's step, so m t(s) + all-reduce + step <= C, each of v's own parameters alone (for a bottleneck, where
@@ -47,8 +48,9 @@
 
 namespace sluice::bound {
 
-/// Empty: no training plan of `problem` that cost::faults_of accepts, with the certificate's micro-batch where it names one, has an iteration time (or a bottleneck) below certificate.value. The
-/// model's fingerprint is for the caller to compare. O(nodes x divisors of the mini-batch x (roundings + sqrt(mini-batch)) + paths).
+/// Empty: no training plan of `problem` that cost::faults_of accepts, with the certificate's micro-batch where it names one, has an
+/// iteration time (or a bottleneck) below certificate.value. The model's fingerprint is for the caller to compare. O(nodes x divisors of
+/// the mini-batch x (roundings + sqrt(mini-batch)) + paths).
 [[nodiscard]] std::vector<Diagnostic> check_training(const cost::TrainingProblem& problem, const TrainingCertificate& certificate);
 
 }  // namespace sluice::bound

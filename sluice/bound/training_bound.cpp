@@ -23,7 +23,11 @@ constexpr double kPrecision = 5e-4;
 class Prover {
 public:
     Prover(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits, std::optional<std::int64_t> micro_batch)
-        : problem_(problem), objective_(objective), limits_(limits), micro_batch_(micro_batch), refutation_(problem, objective, micro_batch) {
+        : problem_(problem),
+          objective_(objective),
+          limits_(limits),
+          micro_batch_(micro_batch),
+          refutation_(problem, objective, micro_batch) {
         best_.classes.resize(problem.classes.size());
     }
 
@@ -107,7 +111,8 @@ private:
     }
 
     [[nodiscard]] TrainingCertificate certificate() const {
-        TrainingCertificate made{.problem = problem_.fingerprint, .model = {}, .objective = objective_, .micro_batch = micro_batch_, .value = {}, .witness = {}};
+        TrainingCertificate made{
+            .problem = problem_.fingerprint, .model = {}, .objective = objective_, .micro_batch = micro_batch_, .value = {}, .witness = {}};
         double most = 1e-300;
         for (const TrainingPrices::Class& one : kept_.classes) most = std::max(most, one.price);
         const double unit = static_cast<double>(1 << 20) / most;
@@ -206,7 +211,7 @@ std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem, std::int
 }  // namespace
 
 Result<TrainingCertificate> bound_training(const TrainingProblem& problem, TrainingObjective objective, const Limits& limits,
- std::optional<std::int64_t> micro_batch) {
+                                           std::optional<std::int64_t> micro_batch) {
     if (auto reason = beyond_memory(problem, micro_batch.value_or(1))) return fail(*std::move(reason));
     return Prover(problem, objective, limits, micro_batch).run();
 }

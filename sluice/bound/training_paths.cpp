@@ -61,8 +61,7 @@ double TrainingPaths::behind(const TrainingWindow& window, const Choice& choice)
     return total / devices_;
 }
 
-TrainingPath TrainingPaths::best_window(const Choice& choice, const std::vector<double>& weight,
- const std::vector<double>& behind) const {
+TrainingPath TrainingPaths::best_window(const Choice& choice, const std::vector<double>& weight, const std::vector<double>& behind) const {
     std::vector<double> forth(choice.size(), 0);
     std::vector<NodeId> before(choice.size());
     for (std::size_t v = 0; v < choice.size(); ++v) {

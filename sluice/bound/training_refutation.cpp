@@ -18,7 +18,7 @@ constexpr int kPatience = 16;            // steps without anything better
 }  // namespace
 
 TrainingRefutation::TrainingRefutation(const cost::TrainingProblem& problem, TrainingObjective objective,
- std::optional<std::int64_t> micro_batch)
+                                       std::optional<std::int64_t> micro_batch)
     : problem_(problem),
       objective_(objective),
       options_(problem, objective, micro_batch),

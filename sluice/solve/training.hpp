@@ -60,8 +60,9 @@ struct TrainingSolveResult {
 /// The row with the least iteration time; null when none has a plan.
 [[nodiscard]] const TrainingRow* best_of(std::span<const TrainingRow> rows);
 
-/// Bounds on both objectives, with `micro_batch` on plans with that one alone, each with half of a quarter of the time that is left and at most kMostBoundTime; under an evaluation limit
-/// they run to their end, so that they do not depend on the clock. Fails, as infeasible, when no plan fits the memory.
+/// Bounds on both objectives, with `micro_batch` on plans with that one alone, each with half of a quarter of the time that is left and at
+/// most kMostBoundTime; under an evaluation limit they run to their end, so that they do not depend on the clock. Fails, as infeasible,
+/// when no plan fits the memory.
 [[nodiscard]] Result<TrainingBounds> prove_training(const cost::TrainingProblem& problem, const std::string& model,
                                                     std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits);
 

@@ -60,7 +60,9 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::TrainingCer
     if (certificate.model != plan.model.fingerprint)
         complain(std::format("the certificate is for another model: fingerprint {}, the plan's is {}", certificate.model,
                              plan.model.fingerprint));
-    const auto other = [&](const plan::PlannedStage& stage) { return stage.training && stage.training->micro_batch != certificate.micro_batch; };
+    const auto other = [&](const plan::PlannedStage& stage) {
+        return stage.training && stage.training->micro_batch != certificate.micro_batch;
+    };
     if (certificate.micro_batch && std::ranges::any_of(plan.stages, other))
         complain(std::format("the certificate is for plans with micro-batches of {} samples alone, this one has others",
                              *certificate.micro_batch));

@@ -13,15 +13,17 @@
 namespace sluice::testing {
 
 /// In time C, what a plan takes: its iteration, or its bottleneck.
-inline Duration value_of(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition, bound::TrainingObjective objective) {
+inline Duration value_of(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
+                         bound::TrainingObjective objective) {
     return objective == bound::TrainingObjective::iteration ? training::iteration_time(problem, partition)
-                                                     : cost::price(problem, partition).bottleneck;
+                                                            : cost::price(problem, partition).bottleneck;
 }
 
 /// Every plan of the problem under a few schedules: set partitions of the nodes, groups of devices, micro-batches.
 class TrainingPlans {
 public:
-    TrainingPlans(const cost::TrainingProblem& problem, const std::function<void(const cost::TrainingPartition&)>& visit) : problem_(problem), visit_(visit) {
+    TrainingPlans(const cost::TrainingProblem& problem, const std::function<void(const cost::TrainingPartition&)>& visit)
+        : problem_(problem), visit_(visit) {
         std::int64_t first = 0;
         for (std::size_t c = 0; c < problem.classes.size(); ++c) {
             for (std::int64_t d = 0; d < problem.structure.classes[c].count; ++d)

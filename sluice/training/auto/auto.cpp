@@ -32,11 +32,11 @@ namespace {
 using cost::TrainingPartition;
 
 constexpr std::size_t kWalked = 6;          // layouts that are improved
-constexpr std::int64_t kWalks = 12000;       // evaluations without a better one that end a walk, over all layouts
+constexpr std::int64_t kWalks = 12000;      // evaluations without a better one that end a walk, over all layouts
 constexpr std::int64_t kDeepest = 2;        // times the in-flight rule's caps, where memory allows
 constexpr std::size_t kTurnsAnOrder = 400;  // of the walks, before one of them begins anew with another order
 constexpr std::size_t kMostSizes = 24;
-constexpr std::int64_t kMostPieces = 16;  // of a slice
+constexpr std::int64_t kMostPieces = 16;           // of a slice
 constexpr std::chrono::milliseconds kUsual{4000};  // without any limit
 
 struct Candidate {
@@ -181,16 +181,22 @@ private:
         if (!fit_memory(problem_, partition, deepest, options_.recompute.value_or(true))) return std::nullopt;
         return partition;
     }
-    /// Nothing when no caps fit, or when these stages were timed before: orders often lead to the same ones.
+    /// Nothing when no caps fit, when time ran out, or when these stages were timed before: orders often lead to the same ones.
     /// Simulated where the schedule's own run, in which links are free, is no slower than `wanted`.
     [[nodiscard]] std::optional<Duration> time_of(const Layout& layout, Duration wanted) {
         TrainingPartition stages = stages_of(problem_, layout);
         if (!seen_.insert(hash_of(stages)).second) return std::nullopt;
         ++evaluations_;
         const auto partition = staged(std::move(stages), kDeepest);
-        if (!partition) return std::nullopt;
-        const Duration free = program::order_work(program::pipeline_of(problem_, *partition), partition->schedule).makespan;
-        return free > wanted ? free : std::max(free, iteration_time(problem_, *partition));
+        return partition ? time_of(*partition, wanted, limits_) : std::nullopt;
+    }
+    [[nodiscard]] std::optional<Duration> time_of(const TrainingPartition& partition, Duration wanted, const Limits& limits) const {
+        const auto order = program::order_work(program::pipeline_of(problem_, partition), partition.schedule, limits);
+        if (!order) return std::nullopt;
+        if (order->makespan > wanted) return order->makespan;
+        const auto time = iteration_time(problem_, partition, limits);
+        if (!time) return std::nullopt;
+        return std::max(order->makespan, *time);
     }
 
     void consider(Candidate candidate) {
@@ -362,7 +368,8 @@ private:
         };
         TrainingPartition ours = found->partition;
         ours.schedule = cost::Schedule::list;
-        if (fit_memory(problem_, ours, kDeepest, options_.recompute.value_or(true))) take(ours, iteration_time(problem_, ours));
+        if (fit_memory(problem_, ours, kDeepest, options_.recompute.value_or(true)))
+            if (const auto time = iteration_time(problem_, ours, limits_)) take(ours, *time);
         take(std::move(found->partition), found->iteration);
         return result;
     }
@@ -376,8 +383,10 @@ private:
                           .group_of = {0},
                           .micro_batch = size,
                           .whole = true};
-            const auto time = time_of(layout, Duration::max());
-            if (!time) continue;
+            const auto partition = staged(stages_of(problem_, layout), kDeepest);
+            if (!partition) continue;
+            const auto time = time_of(*partition, Duration::max(), {.deadline = {}, .evaluations = {}, .stop = limits_.stop});
+            if (!time) return;
             keep({std::move(layout), *time, std::format("micro-batch {}, all devices", size)});
             return;
         }
@@ -438,13 +447,17 @@ private:
         };
         while (low < high) {
             const std::int64_t middle = (low + high) / 2;
-            if (iteration_time(problem_, between(middle)) <= result.iteration)
+            const auto time = iteration_time(problem_, between(middle), limits_);
+            if (!time) return;
+            if (*time <= result.iteration)
                 high = middle;
             else
                 low = middle + 1;
         }
         TrainingPartition partition = between(high);
-        result.iteration = std::min(result.iteration, iteration_time(problem_, partition));
+        const auto time = iteration_time(problem_, partition, limits_);
+        if (!time) return;
+        result.iteration = std::min(result.iteration, *time);
         result.partition = std::move(partition);
     }
 

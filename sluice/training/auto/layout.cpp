@@ -215,7 +215,8 @@ cost::TrainingPartition stages_of(const cost::TrainingProblem& problem, const La
         const DeviceSpan& group = layout.groups[layout.group_of[slice]];
         const ClassId device = class_of(problem, group.first);
         const auto nodes_of = std::span(order).subspan(begin, end - begin);
-        auto stages = layout.whole ? std::vector(begin < end ? 1 : 0, std::vector(nodes_of.begin(), nodes_of.end())) : parts.of(nodes_of, begin);
+        auto stages =
+            layout.whole ? std::vector(begin < end ? 1 : 0, std::vector(nodes_of.begin(), nodes_of.end())) : parts.of(nodes_of, begin);
         for (auto& nodes : stages) {
             std::ranges::sort(nodes);
             partition.stages.push_back({.nodes = std::move(nodes),

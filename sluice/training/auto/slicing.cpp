@@ -229,7 +229,8 @@ Layout Slicer::in_pieces(const Layout& layout, std::int64_t pieces) const {
         const std::int64_t before = parameters_[begin], all = parameters_[end] - before;
         const std::int64_t wanted = layout.groups[layout.group_of[slice]].count > 1 && all > 0 ? pieces : 1;
         for (std::int64_t piece = 1; piece < wanted; ++piece) {
-            const auto place = static_cast<std::uint32_t>(std::ranges::lower_bound(parameters_, before + all / wanted * piece) - parameters_.begin());
+            const auto place =
+                static_cast<std::uint32_t>(std::ranges::lower_bound(parameters_, before + all / wanted * piece) - parameters_.begin());
             if (place > begin && place < end) cut(place);
         }
         cut(end);

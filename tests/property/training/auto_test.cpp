@@ -88,6 +88,19 @@ TEST(AutoForTraining, TwoBranchesBesideEachOtherAreMuchFasterThanInLine) {
     EXPECT_LE(result->iteration.count(), 30);
 }
 
+TEST(AutoForTraining, HasAPlanWhenThereIsNoTime) {
+    for (std::uint64_t seed = 0; seed < testing::cases(40); ++seed) {
+        const Case of = random_case(seed);
+        if (of.limited) continue;
+        SilentObserver silent;
+        const auto result = plan_auto(of.problem, {}, silent, Limits{.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}});
+        ASSERT_TRUE(result) << to_text(result.error());
+        EXPECT_EQ(result->termination.reason, StopReason::time);
+        EXPECT_TRUE(cost::faults_of(of.problem, result->partition).empty());
+        EXPECT_EQ(result->iteration, iteration_time(of.problem, result->partition));
+    }
+}
+
 TEST(AutoForTraining, SaysWhatDoesNotFit) {
     const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3, {.parameters = Bytes{1000}})),
                                                    testing::given_devices(2, Bytes{500}), 4);
