@@ -377,6 +377,11 @@ Result<PlannerResult> rescheduled(const cost::TrainingProblem& problem, const Pl
                                {},
                                "leave --schedule out: 1f1b keeps less"});
     result->iteration = iteration_time(problem, result->partition);
+    if (auto more = roomier(problem, result->partition))
+        if (const Duration faster = iteration_time(problem, *more); faster < result->iteration) {
+            result->iteration = faster;
+            result->partition = *std::move(more);
+        }
     return result;
 }
 

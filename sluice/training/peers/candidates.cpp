@@ -88,7 +88,8 @@ cost::TrainingPartition place(const cost::TrainingProblem& problem, const Shape&
 }
 
 std::optional<cost::TrainingPartition> roomier(const cost::TrainingProblem& problem, cost::TrainingPartition partition) {
-    if (partition.schedule != cost::Schedule::one_f_one_b && partition.schedule != cost::Schedule::chain) return std::nullopt;
+    using enum cost::Schedule;
+    if (partition.schedule != one_f_one_b && partition.schedule != chain && partition.schedule != zero_bubble) return std::nullopt;
     const std::vector<cost::TrainingStage> before = partition.stages;
     set_in_flight(problem, partition);
     for (cost::TrainingStage& stage : partition.stages) {

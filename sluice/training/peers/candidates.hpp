@@ -39,7 +39,7 @@ struct Shape {
 [[nodiscard]] cost::TrainingPartition place(const cost::TrainingProblem& problem, const Shape& shape, const DeviceRange& range,
                                             std::int64_t micro_batch, cost::Schedule schedule);
 
-/// Of plans for 1F1B: its rule for samples in flight counts no transfers; with one micro-batch more for every hop they are hidden. nullopt:
+/// Of plans for 1F1B and zero-bubble: their rule for samples in flight counts no transfers; with one micro-batch more for every hop they are hidden. nullopt:
 /// that is another schedule, more than memory holds, or what the plan has already.
 [[nodiscard]] std::optional<cost::TrainingPartition> roomier(const cost::TrainingProblem& problem, cost::TrainingPartition partition);
 inline constexpr std::string_view kRoomier = "one more in flight a hop";
