@@ -49,7 +49,8 @@ private:
                 if (problem_.rules.acyclic && to < from)
                     fault(std::format("'{}' on chip {} reads from '{}' on chip {}: data only moves forward", name(v), to, name(u), from));
                 if (problem_.rules.adjacent && to > from + 1)
-                    fault(std::format("'{}' on chip {} reads from '{}' on chip {}, which is not the one before", name(v), to, name(u), from));
+                    fault(
+                        std::format("'{}' on chip {} reads from '{}' on chip {}, which is not the one before", name(v), to, name(u), from));
             }
     }
 
@@ -82,9 +83,10 @@ private:
                 for (const int via : targets) {
                     if (!reachable(via).contains(to)) continue;
                     const auto direct = transfers_.at({from, to}), other = transfers_.at({from, via});
-                    fault(std::format("'{}' on chip {} reads from '{}' on chip {}, and there is a longer way between these chips: '{}' on chip {} "
-                                      "reads from '{}' on chip {}",
-                                      name(direct.second), to, name(direct.first), from, name(other.second), via, name(other.first), from));
+                    fault(std::format(
+                        "'{}' on chip {} reads from '{}' on chip {}, and there is a longer way between these chips: '{}' on chip {} "
+                        "reads from '{}' on chip {}",
+                        name(direct.second), to, name(direct.first), from, name(other.second), via, name(other.first), from));
                     break;
                 }
     }

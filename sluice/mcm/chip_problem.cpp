@@ -27,8 +27,8 @@ Result<ChipProblem> chip_problem(const graph::Graph& graph, const cost::StagePro
     const cost::DeviceCosts& chip = costs.classes.front();
     if (chip.count < 1 || chip.count > static_cast<std::int64_t>(kMostChips))
         return fail(usage_error(std::format("{} chips, can plan for 1 to {}", chip.count, kMostChips)));
-    ChipProblem problem{.costs = &costs, .chips = static_cast<std::size_t>(chip.count), .sram = {}, .rules = rules, .names = {},
-                        .nogoods = {}};
+    ChipProblem problem{
+        .costs = &costs, .chips = static_cast<std::size_t>(chip.count), .sram = {}, .rules = rules, .names = {}, .nogoods = {}};
     if (chip.overflow == cost::Overflow::hard) problem.sram = chip.fast_memory;
     problem.names.reserve(costs.node_count());
     for (std::size_t v = 0; v < costs.node_count(); ++v) {

@@ -361,8 +361,8 @@ bool ChipSolver::near_nogoods(std::size_t v) {
     return true;
 }
 
-/// A transfer a -> b that is new closes a triangle if a longer way leads from a to b, or it lies on a way x ~> a -> b ~> y beside a transfer
-/// x -> y, or b leads back to a.
+/// A transfer a -> b that is new closes a triangle if a longer way leads from a to b, or it lies on a way x ~> a -> b ~> y beside a
+/// transfer x -> y, or b leads back to a.
 void ChipSolver::close_chip_graph() {
     chip_graph_changed_ = false;
     chip_graph_wrong_ = false;
@@ -480,7 +480,8 @@ Diagnostic ChipSolver::why() const {
         diagnostic.help = "more chips, or chips with more memory";
         return diagnostic;
     }
-    diagnostic.message = std::format("{} operators cannot lie on {} {} as the rules want it", nodes_, chips_, chips_ == 1 ? "chip" : "chips");
+    diagnostic.message =
+        std::format("{} operators cannot lie on {} {} as the rules want it", nodes_, chips_, chips_ == 1 ? "chip" : "chips");
     std::string note = std::format("rule {} was the last to fail", conflict_.rule);
     if (conflict_.node.valid()) note += std::format(", at {}", name(conflict_.node));
     if (conflict_.other.valid()) note += std::format(" beside {}", name(conflict_.other));

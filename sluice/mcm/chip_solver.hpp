@@ -5,7 +5,8 @@
 // is decided the assignment is legal, and `restrict` says no only when none exists.
 //
 // Two forms, chosen by the problem:
-//   difference  acyclic together with adjacent: 0 <= f(v) - f(u) <= 1 on every edge, interval propagation; triangle is implied. Rule adjacent
+//   difference  acyclic together with adjacent: 0 <= f(v) - f(u) <= 1 on every edge, interval propagation; triangle is implied. Rule
+//   adjacent
 //               is also taken up where it follows from the others, given acyclic: at most 2 chips; or no_skip and triangle, and every
 //               node but the last feeds the next one in the order (then each chip used feeds the next, so an edge over a chip would
 //               stand beside a longer way). In no other graph is it taken up: s -> a, s -> b with f = 0, 1, 2 is legal and not adjacent.
@@ -13,8 +14,8 @@
 //               targets that would put an edge beside a longer way; for no_skip the chips that someone must still fill.
 // In the difference form of a weakly connected graph no_skip comes down to one node without inputs on chip 0. `domain` then is exact while
 // no memory limit and no nogood bind and every mask given to `restrict` is an interval: whatever value is chosen, nothing is ever taken
-// back. (The table for this has a byte for each node and node without inputs; above 64 MiB it is left out, and decisions may be taken back.)
-// Otherwise decisions are taken back one by one, last first: exponential in the worst case.
+// back. (The table for this has a byte for each node and node without inputs; above 64 MiB it is left out, and decisions may be taken
+// back.) Otherwise decisions are taken back one by one, last first: exponential in the worst case.
 //
 // Propagation of one decision: O(nodes touched x degree), general also O(C^2 + edges) for each new pair of chips. Deterministic.
 #pragma once
@@ -126,8 +127,8 @@ private:
     std::size_t on_chip_0_ = 0, maybe_on_chip_0_ = 0;  // sources last seen so
 
     // triangle
-    std::vector<std::uint32_t> transfers_;           // chip x chip: edges between placed nodes
-    std::vector<std::uint64_t> hops_;                // per chip: targets of its transfers
+    std::vector<std::uint32_t> transfers_;              // chip x chip: edges between placed nodes
+    std::vector<std::uint64_t> hops_;                   // per chip: targets of its transfers
     std::vector<std::uint64_t> no_target_, no_source_;  // per chip: others that it must not feed, that must not feed it
     bool chip_graph_changed_ = false, chip_graph_wrong_ = false, triangle_due_ = false;
 

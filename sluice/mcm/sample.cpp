@@ -124,10 +124,14 @@ std::vector<NodeId> from_middle(const cost::StageProblem& costs) {
 
 std::string_view to_text(WalkOrder order) {
     switch (order) {
-        case WalkOrder::bisection: return "bisection";
-        case WalkOrder::random: return "random";
-        case WalkOrder::topological: return "topological";
-        case WalkOrder::from_middle: return "from-middle";
+        case WalkOrder::bisection:
+            return "bisection";
+        case WalkOrder::random:
+            return "random";
+        case WalkOrder::topological:
+            return "topological";
+        case WalkOrder::from_middle:
+            return "from-middle";
     }
     std::unreachable();
 }
@@ -145,7 +149,9 @@ Result<Sample> sample(ChipSolver& solver, std::span<const float> probabilities, 
                       const WalkLimits& limits) {
     const std::size_t chips = solver.problem().chips;
     assert(order.size() == solver.problem().node_count() && (probabilities.empty() || probabilities.size() == order.size() * chips));
-    const auto row = [&](NodeId node) { return probabilities.empty() ? probabilities : probabilities.subspan(node.index() * chips, chips); };
+    const auto row = [&](NodeId node) {
+        return probabilities.empty() ? probabilities : probabilities.subspan(node.index() * chips, chips);
+    };
     Walk walk(solver, limits);
     if (!solver.consistent()) return fail(solver.why());
     Sample result;

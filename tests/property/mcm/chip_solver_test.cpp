@@ -188,7 +188,8 @@ TEST(ChipSolver, DomainsAreExactInTheDifferenceForm) {
         ChipSolver solver(problem);
         const auto order = walk_order(costs, any_order(random), random);
         std::vector<float> probabilities;
-        for (std::size_t i = 0; i < costs.node_count() * problem.chips; ++i) probabilities.push_back(static_cast<float>(0.2 + random.unit()));
+        for (std::size_t i = 0; i < costs.node_count() * problem.chips; ++i)
+            probabilities.push_back(static_cast<float>(0.2 + random.unit()));
         std::map<Assignment, double> seen;
         for (std::size_t i = 0; i < 5'000 && seen.size() < legal.size(); ++i) {
             const auto drawn = sample(solver, probabilities, order, random);

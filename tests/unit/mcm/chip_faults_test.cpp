@@ -78,8 +78,9 @@ TEST(ChipFaults, NoChipIsSkipped) {
 TEST(ChipFaults, NoTransferBesideALongerWay) {
     const auto costs = graph_of(4, {{0, 1}, {1, 2}, {0, 2}, {0, 3}});
     auto problem = testing::on_chips(costs, 4);
-    EXPECT_EQ(faults(problem, {0, 1, 2, 0}), Messages{"'op2' on chip 2 reads from 'op0' on chip 0, and there is a longer way between these chips: "
-                                                      "'op1' on chip 1 reads from 'op0' on chip 0"});
+    EXPECT_EQ(faults(problem, {0, 1, 2, 0}),
+              Messages{"'op2' on chip 2 reads from 'op0' on chip 0, and there is a longer way between these chips: "
+                       "'op1' on chip 1 reads from 'op0' on chip 0"});
     EXPECT_EQ(faults(problem, {0, 1, 1, 2}), Messages{});  // over a chip, but on no way to it
     problem.rules.adjacent = true;
     EXPECT_EQ(faults(problem, {0, 1, 1, 2}), Messages{"'op3' on chip 2 reads from 'op0' on chip 0, which is not the one before"});

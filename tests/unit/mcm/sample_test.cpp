@@ -56,7 +56,8 @@ TEST(ChipSolver, IsolatedOperatorsFillEveryChip) {
     const auto costs = unjoined(12);
     std::size_t most = 0;
     for (std::uint64_t seed = 0; seed < 50; ++seed)
-        for (const WalkOrder order : kWalkOrders) most = std::max<std::size_t>(most, std::ranges::max(draw(testing::on_chips(costs, 64), seed, order)));
+        for (const WalkOrder order : kWalkOrders)
+            most = std::max<std::size_t>(most, std::ranges::max(draw(testing::on_chips(costs, 64), seed, order)));
     EXPECT_GT(most, 5u);
 }
 
