@@ -25,6 +25,10 @@ from run_suite import geometric_mean, machine  # noqa: E402
 LONGEST = 600   # seconds after which a run is given up
 INFEASIBLE = 3  # exit code of sluice: proven that nothing fits
 PAPER = {"paper": "GraphPipe reports 1.12 to 1.40 times the faster of PipeDream and Piper for parallel stages alone, 1.25 to 1.61 with larger micro-batches, at 32 GPUs",
+         "ablation": "The papers' PipeDream and Piper are linear pipelines: their stages wait for each other one after the other, branches or not (`1f1b-chain`). "
+                     "Parallel stages alone: graphpipe with the micro-batch of the faster of the two. Then its own micro-batch, then the gradient of the weights "
+                     "apart (`zero-bubble`), then several stages a device in the order of their urgency (auto with `list`). In brackets: times as fast as the chain",
+         "memory": "auto with no more memory than graphpipe's plan needs on its fullest device",
          "case study": "GraphPipe reports +20 % over a chain: half from depth 8 to 4, half from micro-batches of 4 instead of 2",
          "branches": "GraphPipe reports up to 2 times at 16 branches"}
 
@@ -38,7 +42,11 @@ class Run:
     devices: int
     batch: int
     micro_batches: int  # 0: the planner's choice
-    method: str
+    method: str  # the column: a planner, or a name for one with options
+    planner: str
+    schedule: str = ""
+    micro_batch_of: tuple = ()  # columns of the same instance: of the fastest of them
+    memory_of: str = ""         # a column of the same instance: its peak is the platform's memory
 
     @property
     def instance(self):
@@ -55,7 +63,9 @@ def runs_of(part):
         for model in part["models"]:
             for count in part.get("micro_batches", [0]):
                 for method in part["methods"]:
-                    yield Run(part["name"], model["model"], model["name"], platform, devices, model["samples"] * devices, count, method)
+                    options = {"method": method, "planner": method} if isinstance(method, str) else method
+                    options = {**options, "micro_batch_of": tuple(options.get("micro_batch_of", ()))}
+                    yield Run(part["name"], model["model"], model["name"], platform, devices, model["samples"] * devices, count, **options)
 
 
 def locate(model, shared):
@@ -65,10 +75,19 @@ def locate(model, shared):
     return str(path) if path.exists() else None
 
 
-def execute(run, sluice, model):
-    command = [sluice, "plan", model, "--for", "training", "-p", run.platform, "--batch", str(run.batch), "--method", run.method, "--json", "--quiet"]
+def execute(run, sluice, model, others):
+    """`others`: the lines of the same instance, by column."""
+    needed = [*run.micro_batch_of, *([run.memory_of] if run.memory_of else [])]
+    if missing := [column for column in needed if "iteration" not in others.get(column, {})]:
+        return {"wall": 0, "infeasible": "no plan of " + ", ".join(missing)}
+    platform = f"{run.platform},memory={others[run.memory_of]['memory']}" if run.memory_of else run.platform
+    command = [sluice, "plan", model, "--for", "training", "-p", platform, "--batch", str(run.batch), "--method", run.planner, "--json", "--quiet"]
     if run.micro_batches:
         command += ["--micro-batch", str(run.batch // run.micro_batches)]
+    if run.micro_batch_of:
+        command += ["--micro-batch", str(min((others[column] for column in run.micro_batch_of), key=lambda line: line["iteration"])["micro_batch"])]
+    if run.schedule:
+        command += ["--schedule", run.schedule]
     started = time.perf_counter()
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
@@ -142,6 +161,57 @@ def section(lines, part):
         yield f"Certified bound / auto, geometric mean: {geometric_mean(gaps):.3f} (of {len(gaps)}), the least {min(gaps):.3f}.\n"
 
 
+def ablation(lines, part):
+    grouped = instances(lines, part)
+    if not grouped:
+        return
+    columns = [method["method"] for method in part["methods"]]
+    steps = [method["method"] for method in part["methods"] if method["method"] not in part["chains"]]
+    yield f"## {part['title']}\n\n{PAPER[part['name']]}.\n"
+    yield "| model | devices | mini-batch |" + "".join(f" {column} |" for column in columns)
+    yield "| --- | --- | --- |" + " --- |" * len(columns)
+    gains = {}
+    for of in grouped.values():
+        any_line = next(iter(of.values()))
+        chain = min((of[column]["iteration"] for column in part["chains"] if "iteration" in of.get(column, {})), default=None)
+
+        def gain(column):
+            return chain / of[column]["iteration"] if chain and column in steps and "iteration" in of.get(column, {}) else None
+        for column in steps:
+            if gain(column):
+                gains.setdefault((any_line["devices"], column), []).append(gain(column))
+        yield f"| {any_line['name']} | {any_line['devices']} | {any_line['batch']} |" + \
+            "".join(f" {cell(of.get(column), 0)}" + (f" ({gain(column):.2f})" if gain(column) else "") + " |" for column in columns)
+    yield "\nTimes as fast as the faster chain, geometric means: " + "; ".join(
+        f"{devices} devices: " + ", ".join(f"{column} {geometric_mean(gains[devices, column]):.3f}" for column in steps if (devices, column) in gains)
+        for devices in sorted({devices for devices, _ in gains})) + ".\n"
+
+
+def memory(lines, part):
+    grouped = instances(lines, part)
+    if not grouped:
+        return
+    base, capped = "graphpipe", "auto within its memory"
+    yield f"## {part['title']}\n\n{PAPER[part['name']]}.\n"
+    yield "| model | devices | mini-batch | graphpipe | its peak | auto within it | its peak | graphpipe / auto | peak / peak |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    ratios, counted = [], 0
+    for of in grouped.values():
+        any_line = next(iter(of.values()))
+        a, b = of.get(base, {}), of.get(capped, {})
+        counted += "iteration" in a
+        both = "iteration" in a and "iteration" in b
+        if both:
+            ratios.append((a["iteration"] / b["iteration"], b["memory"] / a["memory"]))
+        peaks = [f"{line['memory'] / 2**30:.2f} GiB" if "memory" in line else "" for line in (a, b)]
+        yield f"| {any_line['name']} | {any_line['devices']} | {any_line['batch']} | {cell(of.get(base), 0)} | {peaks[0]} | {cell(of.get(capped), 0)} | {peaks[1]} |" + \
+            (f" {ratios[-1][0]:.2f} | {ratios[-1][1]:.2f} |" if both else " | |")
+    if ratios:
+        yield f"\nWithin graphpipe's peak auto is as fast or faster in {sum(time >= 1 for time, _ in ratios)} of {counted}, " \
+            f"geometric mean {geometric_mean([time for time, _ in ratios]):.3f}, the least {min(time for time, _ in ratios):.3f}; " \
+            f"its peak is {max(peak for _, peak in ratios):.2f} times graphpipe's at most.\n"
+
+
 def searches(lines, methods):
     yield "## Search\n"
     yield "Seconds of the planner, its bound included, as the plan file says; all runs above.\n"
@@ -174,7 +244,7 @@ def write(suite, lines, document):
     text = ["# Training plans", "", f"`./dev bench graphpipe`: {suite['description']}. Iteration times in milliseconds, simulated with contention for links; the best of a row is bold.", "",
             f"{about['cpu']}, {about['cores']} cores, sluice {about['version']}; {lines[0]['at'][:10]} to {about['at'][:10]}; {len(lines)} runs, {len(failed)} failed.", ""]
     for part in suite["parts"]:
-        text += section(lines, part)
+        text += {"ablation": ablation, "memory": memory}.get(part["name"], section)(lines, part)
     text += searches(lines, suite["methods"])
     text += ["", "## Where auto is not the fastest", ""] + ([f"- {line}" for line in worse] or [f"Nowhere in {len({line['instance'] for line in lines})} instances."])
     document.parent.mkdir(parents=True, exist_ok=True)
@@ -216,14 +286,20 @@ def main():
     version = subprocess.run([sluice, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0].strip().removeprefix("sluice ")
     about = {"build": build, "version": version, "cpu": machine()["cpu"], "cores": machine()["cores"]}
     try:
+        known = {}  # instance -> column -> line
+        for line in store.read(out):
+            if options.any_build or line["build"] == build:
+                known.setdefault(line["instance"], {})[line["method"]] = line
         with store.Store(out, "runs") as results:
             for number, run in enumerate(left, 1):
                 model = locate(run.model, checkout.parent / "shared")
                 if model is None:
                     print(f"missing: {run.model} (the folder beside the checkout is absent); not measured", file=sys.stderr)
                     continue
-                figures = execute(run, sluice, model)
-                results.append({"key": run.key, "instance": run.instance, **run.__dict__, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **about, **figures})
+                figures = execute(run, sluice, model, known.get(run.instance, {}))
+                line = {"key": run.key, "instance": run.instance, **run.__dict__, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **about, **figures}
+                known.setdefault(run.instance, {})[run.method] = line
+                results.append(line)
                 print(f"{number}/{len(left)} {run.key}: {told(figures)}", flush=True)
     except KeyboardInterrupt:
         print(f"\nstopped; every finished run is in {out}, and the same command goes on from there", file=sys.stderr)

@@ -1,9 +1,8 @@
 #include "sluice/bound/registry.hpp"
 
 #include <array>
-#include <format>
-#include <vector>
 
+#include "sluice/base/find_named.hpp"
 #include "sluice/bound/anchored_cut.hpp"
 #include "sluice/bound/best.hpp"
 #include "sluice/bound/combinatorial.hpp"
@@ -47,15 +46,6 @@ Result<void> refuse_empty(const cost::StageProblem& problem, const BoundOptions&
 
 std::span<const Bound> bounds() { return kBounds; }
 
-Result<const Bound*> find_bound(std::string_view name) {
-    std::vector<std::string_view> names;
-    for (const Bound& bound : kBounds) {
-        if (bound.name == name) return &bound;
-        names.push_back(bound.name);
-    }
-    Diagnostic diagnostic = usage_error(std::format("unknown bound '{}'", name));
-    if (const auto near = nearest_match(name, names); !near.empty()) diagnostic.help = std::format("did you mean '{}'?", near);
-    return fail(std::move(diagnostic));
-}
+Result<const Bound*> find_bound(std::string_view name) { return find_named(bounds(), name, "bound"); }
 
 }  // namespace sluice::bound

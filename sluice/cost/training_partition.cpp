@@ -187,6 +187,8 @@ std::string_view to_text(Schedule schedule) {
             return "gpipe";
         case Schedule::one_f_one_b:
             return "1f1b";
+        case Schedule::chain:
+            return "1f1b-chain";
         case Schedule::interleaved:
             return "interleaved";
         case Schedule::zero_bubble:
@@ -265,6 +267,12 @@ std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const Trainin
             edge.has_gradient = edge.has_gradient || problem.has_gradient[e];
             edge.tensors.emplace_back(e);
         }
+    }
+    for (std::size_t s = 1; s < partition.stages.size() && partition.schedule == Schedule::chain; ++s) {
+        StageEdge& edge = edges[{s - 1, s}];
+        edge.from = s - 1;
+        edge.to = s;
+        edge.has_gradient = true;
     }
     std::vector<StageEdge> list;
     list.reserve(edges.size());

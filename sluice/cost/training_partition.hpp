@@ -18,12 +18,13 @@ namespace sluice::cost {
 enum class Schedule : std::uint8_t {
     gpipe,        // all forward passes, then all backward passes (Huang et al., NeurIPS 2019)
     one_f_one_b,  // kFkB on a graph of stages: 1F1B (Narayanan et al., SOSP 2019) with k = 1 everywhere
+    chain,        // the same where every stage waits for the one before it, whether it reads from it or not: linear pipelines
     interleaved,  // several stages a device in turn, depth first (Narayanan et al., SC 2021)
     zero_bubble,  // 1F1B, the gradient of the weights later (ZB-H1, Qi et al., ICLR 2024)
     list          // whatever is ready and most urgent, below the memory's limit
 };
-inline constexpr std::array kSchedules{Schedule::gpipe, Schedule::one_f_one_b, Schedule::interleaved, Schedule::zero_bubble,
-                                       Schedule::list};
+inline constexpr std::array kSchedules{Schedule::gpipe, Schedule::one_f_one_b, Schedule::chain, Schedule::interleaved,
+                                       Schedule::zero_bubble, Schedule::list};
 [[nodiscard]] std::string_view to_text(Schedule schedule);
 [[nodiscard]] std::optional<Schedule> schedule_of(std::string_view text);
 
@@ -81,10 +82,11 @@ struct StageEdge {
     std::size_t from = 0, to = 0;
     Bytes activation, gradient;
     bool has_gradient = false;
-    std::vector<EdgeId> tensors;
+    std::vector<EdgeId> tensors;  // none where one stage only waits for the other
     friend bool operator==(const StageEdge&, const StageEdge&) = default;
 };
-/// By `from`, then `to`. Every edge, also one between stages that share their devices.
+/// By `from`, then `to`. Every edge, also one between stages that share their devices. chain: every two stages that follow each other have
+/// one, both ways.
 [[nodiscard]] std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const TrainingPartition& partition);
 
 /// Samples of two stages travel in chunks that divide both micro-batches: the smaller one where it divides the larger.

@@ -1,9 +1,8 @@
 #include "sluice/inference/registry.hpp"
 
 #include <array>
-#include <format>
-#include <vector>
 
+#include "sluice/base/find_named.hpp"
 #include "sluice/inference/downset_planner.hpp"
 #include "sluice/inference/genetic.hpp"
 #include "sluice/inference/local_search.hpp"
@@ -86,15 +85,6 @@ constexpr std::array kPlanners{
 
 std::span<const Planner> planners() { return kPlanners; }
 
-Result<const Planner*> find_planner(std::string_view name) {
-    std::vector<std::string_view> names;
-    for (const Planner& planner : kPlanners) {
-        if (planner.name == name) return &planner;
-        names.push_back(planner.name);
-    }
-    Diagnostic diagnostic = usage_error(std::format("unknown method '{}'", name));
-    if (const auto near = nearest_match(name, names); !near.empty()) diagnostic.help = std::format("did you mean '{}'?", near);
-    return fail(std::move(diagnostic));
-}
+Result<const Planner*> find_planner(std::string_view name) { return find_named(planners(), name, "method"); }
 
 }  // namespace sluice::inference

@@ -344,6 +344,7 @@ WorkOrder ordered(const Pipeline& pipeline, cost::Schedule schedule, StopCheck& 
         case cost::Schedule::gpipe:
             return gpipe(pipeline, wiring, stopped);
         case cost::Schedule::one_f_one_b:
+        case cost::Schedule::chain:
             if (pipeline.groups == pipeline.stages.size()) {
                 WorkOrder order = k_forward_k_backward(pipeline, stopped);
                 if (drains(pipeline, wiring, order, stopped)) return order;

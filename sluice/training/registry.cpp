@@ -2,6 +2,7 @@
 
 #include <format>
 
+#include "sluice/base/find_named.hpp"
 #include "sluice/training/auto/auto.hpp"
 #include "sluice/training/graphpipe/graphpipe.hpp"
 #include "sluice/training/peers/data_parallel.hpp"
@@ -38,16 +39,11 @@ constexpr Planner kPlanners[] = {
 std::span<const Planner> planners() { return kPlanners; }
 
 Result<const Planner*> find_planner(std::string_view name) {
-    std::vector<std::string_view> names;
-    for (const Planner& planner : kPlanners) {
-        if (planner.name == name) return &planner;
-        names.push_back(planner.name);
-    }
+    auto found = find_named(planners(), name, "method for training");
+    if (found) return found;
     std::string list;
-    for (const std::string_view known : names) list += std::format("{}{}", list.empty() ? "" : ", ", known);
-    Diagnostic diagnostic = usage_error(std::format("no planner for training is called '{}'", name)).note("it is one of: " + list);
-    if (const auto near = nearest_match(name, names); !near.empty()) diagnostic.help = std::format("did you mean '{}'?", near);
-    return fail(std::move(diagnostic));
+    for (const Planner& planner : kPlanners) list += std::format("{}{}", list.empty() ? "" : ", ", planner.name);
+    return fail(std::move(found.error()).note("it is one of: " + list));
 }
 
 }  // namespace sluice::training

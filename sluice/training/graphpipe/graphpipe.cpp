@@ -9,6 +9,7 @@
 
 #include "sluice/training/evaluate.hpp"
 #include "sluice/training/graphpipe/search.hpp"
+#include "sluice/training/peers/candidates.hpp"
 
 namespace sluice::training {
 
@@ -20,6 +21,8 @@ using graphpipe::Split;
 
 constexpr double kPrecision = 1e-4;  // of the bisection
 constexpr double kSurprise = 1.02;
+constexpr double kFar = 100;  // times the least there could be
+constexpr std::int64_t kNearSizes = 4;
 constexpr std::int64_t kMostDevices = 4096;
 constexpr double kNoTarget = std::numeric_limits<double>::infinity();
 
@@ -31,6 +34,7 @@ public:
     Result<PlannerResult> run(bool full) {
         source_ = full ? "graphpipe-full" : "graphpipe";
         if (auto checked = choose(); !checked) return fail(std::move(checked.error()));
+        if (ended()) return fail(nothing_yet());
         const graphpipe::Model model = graphpipe::model_of(problem_, search_.device, search_.devices);
         graphpipe::WorkTables work(problem_, model, search_.device, search_.recompute);
         least_.assign(sizes_.size(), kNoTarget);
@@ -49,8 +53,7 @@ public:
             try_sizes(model, work, {begin, end}, below * (1 - kPrecision));
         }
         if (!found()) {
-            if (stopped_ != StopReason::finished)
-                return fail({DiagnosticKind::stopped, "stopped before there was a plan", {}, {}, "more time"});
+            if (ended()) return fail(nothing_yet());
             return fail(explain(model, work));
         }
         if (model.converted > 0)
@@ -84,14 +87,10 @@ private:
                          {},
                          "another --method"});
         search_.recompute = options_.recompute.value_or(false);
-        if (!options_.micro_batch) {
-            sizes_ = micro_batches(problem_, true);
-        } else if (*options_.micro_batch < 1 || problem_.options.mini_batch % *options_.micro_batch != 0) {
-            return fail(usage_error(std::format("micro-batches of {} samples do not divide the mini-batch of {}", *options_.micro_batch,
-                                                problem_.options.mini_batch)));
-        } else {
-            sizes_ = {*options_.micro_batch};
-        }
+        auto sizes = micro_batches_to_try(problem_, options_);
+        if (!sizes) return fail(std::move(sizes.error()));
+        sizes_ = *std::move(sizes);
+        std::ranges::reverse(sizes_);
         return {};
     }
 
@@ -107,6 +106,15 @@ private:
         return stopped_ != StopReason::finished;
     }
 
+    [[nodiscard]] Diagnostic nothing_yet() const {
+        const bool interrupted = stopped_ == StopReason::interrupted;
+        return {interrupted ? DiagnosticKind::stopped : DiagnosticKind::input,
+                std::format("{} was stopped before its first plan", source_),
+                {},
+                {},
+                "more --time"};
+    }
+
     [[nodiscard]] double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
 
     struct Best {
@@ -115,15 +123,27 @@ private:
         double charged = kNoTarget;             // what the search took it for
     };
 
+    [[nodiscard]] static std::int64_t most_in_flight(const TrainingPartition& partition) {
+        return std::ranges::max(partition.stages, {}, &cost::TrainingStage::in_flight).in_flight;
+    }
+
     [[nodiscard]] Best search_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes,
                                     double below, bool cautious) {
         graphpipe::SearchOptions options = search_;
         options.micro_batches = sizes;
         options.cautious = cautious;
-        Search search(problem_, model, work, options);
-        std::optional<Split> split = search.within(below);
-        if (!split) return {};
+        Search search(problem_, model, work, options, limits_);
+        // The looser the target, the longer a probe takes: upwards from what the micro-batch before came to.
         double low = search.least_time(), guess = guess_;
+        std::optional<Split> split;
+        for (double asked = guess < kNoTarget ? 1.03 * guess : 2 * low; !split; asked *= 4) {
+            if (low >= below || ended()) return {};
+            if (asked > kFar * search.least_time()) asked = below;  // not the time: the memory, it seems
+            asked = std::min(asked, below);
+            ++evaluations_;
+            split = search.within(asked);
+            if (!split) low = std::max(low, asked);
+        }
         for (int probe = 0; split->time > low * (1 + kPrecision) && !ended(); ++probe) {
             // The first two surround what the micro-batch before came to.
             double middle = std::sqrt(low * split->time);
@@ -138,6 +158,21 @@ private:
             }
         }
         Best best{.places = places(*split), .charged = split->time};
+        // Of equals the paper takes the plan with the fewest samples in flight.
+        const std::int64_t step = sizes.front();
+        std::int64_t kept = most_in_flight(best.places.front()), most = kept;
+        for (std::int64_t least = 0; most - least > step && !ended();) {
+            const std::int64_t middle = least + (most - least) / step / 2 * step;
+            ++evaluations_;
+            if (auto shallower = search.within(best.charged, {}, middle)) {
+                split = std::move(shallower);
+                most = middle;
+            } else {
+                least = middle;
+            }
+        }
+        if (most < kept)
+            for (TrainingPartition& place : places(*split)) best.places.push_back(std::move(place));
         best.priced = static_cast<double>(cost::price(problem_, best.places.front()).bottleneck.count() * problem_.options.mini_batch);
         return best;
     }
@@ -146,11 +181,28 @@ private:
     double try_sizes(const graphpipe::Model& model, graphpipe::WorkTables& work, const std::vector<std::int64_t>& sizes, double below) {
         Best best = search_sizes(model, work, sizes, below, false);
         // Where neighbours and places turned out worse than they were taken for, once more with the worst.
-        if (best.priced > kSurprise * best.charged)
+        if (best.priced > kSurprise * best.charged && !ended())
             if (Best other = search_sizes(model, work, sizes, best.priced, true); other.priced < best.priced) best = std::move(other);
         for (const TrainingPartition& partition : best.places)
-            add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
+            if (!found() || !ended()) add(partition, std::format("micro-batch{} {}", sizes.size() > 1 ? "es from" : "", sizes.front()));
+        // Its stages with micro-batches near by, too, as the planners of chains are tried with all.
+        const std::int64_t planned = sizes.front();
+        if (!best.places.empty() && sizes.size() == 1)
+            for (const std::int64_t size : sizes_)
+                if (size != planned && size <= kNearSizes * planned && planned <= kNearSizes * size && !ended())
+                    try_with(best.places.back(), size, planned);
         return best.charged;
+    }
+
+    void try_with(TrainingPartition partition, std::int64_t micro_batch, std::int64_t planned) {
+        for (cost::TrainingStage& stage : partition.stages) stage.micro_batch = micro_batch;
+        cost::set_in_flight(problem_, partition);
+        const cost::TrainingCost cost = cost::price(problem_, partition);
+        const cost::TrainingDevice& device = problem_.classes[search_.device.index()];
+        if (device.limited && cost.peak_memory > device.memory) return;
+        // The bottleneck is rounded up to a picosecond a sample.
+        if (found() && (cost.bottleneck.count() - 1) * problem_.options.mini_batch >= result_.iteration.count()) return;
+        offer(std::move(partition), std::format("micro-batch {}, planned for {}", micro_batch, planned));
     }
 
     void add(TrainingPartition partition, const std::string& name) {
@@ -176,6 +228,7 @@ private:
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
         observer_.on_event({seconds(), "stages", *iteration, std::nullopt, source_});
+        if (auto more = roomier(problem_, result_.partition); more && !ended()) offer(*std::move(more), std::format("{}, {}", result_.winner, kRoomier));
     }
 
     /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,
@@ -272,7 +325,7 @@ private:
         for (const std::int64_t size : sizes_) {
             graphpipe::SearchOptions options = search_;
             options.micro_batches = {size};
-            Search search(problem_, model, work, options);
+            Search search(problem_, model, work, options, limits_);
             std::int64_t low = device.memory.count;
             if (!search.within(kNoTarget, enough)) continue;
             while (enough - low > enough / 1000 + 1) {
@@ -324,6 +377,11 @@ Result<PlannerResult> rescheduled(const cost::TrainingProblem& problem, const Pl
                                {},
                                "leave --schedule out: 1f1b keeps less"});
     result->iteration = iteration_time(problem, result->partition);
+    if (auto more = roomier(problem, result->partition))
+        if (const Duration faster = iteration_time(problem, *more); faster < result->iteration) {
+            result->iteration = faster;
+            result->partition = *std::move(more);
+        }
     return result;
 }
 

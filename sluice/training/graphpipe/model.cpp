@@ -163,6 +163,7 @@ private:
             add(p);
         if (coarse) drop_cuts(chain, start);
         add_bills(chain, start);
+        add_joined(chain);
         model_.chains.push_back(std::move(chain));
         model_.starts.push_back(start);
         return known_[std::move(signature)] = model_.chains.size() - 1;
@@ -346,6 +347,19 @@ private:
                 if (bill.activations_in > 0) bill.edges_in = i > 0 && chain.elements[i - 1].block ? branches(i - 1) : 1;
                 if (bill.activations_out > 0) bill.edges_out = j < n && chain.elements[j].block ? branches(j) : 1;
             }
+    }
+
+    static void add_joined(Chain& chain) {
+        const Bill& whole = chain.whole();
+        for (std::size_t first = 0; first < chain.count(); ++first) {
+            Bill& bill = chain.joined.emplace_back(chain.bill(first, chain.count()));
+            // What comes from the whole branch stays inside.
+            bill.activations_in -= whole.activations_out;
+            bill.gradients_in -= whole.gradients_out;
+            bill.entering -= whole.activations_out;
+            bill.edges_in -= whole.edges_out;
+            bill.activations_out = bill.gradients_out = bill.edges_out = 0;
+        }
     }
 
     /// The rule is in the header.

@@ -56,7 +56,8 @@ struct Chain {
     std::uint32_t nodes = 0;
     std::vector<Element> elements;
     std::vector<Block> blocks;
-    std::vector<Bill> bills;  // of elements [i, j): bills[i (count + 1) + j]
+    std::vector<Bill> bills;   // of elements [i, j): bills[i (count + 1) + j]
+    std::vector<Bill> joined;  // what elements [i, count) add to a stage that also has what reads them
     [[nodiscard]] std::size_t count() const { return elements.size(); }
     [[nodiscard]] const Bill& bill(std::size_t i, std::size_t j) const { return bills[i * (count() + 1) + j]; }
     [[nodiscard]] const Bill& whole() const { return bill(0, count()); }

@@ -29,8 +29,9 @@ const std::vector<std::vector<double>>& WorkTables::at(std::int64_t samples) {
     return found->second;
 }
 
-Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options)
-    : problem_(problem), model_(model), work_(work), options_(options) {
+Search::Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options,
+               const Limits& limits)
+    : problem_(problem), model_(model), work_(work), options_(options), limits_(limits) {
     const cost::TrainingDevice& device = problem.classes[options.device.index()];
     if (device.memory_rate.bytes_per_second > 0) optimizer_ = 2 * kPicoseconds / static_cast<double>(device.memory_rate.bytes_per_second);
     serial_ = problem.structure.model == cost::StageModel::serial;
@@ -79,6 +80,7 @@ void Search::add_sizes() {
         for (std::int64_t r = 1; r <= std::min(options_.devices, batch.samples); ++r) {
             const std::int64_t share = (batch.samples + r - 1) / r;
             if (share == last) continue;
+            if (stopped()) return;
             last = share;
             const std::int64_t per_node = wires.devices_per_node;
             const bool inside = per_node == 0 || (options_.cautious ? per_node % r == 0 : r <= per_node);
@@ -95,6 +97,14 @@ void Search::add_sizes() {
         }
         for (std::size_t s = 0; s < batch.sizes.size(); ++s)
             while (static_cast<std::int64_t>(batch.from.size()) <= batch.sizes[s].replicas) batch.from.push_back(s);
+        for (std::size_t s = batch.sizes.size(); s-- > 0;) {
+            Size& size = batch.sizes[s];
+            size.least_reduce = size.replicas > 1 ? size.reduce : 0;
+            size.least_reduce_latency = size.replicas > 1 ? size.reduce_latency : 0;
+            if (s + 1 == batch.sizes.size()) continue;
+            size.least_reduce = std::min(size.least_reduce, batch.sizes[s + 1].least_reduce);
+            size.least_reduce_latency = std::min(size.least_reduce_latency, batch.sizes[s + 1].least_reduce_latency);
+        }
     }
 }
 
@@ -104,18 +114,26 @@ std::int64_t Search::room(double own_work) const {
     return options_.devices - static_cast<std::int64_t>(std::ceil(rest - 1e-6));
 }
 
+double Search::into(const Bill& bill, const Batch& batch, const Size& size) const {
+    return size.rate * (bill.activations_in + bill.gradients_out) +
+           latency_ * batch.rounds * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+}
+
+double Search::out_of(const Bill& bill, const Batch& batch, const Size& size) const {
+    return size.rate * (bill.activations_out + bill.gradients_in) +
+           latency_ * batch.rounds * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0));
+}
+
 double Search::time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const {
-    const double wait = latency_ * batch.rounds;
-    const double in =
-        size.rate * (bill.activations_in + bill.gradients_out) + wait * (bill.edges_in + (bill.gradients_out > 0 ? bill.edges_out : 0));
+    const double in = into(bill, batch, size);
     const double reduce = size.replicas > 1 && bill.parameters > 0 ? size.reduce * bill.parameters + size.reduce_latency : 0;
-    const double out = size.rate * (bill.activations_out + bill.gradients_in) +
-                       wait * (bill.edges_out + (bill.gradients_in > 0 ? bill.edges_in : 0)) + reduce;
+    const double out = out_of(bill, batch, size) + reduce;
     const double busy = work * batch.rounds + optimizer_ * bill.state;
     return serial_ ? busy + in + out : std::max({busy, in, out});
 }
 
-/// use(choice): sizes of a stage that meet the target; of each micro-batch the smallest, and larger ones that may keep more in flight.
+/// use(choice): sizes of a stage that meet the target; of each micro-batch the smallest, and larger ones that may keep more in flight, as
+/// long as it returns true.
 template <typename Work, typename Use>
 void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use) const {
     if (room < 1) return;
@@ -125,39 +143,31 @@ void Search::choices(const Bill& bill, std::int64_t room, Work&& work, Use&& use
         if (least > static_cast<double>(room)) continue;
         const auto replicas = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(least - 1e-9)));
         if (replicas >= batch.from.size()) continue;
+        // The more replicas, the faster the wires are.
+        if (const Size& fastest = batch.sizes[batch.last_of(room)];
+            std::max(into(bill, batch, fastest), out_of(bill, batch, fastest)) > target_)
+            continue;
         std::int64_t reached = 0;
         for (std::size_t s = batch.from[replicas]; s < batch.sizes.size() && batch.sizes[s].replicas <= room; ++s) {
             const Size& size = batch.sizes[s];
+            if (size.least_reduce * bill.parameters + size.least_reduce_latency > target_ && bill.parameters > 0) break;
             const double own = work(b, s);
             if (own * batch.rounds > target_) continue;
             const double time = time_of(bill, own, batch, size);
             if (time > target_) continue;
-            std::int64_t most = problem_.options.mini_batch;
+            std::int64_t most = in_flight_;
             if (memory_) {
                 const auto samples = static_cast<double>(size.samples);
                 const double kept = (options_.recompute ? bill.entering : bill.kept) * samples;
                 const double left = static_cast<double>(*memory_) - bill.state - (options_.recompute ? bill.kept * samples : 0);
                 if (left < kept) continue;
-                if (kept * batch.rounds > left) most = static_cast<std::int64_t>(left / kept) * batch.samples;
+                if (kept * batch.rounds > left) most = std::min(most, static_cast<std::int64_t>(left / kept) * batch.samples);
             }
             if (most <= reached) continue;
             reached = most;
-            use(Choice{b, s, most, time});
-            if (most == problem_.options.mini_batch) break;
+            if (!use(Choice{b, s, most, time}) || most == in_flight_) break;
         }
     }
-}
-
-Bill Search::joined_bill(std::size_t branch, std::size_t first) const {
-    const Chain& chain = model_.chains[branch];
-    Bill bill = chain.bill(first, chain.count());
-    // What comes from the whole branch stays inside.
-    bill.activations_in -= chain.whole().activations_out;
-    bill.gradients_in -= chain.whole().gradients_out;
-    bill.entering -= chain.whole().activations_out;
-    bill.edges_in -= chain.whole().edges_out;
-    bill.activations_out = bill.gradients_out = bill.edges_out = 0;
-    return bill;
 }
 
 Search::GroupSums Search::sums_of(const Block& block, const Block::Group& group) const {
@@ -167,7 +177,7 @@ Search::GroupSums Search::sums_of(const Block& block, const Block::Group& group)
         const std::size_t branch = block.kinds[group.kinds[i]].chain;
         const auto count = static_cast<double>(group.counts[i]);
         sums.alone.add(model_.chains[branch].whole(), count);
-        sums.joined.add(joined_bill(branch, 0), count);
+        sums.joined.add(model_.chains[branch].joined[0], count);
         sums.cheapest += count * (*cheapest_)[branch].back() * cheapest_rounds_;
         for (std::size_t b = 0; b < batches_.size(); ++b)
             for (std::size_t s = 0; s < batches_[b].sizes.size(); ++s)
@@ -183,7 +193,10 @@ void Search::add_groups() {
         first_block_.push_back(groups_.size());
         for (const Block& block : chain.blocks) {
             std::vector<GroupSums>& groups = groups_.emplace_back();
-            for (const Block::Group& group : block.groups) groups.push_back(sums_of(block, group));
+            for (const Block::Group& group : block.groups) {
+                if (stopped()) return;
+                groups.push_back(sums_of(block, group));
+            }
         }
     }
     tables_.resize(model_.chains.size() * (demand_count() + 1));
@@ -212,9 +225,11 @@ void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t 
         if (group != kNone) whole += groups[group].cheapest;
         if (kind != kNone) whole += (cheapest[branch].back() - cheapest[branch][cut]) * cheapest_rounds_;
         if (whole > target_ * static_cast<double>(most)) return false;
+        const std::int64_t own_most = room(whole);
+        if (whole > target_ * (static_cast<double>(own_most) + 1e-6)) return true;  // with more inside there may be devices enough
         Bill bill = chain.bill(from, count);
         if (group != kNone) bill.add(groups[group].joined, 1);
-        if (kind != kNone) bill.add(joined_bill(branch, cut), 1);
+        if (kind != kNone) bill.add(model_.chains[branch].joined[cut], 1);
         for (double* part : {&bill.activations_in, &bill.gradients_in, &bill.entering, &bill.edges_in}) *part = std::max(*part, 0.0);
         const auto work = [&](std::size_t b, std::size_t s) {
             const auto& sums = *batches_[b].sizes[s].work;
@@ -224,17 +239,17 @@ void Search::fused_endings(std::size_t chain_id, std::size_t limit, std::size_t 
             return sum;
         };
         bool fits = false;  // or would with more inside: what is outside then needs fewer devices
-        const std::int64_t own_most = room(whole);
         choices(bill, most, work, [&](const Choice& choice) {
             fits = true;
-            if (batches_[choice.batch].sizes[choice.size].replicas > own_most) return;
+            if (batches_[choice.batch].sizes[choice.size].replicas > own_most) return false;
             Ending ending{.choice = choice, .from = from, .block = block_at, .group = group, .kind = kind, .cut = cut, .state = state};
             if (block_at == 0) {
                 ending.limit = limit;
                 use(ending);
-                return;
+                return true;
             }
             for (ending.limit = 1; ending.limit < demand_count(); ++ending.limit) use(ending);
+            return true;
         });
         return fits;
     };
@@ -270,14 +285,17 @@ void Search::endings(std::size_t chain_id, std::size_t limit, std::size_t count,
         }
     }
     const auto& cheapest = (*cheapest_)[chain_id];
-    for (std::size_t from = count; from-- > 0;) {
+    for (std::size_t from = count; from-- > 0 && !stopped_;) {
         const double whole = (cheapest[count] - cheapest[from]) * cheapest_rounds_;
         if (whole > target_ * static_cast<double>(most)) break;
         const auto work = [&](std::size_t b, std::size_t s) {
             const std::vector<double>& sums = (*batches_[b].sizes[s].work)[chain_id];
             return sums[count] - sums[from];
         };
-        choices(chain.bill(from, count), room(whole), work, [&](const Choice& choice) { use(Ending{.choice = choice, .from = from}); });
+        choices(chain.bill(from, count), room(whole), work, [&](const Choice& choice) {
+            use(Ending{.choice = choice, .from = from});
+            return true;
+        });
         if (from > 0 && chain.elements[from - 1].block) fused_endings(chain_id, limit, from - 1, count, use);
     }
 }
@@ -324,9 +342,10 @@ const Search::Table& Search::solve(std::size_t chain_id, std::size_t limit) {
     table.devices.assign((chain.count() + 1) * demands, kNever);
     for (std::size_t d = 0; d < demands; ++d)
         if (allowed(d, limit)) table.devices[d] = 0;
-    for (std::size_t count = 1; count <= chain.count(); ++count) {
+    for (std::size_t count = 1; count <= chain.count() && !stopped(); ++count) {
         Count* row = &table.devices[count * demands];
         endings(chain_id, limit, count, [&](const Ending& ending) {
+            if (stopped_) return;
             const Sum sum = sum_of(chain_id, limit, ending);
             for (std::size_t d = 0; d < demands; ++d) row[d] = std::min(row[d], devices_of(sum, d));
         });
@@ -349,8 +368,11 @@ const Search::Table& Search::solve_block(std::size_t chain_id, std::size_t block
     std::vector<std::vector<Choice>> choices_of(block.groups.size());
     const std::vector<GroupSums>& groups = groups_[first_block_[chain_id] + block_id];
     for (std::size_t g = 0; g < groups.size(); ++g)
-        group_choices(groups[g], [&](const Choice& choice) { choices_of[g].push_back(choice); });
-    for (std::size_t state = 1; state < states; ++state) {
+        group_choices(groups[g], [&](const Choice& choice) {
+            choices_of[g].push_back(choice);
+            return true;
+        });
+    for (std::size_t state = 1; state < states && !stopped(); ++state) {
         Count* row = &table.devices[state * demands];
         for (const Block::Move& move : block.alone[state]) {
             const std::size_t branch = block.kinds[move.what].chain;
@@ -453,9 +475,10 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
                 const Batch& batch = batches_[choice.batch];
                 const std::size_t asked = batch.next[demand];
                 const std::int64_t replicas = batch.sizes[choice.size].replicas;
-                if (moved || asked == 0 || demands_[asked].in_flight > choice.most_in_flight || !allowed(asked, limit) ||
+                if (moved) return false;
+                if (asked == 0 || demands_[asked].in_flight > choice.most_in_flight || !allowed(asked, limit) ||
                     replicas + at(move.next) != at(state))
-                    return;
+                    return true;
                 PlannedStage stage{.nodes = {}, .replicas = replicas, .micro_batch = batch.samples};
                 for (std::size_t i = 0; i < group.kinds.size(); ++i)
                     for (std::size_t n = 0; n < group.counts[i]; ++n) {
@@ -465,21 +488,24 @@ void Search::trace_block(std::size_t chain_id, std::size_t block_id, std::size_t
                 split.stages.push_back(std::move(stage));
                 split.time = std::max(split.time, choice.time);
                 moved = true;
+                return false;
             });
             if (moved) state = move.next;
         }
     }
 }
 
-std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory) {
+std::optional<Split> Search::within(double time, std::optional<std::int64_t> memory, std::optional<std::int64_t> in_flight) {
+    if (stopped()) return std::nullopt;
     target_ = time;
     const cost::TrainingDevice& device = problem_.classes[options_.device.index()];
+    in_flight_ = in_flight.value_or(problem_.options.mini_batch);
     memory_ = memory ? memory : device.limited ? std::optional(device.memory.count) : std::nullopt;
     for (auto* tables : {&tables_, &block_tables_})
         for (Table& table : *tables) table.solved = false;
     const std::size_t root = model_.chains.size() - 1, count = model_.chains[root].count();
     const Count devices = solve(root, kNone).devices[count * demand_count()];
-    if (devices > options_.devices) return std::nullopt;
+    if (stopped_ || devices > options_.devices) return std::nullopt;
     Split split;
     trace(root, kNone, 0, count, 0, split);
     return split;

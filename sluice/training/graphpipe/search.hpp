@@ -23,6 +23,7 @@
 #include <optional>
 #include <vector>
 
+#include "sluice/search/poll.hpp"
 #include "sluice/training/graphpipe/model.hpp"
 
 namespace sluice::training::graphpipe {
@@ -64,10 +65,11 @@ struct SearchOptions {
 
 class Search {
 public:
-    Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options);
+    Search(const cost::TrainingProblem& problem, const Model& model, WorkTables& work, const SearchOptions& options, const Limits& limits);
 
-    /// nullopt: there is none. `memory` replaces the device's own.
-    [[nodiscard]] std::optional<Split> within(double time, std::optional<std::int64_t> memory = {});
+    /// nullopt: there is none, or the search was stopped. `memory` replaces the device's own; no stage has more than `in_flight` samples.
+    [[nodiscard]] std::optional<Split> within(double time, std::optional<std::int64_t> memory = {},
+                                              std::optional<std::int64_t> in_flight = {});
     /// No split is faster: all work, evenly.
     [[nodiscard]] double least_time() const { return total_ / static_cast<double>(options_.devices); }
 
@@ -84,6 +86,7 @@ private:
         const std::vector<std::vector<double>>* work = nullptr;
         double rate = 0;  // bytes of one sample -> picoseconds over a mini-batch
         double reduce = 0, reduce_latency = 0;
+        double least_reduce = 0, least_reduce_latency = 0;  // of this and all larger sizes
     };
     struct Batch {  // a micro-batch size
         std::int64_t samples = 1;
@@ -91,6 +94,11 @@ private:
         std::vector<Size> sizes;          // ascending; only replicas that make the share of each smaller
         std::vector<std::size_t> from;    // per number of replicas: the first size with as many
         std::vector<std::uint32_t> next;  // demand of the readers -> that of this stage
+        /// The last size with at most so many replicas, of which there must be one.
+        [[nodiscard]] std::size_t last_of(std::int64_t replicas) const {
+            const auto at = static_cast<std::size_t>(replicas);
+            return at >= from.size() ? sizes.size() - 1 : sizes[from[at]].replicas == replicas ? from[at] : from[at] - 1;
+        }
     };
     struct Choice {
         std::size_t batch = 0, size = 0;
@@ -119,12 +127,12 @@ private:
         std::vector<std::vector<double>> work;
     };
 
+    /// Looks at the limits; once true, always.
+    [[nodiscard]] bool stopped() { return stopped_ = stopped_ || search::must_stop(limits_); }
     void add_demands();
     void add_sizes();
     void add_groups();
     [[nodiscard]] GroupSums sums_of(const Block& block, const Block::Group& group) const;
-    /// What the elements of a branch from `first` on add to a stage that also has what reads them.
-    [[nodiscard]] Bill joined_bill(std::size_t branch, std::size_t first) const;
     [[nodiscard]] std::size_t table_index(std::size_t owner, std::size_t limit) const {
         return owner * (demand_count() + 1) + (limit == kNone ? demand_count() : limit);
     }
@@ -134,6 +142,9 @@ private:
                (demands_[demand].in_flight <= demands_[limit].in_flight && demands_[demand].micro_batch <= demands_[limit].micro_batch);
     }
     [[nodiscard]] std::int64_t room(double own_work) const;
+    /// What goes over the wires into a stage, and out of it but for reductions.
+    [[nodiscard]] double into(const Bill& bill, const Batch& batch, const Size& size) const;
+    [[nodiscard]] double out_of(const Bill& bill, const Batch& batch, const Size& size) const;
     [[nodiscard]] double time_of(const Bill& bill, double work, const Batch& batch, const Size& size) const;
 
     template <typename Work, typename Use>
@@ -168,6 +179,8 @@ private:
     const Model& model_;
     WorkTables& work_;
     SearchOptions options_;
+    const Limits& limits_;
+    bool stopped_ = false;  // tables are then of no use
     std::vector<Demand> demands_;  // the first: nobody reads
     std::vector<Batch> batches_;
     const std::vector<std::vector<double>>* cheapest_ = nullptr;  // work at the largest micro-batch
@@ -177,6 +190,7 @@ private:
     bool serial_ = false;
     double target_ = 0;
     std::optional<std::int64_t> memory_;
+    std::int64_t in_flight_ = 0;  // most samples that a stage may keep
     std::vector<Table> tables_, block_tables_;    // [chain][limit], [block of any chain][limit]; the last limit: none
     std::vector<std::size_t> first_block_;        // per chain, in the count of all blocks
     std::vector<std::vector<GroupSums>> groups_;  // [block of any chain][group]

@@ -87,6 +87,19 @@ cost::TrainingPartition place(const cost::TrainingProblem& problem, const Shape&
     return partition;
 }
 
+std::optional<cost::TrainingPartition> roomier(const cost::TrainingProblem& problem, cost::TrainingPartition partition) {
+    using enum cost::Schedule;
+    if (partition.schedule != one_f_one_b && partition.schedule != chain && partition.schedule != zero_bubble) return std::nullopt;
+    const std::vector<cost::TrainingStage> before = partition.stages;
+    set_in_flight(problem, partition);
+    for (cost::TrainingStage& stage : partition.stages) {
+        if (stage.k > 1) return std::nullopt;
+        stage.in_flight = std::min(problem.options.mini_batch, 2 * stage.in_flight - stage.micro_batch);
+    }
+    if (partition.stages == before || lacking(problem, partition) > 0) return std::nullopt;
+    return partition;
+}
+
 bool Candidates::offer(cost::TrainingPartition partition, std::string_view winner) {
     if (const std::int64_t lack = lacking(problem_, partition); lack > 0) {
         if (!nearest_ || lack < missing_) {
@@ -107,6 +120,8 @@ bool Candidates::offer(cost::TrainingPartition partition, std::string_view winne
     result_.iteration = *iteration;
     result_.winner = winner;
     observer_.on_event({seconds(), phase_, result_.iteration, std::nullopt, result_.winner});
+    if (auto more = roomier(problem_, result_.partition); more && !must_end())
+        offer(*std::move(more), std::format("{}, {}", result_.winner, kRoomier));
     return true;
 }
 

@@ -20,6 +20,13 @@ bool crosses(const CutTensor& tensor, const graph::NodeSet& below) {
            !std::ranges::all_of(tensor.to, [&](NodeId reader) { return below.contains(reader.index()); });
 }
 
+std::vector<std::size_t> first_cuts(const Cuts& chain) {
+    std::vector<std::size_t> first(chain.sets.back().universe());
+    for (std::size_t c = 1; c < chain.count(); ++c)
+        for (const NodeId node : chain.between(c - 1, c)) first[node.index()] = c;
+    return first;
+}
+
 std::optional<Cuts> downset_cuts(const Rows<NodeId>& predecessors, std::size_t most, const graph::NodeSet& joining) {
     graph::NodeSet free(predecessors.size());
     for (std::size_t v = 0; v < predecessors.size(); ++v)

@@ -2,6 +2,7 @@
 // stages (PipeDream, Piper).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -24,6 +25,24 @@ struct Cuts {
     [[nodiscard]] std::vector<NodeId> between(std::size_t a, std::size_t b) const;
 };
 
+/// Sums over the nodes below every cut.
+template <typename Value>
+[[nodiscard]] std::vector<Value> sums_below(const Cuts& cuts, const std::vector<Value>& of_nodes) {
+    std::vector<Value> sums;
+    sums.reserve(cuts.count());
+    for (std::size_t c = 0; c < cuts.count(); ++c) {
+        Value sum{};
+        if (c > 0 && cuts.chain) {
+            sum = sums.back();
+            for (const NodeId node : cuts.between(c - 1, c)) sum += of_nodes[node.index()];
+        } else {
+            cuts.sets[c].for_each([&](std::size_t v) { sum += of_nodes[v]; });
+        }
+        sums.push_back(sum);
+    }
+    return sums;
+}
+
 /// What goes from one node to others, and its gradient back.
 struct CutTensor {
     NodeId from;
@@ -33,6 +52,24 @@ struct CutTensor {
 };
 /// Whether it is made below a cut and read above.
 [[nodiscard]] bool crosses(const CutTensor& tensor, const graph::NodeSet& below);
+/// Of a chain, per node the first cut that it is below.
+[[nodiscard]] std::vector<std::size_t> first_cuts(const Cuts& chain);
+
+/// use(cut, number of the tensor) for every tensor that crosses a cut, at each cut in the order of the tensors.
+template <typename Tensor, typename Use>
+void for_each_crossing(const Cuts& cuts, const std::vector<Tensor>& tensors, Use&& use) {
+    const std::vector<std::size_t> first = cuts.chain ? first_cuts(cuts) : std::vector<std::size_t>{};
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+        if (!cuts.chain) {
+            for (std::size_t c = 0; c < cuts.count(); ++c)
+                if (crosses(tensors[t], cuts.sets[c])) use(c, t);
+            continue;
+        }
+        std::size_t last = 0;
+        for (const NodeId reader : tensors[t].to) last = std::max(last, first[reader.index()]);
+        for (std::size_t c = first[tensors[t].from.index()]; c < last; ++c) use(c, t);
+    }
+}
 
 /// Nodes of `joining`, which holds all ancestors of its nodes, join where one that needs them does. nullopt: more than `most` cuts.
 [[nodiscard]] std::optional<Cuts> downset_cuts(const Rows<NodeId>& predecessors, std::size_t most, const graph::NodeSet& joining);

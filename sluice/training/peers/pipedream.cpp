@@ -29,16 +29,12 @@ class PipedreamSearch {
 public:
     PipedreamSearch(const PipedreamInstance& instance, const Cuts& cuts, const Limits& limits)
         : instance_(instance), cuts_(cuts), limits_(limits), outer_(instance.levels.back()) {
-        above_.reserve(cuts.count());
-        for (std::size_t a = 0; a < cuts.count(); ++a) {
-            graph::NodeSet& row = above_.emplace_back(cuts.count());
-            for (std::size_t b = a + 1; b < cuts.count(); ++b)
-                if (cuts.nested(a, b)) row.insert(b);
-        }
+        for (const std::int64_t bytes : instance.crossing) crossing_time_.push_back(time_over(bytes, outer_.rate, 1));
+        crossing_time_.front() = crossing_time_.back() = 0;
     }
 
     std::expected<PipedreamPlan, Missed> run() {
-        if (instance_.levels.size() == 2 && !make_nodes()) return std::unexpected(Missed::stopped);
+        if (!make_pairs() || (inner() && !make_nodes())) return std::unexpected(Missed::stopped);
         std::int64_t devices = 1;
         for (const PipedreamLevel& level : instance_.levels) devices *= level.count;
         PipedreamPlan best;
@@ -74,6 +70,11 @@ private:
         return stage(a, b, replicas, compute, outer_.rate);
     }
 
+    /// With fewer replicas what crosses the borders takes longer than `most`.
+    [[nodiscard]] std::int64_t crossing_shares(std::size_t a, std::size_t b, std::int64_t most) const {
+        return ceil_divide(std::max(crossing_time_[a], crossing_time_[b]) - 1, most);
+    }
+
     // The pipelines of one node: node(a, b, m) is the bottleneck of the best over m devices.
     [[nodiscard]] std::int64_t& node(std::size_t a, std::size_t b, std::int64_t devices) {
         return nodes_[(a * cuts_.count() + b) * static_cast<std::size_t>(instance_.levels[0].count) + static_cast<std::size_t>(devices) -
@@ -82,6 +83,18 @@ private:
     [[nodiscard]] std::int64_t node(std::size_t a, std::size_t b, std::int64_t devices) const {
         return nodes_[(a * cuts_.count() + b) * static_cast<std::size_t>(instance_.levels[0].count) + static_cast<std::size_t>(devices) -
                       1];
+    }
+
+    /// False: stopped.
+    bool make_pairs() {
+        above_.reserve(cuts_.count());
+        for (std::size_t a = 0; a < cuts_.count(); ++a) {
+            if (search::must_stop(limits_)) return false;
+            graph::NodeSet& row = above_.emplace_back(cuts_.count());
+            for (std::size_t b = a + 1; b < cuts_.count(); ++b)
+                if (cuts_.nested(a, b)) row.insert(b);
+        }
+        return true;
     }
 
     /// False: stopped.
@@ -155,8 +168,13 @@ private:
                 if (later == kNone) return;
                 const std::int64_t room = std::min(outer_.count - later, best.devices == kNone ? kNone : best.devices - later - 1);
                 const std::int64_t alone = inner() ? node(a, b, instance_.levels[0].count) : work(a, b, 1);
-                for (std::int64_t own = std::max<std::int64_t>(1, ceil_divide(alone, most)); own <= room; ++own)
-                    if (fits(a, b, own, later) && outer(a, b, own) <= most) {
+                const std::int64_t fewest = std::max({std::int64_t{1}, ceil_divide(alone, most), crossing_shares(a, b, most)});
+                const auto suffices = [&](std::int64_t own) { return fits(a, b, own, later) && outer(a, b, own) <= most; };
+                if (fewest > room) return;
+                // From two replicas on, more are never worse.
+                const std::int64_t end = suffices(room) ? room : 1;
+                for (std::int64_t own = fewest; own <= end; ++own)
+                    if (suffices(own)) {
                         best = {later + own, b, own};
                         return;
                     }
@@ -191,6 +209,7 @@ private:
     const Cuts& cuts_;
     const Limits& limits_;
     const PipedreamLevel& outer_;
+    std::vector<std::int64_t> crossing_time_;  // over the outermost links to one device, per cut
     std::vector<graph::NodeSet> above_;
     std::vector<std::int64_t> nodes_;
     std::vector<Rest> rest_;
@@ -198,21 +217,10 @@ private:
 
 }  // namespace
 
-std::vector<std::int64_t> crossing_bytes(const Cuts& cuts, std::span<const CutTensor> tensors) {
+std::vector<std::int64_t> crossing_bytes(const Cuts& cuts, const std::vector<CutTensor>& tensors) {
     std::vector<std::int64_t> bytes(cuts.count(), 0);
-    for (std::size_t c = 0; c < cuts.count(); ++c)
-        for (const CutTensor& tensor : tensors)
-            if (crosses(tensor, cuts.sets[c])) bytes[c] += tensor.bytes.count;
+    for_each_crossing(cuts, tensors, [&](std::size_t c, std::size_t t) { bytes[c] += tensors[t].bytes.count; });
     return bytes;
-}
-
-std::vector<std::int64_t> sums_below(const Cuts& cuts, std::span<const std::int64_t> of_nodes) {
-    std::vector<std::int64_t> sums;
-    for (const graph::NodeSet& set : cuts.sets) {
-        std::int64_t& sum = sums.emplace_back(0);
-        set.for_each([&](std::size_t v) { sum += of_nodes[v]; });
-    }
-    return sums;
 }
 
 std::expected<PipedreamPlan, Missed> pipedream_plan(const PipedreamInstance& instance, const Cuts& cuts, const Limits& limits) {

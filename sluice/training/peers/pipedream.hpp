@@ -36,7 +36,8 @@ struct PipedreamMemory {
 };
 
 struct PipedreamInstance {
-    std::vector<std::vector<std::int64_t>> work;     // [replicas - 1][cut]: picoseconds of everything below on one of so many replicas
+    std::vector<std::vector<std::int64_t>> work;     // [replicas - 1][cut]: picoseconds of everything below on one of so many replicas;
+                                                     // for no stage more with more of them
     std::vector<std::int64_t> parameters, crossing;  // per cut: bytes below; bytes over it, both directions together
     std::int64_t exchange_every = 1;                 // micro-batches between two exchanges of gradients
     std::vector<PipedreamLevel> levels;              // innermost first, one or two
@@ -62,9 +63,7 @@ inline constexpr std::size_t kPipedreamNodeCuts = 700;
                                                                   const Limits& limits);
 
 /// Bytes over every cut, both directions together.
-[[nodiscard]] std::vector<std::int64_t> crossing_bytes(const Cuts& cuts, std::span<const CutTensor> tensors);
-/// Sums over the nodes below every cut.
-[[nodiscard]] std::vector<std::int64_t> sums_below(const Cuts& cuts, std::span<const std::int64_t> of_nodes);
+[[nodiscard]] std::vector<std::int64_t> crossing_bytes(const Cuts& cuts, const std::vector<CutTensor>& tensors);
 
 [[nodiscard]] Result<PlannerResult> plan_by_pipedream(const cost::TrainingProblem& problem, const PlannerOptions& options,
                                                       Observer& observer, const Limits& limits);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <format>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "sluice/training/peers/pipedream.hpp"
@@ -27,17 +28,20 @@ public:
         std::vector<std::vector<PipedreamLevel>> hierarchies{{{range.count, one_node ? inside.rate : between.rate}}};
         if (!one_node && per_node > 1 && range.first % per_node == 0 && range.count % per_node == 0)
             hierarchies.push_back({{per_node, inside.rate}, {range.count / per_node, between.rate}});
-        for (const Cuts& cuts : cuts_to_try(problem_, range.device, range.count, kMostStates)) {
+        for (const bool chain : {true, false}) {
+            if (candidates_.must_end()) return false;
+            const std::optional<Cuts> cuts = cuts_to_try(problem_, range.device, range.count, kMostStates, chain);
+            if (!cuts) continue;
             PipedreamInstance instance;
-            instance.parameters = sums_below(cuts, parameter_bytes(problem_));
+            instance.parameters = sums_below(*cuts, parameter_bytes(problem_));
             for (const std::int64_t micro_batch : sizes_) {
-                set_micro_batch(instance, cuts, range, micro_batch);
+                if (!set_micro_batch(instance, *cuts, range, micro_batch)) return false;
                 for (const auto& levels : hierarchies) {
-                    if (levels.size() > 1 && cuts.count() > kPipedreamNodeCuts) continue;
+                    if (levels.size() > 1 && cuts->count() > kPipedreamNodeCuts) continue;
                     instance.levels = levels;
                     for (const std::int64_t every : std::set{problem_.options.mini_batch / micro_batch, std::int64_t{1}}) {
                         instance.exchange_every = every;
-                        if (!try_instance(instance, cuts, range, micro_batch)) return false;
+                        if (!try_instance(instance, *cuts, range, micro_batch)) return false;
                     }
                 }
             }
@@ -46,11 +50,13 @@ public:
     }
 
 private:
-    void set_micro_batch(PipedreamInstance& instance, const Cuts& cuts, const DeviceRange& range, std::int64_t micro_batch) const {
+    /// False: stopped.
+    bool set_micro_batch(PipedreamInstance& instance, const Cuts& cuts, const DeviceRange& range, std::int64_t micro_batch) {
         instance.crossing = crossing_bytes(cuts, tensors_between(problem_, micro_batch));
         instance.work.clear();
         std::int64_t share = 0;
         for (std::int64_t m = 1; m <= range.count; ++m) {
+            if (candidates_.must_end()) return false;
             const std::int64_t samples = (micro_batch + m - 1) / m;
             if (samples == share)
                 instance.work.push_back(instance.work.back());
@@ -58,6 +64,7 @@ private:
                 instance.work.push_back(sums_below(cuts, node_work(problem_, range.device, samples)));
             share = samples;
         }
+        return true;
     }
 
     /// False: stopped.

@@ -116,30 +116,107 @@ private:
                     const PiperChoice& one = list[variant.choice ? *variant.choice : fastest_choice(list)];
                     own[v] = {one.time.count(), one.parameters.count, one.each.count, one.fixed.count, 0};
                 }
-                for (const graph::NodeSet& set : cuts_.sets) {
-                    Sums sum;
-                    set.for_each([&](std::size_t v) { sum += own[v]; });
-                    variant.below.push_back(sum);
-                }
+                variant.below = sums_below(cuts_, own);
             }
         std::vector<std::int64_t> cheapest(n, kUnlimited);
         for (std::size_t v = 0; v < n; ++v)
             for (std::size_t d = 0; d < instance_.degrees.size(); ++d)
                 for (const PiperChoice& choice : instance_.choices[v][d])
                     cheapest[v] = std::min(cheapest[v], choice.time.count() * instance_.degrees[d]);
-        for (const graph::NodeSet& set : cuts_.sets) {
-            std::int64_t sum = 0;
-            set.for_each([&](std::size_t v) { sum += cheapest[v]; });
-            device_time_.push_back(sum);
-        }
+        device_time_ = sums_below(cuts_, cheapest);
     }
+
+    /// Bytes over the borders of stages from one cut to each later one, as they build up along a chain.
+    class ChainBorders {
+    public:
+        ChainBorders(const PiperInstance& instance, const Cuts& cuts, const std::vector<std::vector<std::uint32_t>>& crossing)
+            : instance_(instance), crossing_(crossing), first_(first_cuts(cuts)), out_(instance.degrees.size()) {
+            for (std::size_t d = 0; d < out_.size(); ++d)
+                for (const auto& tensors : crossing) {
+                    std::int64_t& sum = out_[d].emplace_back(0);
+                    for (const std::uint32_t t : tensors) sum += leaving(t, d);
+                }
+        }
+        /// use(b, kept bytes, bytes per degree) for all stages [a, b).
+        template <typename Use>
+        void from(std::size_t a, Use&& use) {
+            const std::size_t count = crossing_.size(), degrees = out_.size();
+            more_.assign((count + 1) * degrees, 0);
+            kept_.assign(count + 1, 0);
+            for (const std::uint32_t t : crossing_[a]) {
+                const PiperTensor& tensor = instance_.tensors[t];
+                std::size_t next = count, last = 0;  // where it is read
+                for (const NodeId reader : tensor.to) {
+                    const std::size_t at = first_[reader.index()];
+                    if (at > a) next = std::min(next, at);
+                    last = std::max(last, at);
+                }
+                kept_[next] += tensor.kept.count;
+                for (std::size_t d = 0; d < degrees; ++d) {
+                    more_[next * degrees + d] += entering(t, d);
+                    // Made before a: it leaves no stage from there.
+                    more_[(a + 1) * degrees + d] -= leaving(t, d);
+                    more_[last * degrees + d] += leaving(t, d);
+                }
+            }
+            std::vector<std::int64_t> sums(degrees, 0), bytes(degrees);
+            std::int64_t kept = 0;
+            for (std::size_t b = a + 1; b < count; ++b) {
+                kept += kept_[b];
+                for (std::size_t d = 0; d < degrees; ++d) {
+                    sums[d] += more_[b * degrees + d];
+                    bytes[d] = out_[d][b] + sums[d];
+                }
+                use(b, kept, bytes);
+            }
+        }
+
+    private:
+        [[nodiscard]] std::int64_t entering(std::uint32_t t, std::size_t d) const {
+            const PiperTensor& tensor = instance_.tensors[t];
+            return tensor.bytes.count + (tensor.sync_in.empty() ? 0 : tensor.sync_in[d].count);
+        }
+        [[nodiscard]] std::int64_t leaving(std::uint32_t t, std::size_t d) const {
+            const PiperTensor& tensor = instance_.tensors[t];
+            return tensor.bytes.count + (tensor.sync_out.empty() ? 0 : tensor.sync_out[d].count);
+        }
+        const PiperInstance& instance_;
+        const std::vector<std::vector<std::uint32_t>>& crossing_;
+        std::vector<std::size_t> first_;
+        std::vector<std::vector<std::int64_t>> out_;  // per degree and cut: of all that crosses it
+        std::vector<std::int64_t> more_, kept_;       // per cut (and degree): what a stage has more that ends there
+    };
 
     /// False: stopped, or too many.
     bool make_pairs() {
         std::vector<std::vector<std::uint32_t>> crossing(cuts_.count());
-        for (std::size_t a = 0; a < cuts_.count(); ++a)
-            for (std::size_t t = 0; t < instance_.tensors.size(); ++t)
-                if (crosses(instance_.tensors[t], cuts_.sets[a])) crossing[a].push_back(static_cast<std::uint32_t>(t));
+        for_each_crossing(cuts_, instance_.tensors,
+                          [&](std::size_t a, std::size_t t) { crossing[a].push_back(static_cast<std::uint32_t>(t)); });
+        return cuts_.chain ? make_chain_pairs(crossing) : make_nested_pairs(crossing);
+    }
+
+    void add_pair(std::int64_t kept, const std::vector<std::int64_t>& bytes) {
+        for (const std::int64_t sum : bytes) transfer_.push_back(time_for({sum}, instance_.bandwidth).value_or(kLargestTotal).count());
+        entering_.push_back(kept);
+    }
+
+    bool make_chain_pairs(const std::vector<std::vector<std::uint32_t>>& crossing) {
+        ChainBorders borders(instance_, cuts_, crossing);
+        std::vector<std::uint32_t> row;
+        for (std::size_t a = 0; a < cuts_.count(); ++a) {
+            if (search::must_stop(limits_) || above_.total() > kMostPairs) return false;
+            row.clear();
+            borders.from(a, [&](std::size_t b, std::int64_t kept, const std::vector<std::int64_t>& bytes) {
+                row.push_back(static_cast<std::uint32_t>(b));
+                add_pair(kept, bytes);
+            });
+            first_pair_.push_back(static_cast<std::uint32_t>(above_.total()));
+            above_.push_row(row);
+        }
+        return true;
+    }
+
+    bool make_nested_pairs(const std::vector<std::vector<std::uint32_t>>& crossing) {
         std::vector<std::uint32_t> row;
         std::vector<std::int64_t> bytes(instance_.degrees.size());
         for (std::size_t a = 0; a < cuts_.count(); ++a) {
@@ -165,9 +242,7 @@ private:
                 for (const std::uint32_t t : crossing[b])
                     if (!cuts_.sets[a].contains(instance_.tensors[t].from.index()))
                         add(instance_.tensors[t], instance_.tensors[t].sync_out);
-                for (const std::int64_t sum : bytes)
-                    transfer_.push_back(time_for({sum}, instance_.bandwidth).value_or(kLargestTotal).count());
-                entering_.push_back(kept);
+                add_pair(kept, bytes);
             }
             first_pair_.push_back(static_cast<std::uint32_t>(above_.total()));
             above_.push_row(row);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <format>
+#include <optional>
 #include <set>
 
 #include "sluice/training/peers/piper.hpp"
@@ -17,19 +18,23 @@ public:
 
     /// False: stopped.
     bool try_devices(const DeviceRange& range) {
-        for (const Cuts& cuts : cuts_to_try(problem_, range.device, range.count, kPiperDownsets))
+        for (const bool chain : {true, false}) {
+            if (candidates_.must_end()) return false;
+            const std::optional<Cuts> cuts = cuts_to_try(problem_, range.device, range.count, kPiperDownsets, chain);
+            if (!cuts) continue;
             // A replica takes this many samples at a time; what all of a stage take together is settled by trying.
             for (const std::int64_t samples : sizes_) {
                 PiperInstance instance = instance_for(range, samples);
-                auto plan = piper_plan(instance, cuts, limits_);
+                auto plan = piper_plan(instance, *cuts, limits_);
                 if (!plan && plan.error() == Missed::no_plan) {
                     // Its own account of the memory may be too strict, and what lacks how much is to be known.
                     instance.memory.reset();
-                    plan = piper_plan(instance, cuts, limits_);
+                    plan = piper_plan(instance, *cuts, limits_);
                 }
-                if (plan) offer(*plan, cuts, range);
+                if (plan) offer(*plan, *cuts, range);
                 if (candidates_.must_end()) return false;
             }
+        }
         return true;
     }
 

@@ -60,34 +60,36 @@ std::vector<std::int64_t> crossing_of_order(const cost::TrainingProblem& problem
     return crossing;
 }
 
-std::vector<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices, std::size_t most) {
+std::optional<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices, std::size_t most, bool chain) {
     const cost::StageProblem& structure = problem.structure;
+    if (!chain) {
+        auto downsets = downset_cuts(structure.predecessors, most, free_nodes(problem));
+        if (downsets && downsets->count() <= 2) downsets.reset();  // one stage, which the chain has
+        return downsets;
+    }
     const std::vector<std::int64_t> work = node_work(problem, device, 1);
     const std::vector<NodeId> order = linear_order(structure.predecessors, structure.successors, work);
-    std::vector<Cuts> list;
-    list.push_back(prefix_cuts(order));
+    Cuts cuts = prefix_cuts(order);
     if (const auto wanted = std::max(kMostPrefixes, kPrefixesPerDevice * static_cast<std::size_t>(devices)); order.size() > wanted) {
         const std::vector<std::int64_t> crossing = crossing_of_order(problem, order);
         const std::int64_t part = std::accumulate(work.begin(), work.end(), std::int64_t{0}) / static_cast<std::int64_t>(wanted) + 1;
-        std::vector<graph::NodeSet> kept{std::move(list[0].sets[0])};
+        std::vector<graph::NodeSet> kept{std::move(cuts.sets[0])};
         std::int64_t sum = 0;
         for (std::size_t i = 1, best = 1; i < order.size(); ++i) {
             // Cut i lies behind the node at i - 1.
             const std::int64_t before = sum;
             sum += work[order[i - 1].index()];
             if (before / part != sum / part && i > 1) {
-                kept.push_back(std::move(list[0].sets[best]));
+                kept.push_back(std::move(cuts.sets[best]));
                 best = i;
             } else if (crossing[i] < crossing[best]) {
                 best = i;
             }
         }
-        kept.push_back(std::move(list[0].sets.back()));
-        list[0].sets = std::move(kept);
+        kept.push_back(std::move(cuts.sets.back()));
+        cuts.sets = std::move(kept);
     }
-    if (auto downsets = downset_cuts(structure.predecessors, most, free_nodes(problem)))
-        if (downsets->count() > 2) list.push_back(*std::move(downsets));
-    return list;
+    return cuts;
 }
 
 }  // namespace sluice::training

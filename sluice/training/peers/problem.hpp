@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,8 +24,9 @@ namespace sluice::training {
 /// Per position of a topological order, the bytes of one sample that cross a cut before it, forward; one more behind the last.
 [[nodiscard]] std::vector<std::int64_t> crossing_of_order(const cost::TrainingProblem& problem, std::span<const NodeId> order);
 
-/// The prefixes of a linear order, of very many those with the least crossing among neighbours of about equal work; then all downsets where
-/// these are no more than `most`.
-[[nodiscard]] std::vector<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices, std::size_t most);
+/// `chain`: the prefixes of a linear order, of very many those with the least crossing among neighbours of about equal work. Otherwise all
+/// downsets, where these are no more than `most` and give a choice.
+[[nodiscard]] std::optional<Cuts> cuts_to_try(const cost::TrainingProblem& problem, ClassId device, std::int64_t devices, std::size_t most,
+                                              bool chain);
 
 }  // namespace sluice::training

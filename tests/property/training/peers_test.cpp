@@ -7,6 +7,7 @@
 
 #include "sluice/base/random.hpp"
 #include "sluice/training/evaluate.hpp"
+#include "sluice/training/graphpipe/graphpipe.hpp"
 #include "sluice/training/peers/gpipe.hpp"
 #include "sluice/training/peers/megatron.hpp"
 #include "sluice/training/peers/pipedream.hpp"
@@ -36,6 +37,8 @@ struct Named {
 };
 constexpr std::array kPeers{Named{"pipedream", plan_by_pipedream}, Named{"piper", plan_by_piper}, Named{"gpipe", plan_by_gpipe},
                             Named{"megatron", plan_by_megatron}};
+constexpr std::array kTimed{Named{"pipedream", plan_by_pipedream}, Named{"piper", plan_by_piper}, Named{"graphpipe", plan_by_graphpipe},
+                            Named{"graphpipe-full", plan_by_graphpipe_full}};
 
 TEST(Peers, ReturnPlansThatHoldOrSayWhatDoesNotFit) {
     std::size_t tight = 0, refused = 0;
@@ -94,6 +97,37 @@ TEST(Peers, StopWhenAsked) {
         ASSERT_TRUE(few) << peer.name;
         EXPECT_EQ(few->termination.evaluations, 1);
         EXPECT_EQ(few->termination.reason, StopReason::evaluations);
+    }
+}
+
+struct StopAtFirstPlan : Observer {
+    std::stop_source source;
+    int plans = 0;
+    void on_event(const Event&) override {
+        ++plans;
+        source.request_stop();
+    }
+};
+
+TEST(Peers, StoppedAfterAPlanReturnIt) {
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
+    for (const Named& peer : kTimed) {
+        StopAtFirstPlan observer;
+        const auto result = peer.plan(problem, {}, observer, {.deadline = {}, .evaluations = {}, .stop = observer.source.get_token()});
+        ASSERT_TRUE(result) << peer.name << ": " << to_text(result.error());
+        EXPECT_EQ(result->termination.reason, StopReason::interrupted) << peer.name;
+        EXPECT_EQ(observer.plans, 1) << peer.name;
+    }
+}
+
+TEST(Peers, OutOfTimeBeforeAPlanSaySo) {
+    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
+    for (const Named& peer : kTimed) {
+        SilentObserver observer;
+        const auto result = peer.plan(problem, {}, observer, {.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}});
+        ASSERT_FALSE(result) << peer.name;
+        EXPECT_EQ(result.error().kind, DiagnosticKind::input) << peer.name;
+        EXPECT_NE(result.error().message.find("before its first plan"), std::string::npos) << result.error().message;
     }
 }
 
@@ -233,6 +267,52 @@ TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {
         }
         EXPECT_EQ(plan->stages.back().end, cuts.count() - 1);
         EXPECT_LE(used, inner * devices);
+    }
+}
+
+/// The same downsets, once as any, once as a chain: sums and borders then build up from cut to cut.
+TEST(Cuts, OfAChainAreCountedLikeOthers) {
+    for (std::uint64_t i = 0; i < testing::cases(200); ++i) {
+        RandomStream random(15, i);
+        const SmallGraph graph = random_graph(random, 9);
+        std::vector<NodeId> order;
+        std::vector<std::int64_t> weights;
+        for (std::size_t v = 0; v < graph.size(); ++v) {
+            order.emplace_back(v);
+            weights.push_back(random.between(0, 9));
+        }
+        Cuts chain = prefix_cuts(order);
+        for (std::size_t c = 1; c + 1 < chain.count();)  // stages of several nodes, too
+            if (random.chance(0.3))
+                chain.sets.erase(chain.sets.begin() + static_cast<std::ptrdiff_t>(c));
+            else
+                ++c;
+        const Cuts any{chain.sets};
+        EXPECT_EQ(sums_below(chain, weights), sums_below(any, weights)) << i;
+        EXPECT_EQ(crossing_bytes(chain, graph.tensors), crossing_bytes(any, graph.tensors)) << i;
+
+        PiperInstance instance;
+        instance.devices = random.between(1, 9);
+        instance.micro_batches = random.between(1, 12);
+        instance.bandwidth = kBytePerPicosecond;
+        if (random.chance(0.5)) instance.memory = Bytes{random.between(50, 150)};
+        instance.degrees = {1, 2};
+        instance.one_choice = true;
+        instance.predecessors = graph.predecessors;
+        instance.successors = graph.successors;
+        for (std::size_t v = 0; v < graph.size(); ++v) {
+            auto& lists = instance.choices.emplace_back(2);
+            for (auto& list : lists)
+                for (int c = 0; c < 2; ++c)
+                    list.push_back({Duration{random.between(0, 60)}, {1}, Bytes{random.between(0, 12)}, Bytes{random.between(0, 12)}});
+        }
+        for (const CutTensor& tensor : graph.tensors)
+            instance.tensors.push_back({tensor, Bytes{random.between(0, 5)}, {{0}, {random.between(0, 9)}}, {{0}, {random.between(0, 9)}}});
+        const auto a = piper_plan(instance, chain, {}), b = piper_plan(instance, any, {});
+        ASSERT_EQ(a.has_value(), b.has_value()) << i;
+        if (!a) continue;
+        EXPECT_EQ(a->bottleneck, b->bottleneck) << i;
+        EXPECT_EQ(a->stages, b->stages) << i;
     }
 }
 

@@ -101,6 +101,22 @@ TEST(PipeDream, ReplicatesWhatIsLongAndHasFewParameters) {
     EXPECT_EQ(made.partition.stages[1].replicas, 1);
 }
 
+TEST(PipeDream, BranchesRunBesideEachOtherUnlessHeldToAChain) {
+    // Two branches of four equal operators, a stage each: (micro-batches + depth - 1) (forward + backward).
+    std::vector<GivenOperator> operators = chain_of(8, {.forward = 1000, .backward = 2000});
+    operators[4].reads = {};
+    const auto problem = testing::training_problem(given_graph(operators), given_devices(8), 8);
+    const auto free = plan(plan_by_pipedream, problem, {.micro_batch = 1});
+    const auto held = plan(plan_by_pipedream, problem, {.micro_batch = 1, .schedule = cost::Schedule::chain});
+    EXPECT_EQ(free.iteration, Duration{(8 + 3) * 3000});
+    EXPECT_EQ(held.iteration, Duration{(8 + 7) * 3000});
+    ASSERT_EQ(held.partition.stages.size(), 8u);
+    for (std::size_t s = 0; s < 8; ++s) {
+        EXPECT_EQ(free.partition.stages[s].in_flight, 4 - static_cast<std::int64_t>(s % 4));
+        EXPECT_EQ(held.partition.stages[s].in_flight, 8 - static_cast<std::int64_t>(s));
+    }
+}
+
 TEST(PipeDream, FitsTheMemoryWhereItCan) {
     // Alone on a device each operator fits, two do not.
     const auto graph = given_graph(chain_of(4, {.made = Bytes{1}, .parameters = Bytes{500}}));
