@@ -255,7 +255,7 @@ rejects 2 'method of training' plan $model --method graphpipe
 says err 'help: add --for training'
 rejects 2 'method of training' compare $model --methods auto,megatron
 rejects 2 'method of inference' plan $model --for training --batch 8 --method exact
-rejects 2 "no planner for training" compare $model --for training --batch 8 --methods auto,foo
+rejects 2 "unknown .* 'foo'" compare $model --for training --batch 8 --methods auto,foo
 [ "$(grep -c 'it is one of' err)" -eq 1 ] || fail "the methods are listed twice"
 rejects 2 '67108864 over all devices' plan $model -p v100-summit:devices=4 --for training --batch 16777216 --micro-batch 1
 says err 'help: --micro-batch 16 or more'
