@@ -194,6 +194,11 @@ END
 rejects 1 'no rate' plan msr.json --for training --batch 8
 says err 'help: -p with devices.*v100-summit:devices=8'
 
+# One of a thing is one
+# shellcheck disable=SC2086
+run 0 compare $model $here --evals 5 --micro-batch 2 --methods auto
+says out ' 1 replica, 1 slice a device'
+
 # sweep: a row for each combination; more devices and more memory are never worse; every plan verifies
 run 0 sweep $model -p v100-summit --for training --batch 8,16 --devices 1..4*2 --evals 6 --json -o plans
 json '[(r["mini_batch"], r["devices"]) for r in d] == [(b, n) for b in (8, 16) for n in (1, 2, 4)]'
