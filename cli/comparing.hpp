@@ -26,6 +26,7 @@ Result<std::vector<const Entry*>> entries_of(std::string_view list, Result<const
         if (!found) {
             std::string names;
             for (const Entry& entry : all) names += std::format("{}{}", names.empty() ? "" : ", ", entry.name);
+            if (!found.error().notes.empty()) return fail(std::move(found.error()));  // it says so itself
             return fail(std::move(found.error()).note(std::format("it is one of: {}", names)));
         }
         if (std::ranges::find(entries, *found) == entries.end()) entries.push_back(*found);

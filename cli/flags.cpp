@@ -33,15 +33,10 @@ std::vector<std::string> zoo_models() {
     return names;
 }
 
+/// Of inference, then those of training that have other names; which of them a job has, its registry says.
 std::vector<std::string> planner_names() {
     std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
-    return names;
-}
-
-/// Of inference, then those of training that have other names; which of them a job has, its registry says.
-std::vector<std::string> planner_names_of_both() {
-    std::vector<std::string> names = planner_names();
     for (const training::Planner& planner : training::planners())
         if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
     return names;
@@ -99,7 +94,8 @@ std::vector<Verb> make_verbs() {
          "far.",
          {model_argument()},
          {"plan zoo:bert-base -p asic-16 -k 8", "plan model.onnx -p edge-chain-4 --time 30 -o plan.json", "plan workload.json -k 4 --json",
-          "plan edited.onnx --from plan.json -o new.json", "plan zoo:mmt -p v100-summit:devices=8 --for training --batch 64"},
+          "plan edited.onnx --from plan.json -o new.json", "plan zoo:mmt -p v100-summit:devices=8 --for training --batch 64",
+          "plan zoo:mmt --for training --from plan.json --time 5min"},
          run_plan},
         {VerbId::bound,
          "bound",
@@ -127,12 +123,12 @@ std::vector<Verb> make_verbs() {
          "sweep",
          "plan for several numbers of stages, one table",
          "Plans one model for each of several numbers of stages and shows what each reaches: throughput, latency, memory, bound and gap. "
-         "What "
-         "is found or proven for one number of stages helps the others, so that more stages are never worse. On a terminal each row ends "
-         "in a "
-         "bar of its throughput. -o keeps every plan with its certificate. Ctrl-C once keeps the rows so far.",
+         "What is found or proven for one number of stages helps the others, so that more stages are never worse. For training: for each "
+         "combination of mini-batches, micro-batches, numbers of devices and memories. On a terminal each row ends in a bar of its "
+         "throughput. -o keeps every plan with its certificate. Ctrl-C once keeps the rows so far.",
          {model_argument()},
-         {"sweep zoo:bert-base -p asic-16 -k 1..16", "sweep model.onnx -k 2,4,8 --time 30", "sweep model.onnx -k 2..64*2 -o plans --json"},
+         {"sweep zoo:bert-base -p asic-16 -k 1..16", "sweep model.onnx -k 2,4,8 --time 30", "sweep model.onnx -k 2..64*2 -o plans --json",
+          "sweep zoo:mmt -p v100-summit --for training --batch 64,128 --devices 4..32*2"},
          run_sweep},
         {VerbId::verify,
          "verify",
@@ -211,7 +207,7 @@ std::vector<Flag> make_flags() {
                       kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor), kProfile = in(VerbId::profile),
                       kSimulate = in(VerbId::simulate), kExport = in(VerbId::exporting), kRun = in(VerbId::run),
                       kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep), kPlanners = kPlan | kCompare | kSweep,
-                      kSolvers = kPlanners | kBound, kTrained = kPlan | kCompare;
+                      kSolvers = kPlanners | kBound, kOne = kPlan | kCompare | kBound;
     const Choices weight_sources = [] { return std::vector<std::string>{"file", "random", "zero"}; };
     return {
         {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
@@ -227,24 +223,29 @@ std::vector<Flag> make_flags() {
          [] { return std::vector<std::string>{"throughput", "latency"}; }},
         {"for", 0, "JOB", &Arguments::job, "inference",
          "what the stages are for: training plans a graph of stages and the order of their micro-batches, on all devices of the platform",
-         kTrained, 0, [] { return std::vector<std::string>{std::string(plan::kInference), std::string(plan::kTraining)}; }},
-        {"for", 0, "JOB", &Arguments::job, "inference", "what the stages are for", kSolvers & ~kTrained, 0,
-         [] { return std::vector<std::string>{std::string(plan::kInference)}; }},
+         kSolvers, 0, [] { return std::vector<std::string>{std::string(plan::kInference), std::string(plan::kTraining)}; }},
         {"batch", 0, "N", &Arguments::batch, "none; training needs it", "training: samples of a mini-batch, one optimiser's step each",
-         kTrained, 1},
+         kOne, 1},
+        {"batch", 0, "LIST", &Arguments::batch_list, "none; training needs it",
+         "training: samples of a mini-batch, one optimiser's step each; a list as of -k", kSweep},
         {"micro-batch", 0, "N", &Arguments::micro_batch, "what the method finds best",
-         "training: samples of a micro-batch, a divisor of --batch", kTrained, 1},
+         "training: samples of a micro-batch, a divisor of --batch", kOne, 1},
+        {"micro-batch", 0, "LIST", &Arguments::micro_batch_list, "what the method finds best",
+         "training: samples of a micro-batch; those that divide the mini-batch", kSweep},
+        {"devices", 0, "LIST", &Arguments::device_list, "the platform's own",
+         "training: the numbers of devices (of the platform's first class)", kSweep},
+        {"memory", 0, "LIST", &Arguments::memory_list, "the platform's own",
+         "training: the memory of a device, sizes with commas between (8GiB,16GiB)", kSweep},
         {"schedule", 0, "NAME", &Arguments::schedule, "what the method finds best",
-         "training: in which order a device works, where the method leaves a choice", kTrained, 0, texts_of<cost::kSchedules>},
+         "training: in which order a device works, where the method leaves a choice", kPlanners, 0, texts_of<cost::kSchedules>},
         {"recompute", 0, "", &Arguments::recompute, "",
-         "training: run every stage's forward pass again before its backward pass, instead of where the memory asks for it", kTrained},
-        {"optimizer", 0, "NAME", &Arguments::optimizer, "adam", "training: what decides how much is kept for each parameter", kTrained, 0,
+         "training: run every stage's forward pass again before its backward pass, instead of where the memory asks for it", kPlanners},
+        {"optimizer", 0, "NAME", &Arguments::optimizer, "adam", "training: what decides how much is kept for each parameter", kSolvers, 0,
          texts_of<cost::kOptimizers>},
-        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kPlan, 0, planner_names_of_both},
-        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kSweep, 0, planner_names},
+        {"method", 0, "NAME", &Arguments::method, "auto", "the planner", kPlan | kSweep, 0, planner_names},
         {"method", 0, "NAME", &Arguments::method, "auto", "the kind of bound", kBound, 0, bound_names},
         {"methods", 0, "LIST", &Arguments::methods, "every planner that suits the size of the model",
-         "the planners to compare, by name, with commas between", kCompare, 0, planner_names_of_both, true},
+         "the planners to compare, by name, with commas between", kCompare, 0, planner_names, true},
         {"bounds", 0, "LIST", &Arguments::bounds, "auto, without a table",
          "the bounds to compare, by name, with commas between: a second table", kCompare, 0, bound_names, true},
         {"from", 0, "PLAN", &Arguments::from, "none",
@@ -319,10 +320,13 @@ std::vector<Flag> make_flags() {
         {"weights", 0, "WHICH", &Arguments::weights, "none", "whether the file gets weights that can be run", kZoo, 0,
          [] { return std::vector<std::string>{"none", "random"}; }},
         {"output", 'o', "FILE", &Arguments::output, "", "write the graph to FILE (sluice.graph/1)", kInspect},
-        {"output", 'o', "FILE", &Arguments::output, "", "write the plan to FILE and its certificate beside it (STEM.certificate.json)",
+        {"output", 'o', "FILE", &Arguments::output, "",
+         "write the plan to FILE and its certificate beside it (STEM.certificate.json; training: STEM.bottleneck.certificate.json too)",
          kPlan},
-        {"output", 'o', "FILE", &Arguments::output, "", "write the certificate to FILE", kBound},
-        {"output", 'o', "FOLDER", &Arguments::output, "", "write each plan to FOLDER/plan-kN.json and its certificate beside it", kSweep},
+        {"output", 'o', "FILE", &Arguments::output, "",
+         "write the certificate to FILE (training: that of the bottleneck beside it, as STEM.bottleneck.certificate.json)", kBound},
+        {"output", 'o', "FOLDER", &Arguments::output, "",
+         "write each plan to FOLDER/plan-kN.json (training: plan-bN-dN.json) and its certificate beside it", kSweep},
         {"output", 'o', "FILE", &Arguments::output, "", "zoo make: write the model to FILE", kZoo},
         {"output", 'o', "FOLDER", &Arguments::output, "runs/demo", "the run folder to make", kDemo},
         {"json", 0, "", &Arguments::json, "", "print JSON on stdout (nothing else changes)",

@@ -11,14 +11,16 @@
 
 namespace sluice::cli {
 
-Result<OldPlan> read_old_plan(const std::string& path) {
+Result<OldPlan> read_old_plan(const std::string& path, std::string_view job) {
     auto text = read_file(path);
     if (!text) return fail(std::move(text.error()));
     auto document = json::parse(*text, path);
     if (!document) return fail(std::move(document.error()));
     auto plan = plan::read_plan(*document);
     if (!plan) return fail(std::move(plan.error()));
-    if (plan->training) return fail(input_error(std::format("'{}' is a plan for training; one for inference is needed", path)));
+    if (plan->job != job)
+        return fail(input_error(std::format("'{}' is a plan for {}; one for {} is needed", path, plan->job, job))
+                        .fix(plan->training ? "add --for training" : "leave --for training out"));
     return OldPlan{std::move(*plan), fingerprint_of(*text)};
 }
 

@@ -12,7 +12,8 @@ struct OldPlan {
     std::string fingerprint;  // of the file's content
 };
 
-[[nodiscard]] Result<OldPlan> read_old_plan(const std::string& path);
+/// Refuses a plan of another job.
+[[nodiscard]] Result<OldPlan> read_old_plan(const std::string& path, std::string_view job = plan::kInference);
 
 /// The arguments with everything that they leave open as the plan has it: --dim, --assume-size, -k, --replicas,
 /// --objective.

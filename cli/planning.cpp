@@ -279,4 +279,12 @@ Result<void> check_output(const std::optional<std::string>& path) {
     return {};
 }
 
+Result<void> make_folder(const std::string& path) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (!std::filesystem::is_directory(path))
+        return fail(input_error(std::format("cannot make the folder '{}': {}", path, error ? error.message() : "a file has this name")));
+    return {};
+}
+
 }  // namespace sluice::cli

@@ -89,5 +89,7 @@ struct Verdict {
 
 /// Refuses, before any work, an output path that cannot be written: "-", a directory, a folder that is not there.
 [[nodiscard]] Result<void> check_output(const std::optional<std::string>& path);
+/// The folder of -o, made where it is not there.
+[[nodiscard]] Result<void> make_folder(const std::string& path);
 
 }  // namespace sluice::cli

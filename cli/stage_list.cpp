@@ -11,23 +11,22 @@ namespace sluice::cli {
 
 namespace {
 
-Diagnostic malformed(std::string_view item) {
-    return usage_error(std::format("--stages: '{}' is neither a number nor a range", item)).fix("for example 1..16, 2,4,8 or 2..64*2");
-}
-
-Result<std::int64_t> number(std::string_view text, std::string_view item, std::int64_t least) {
+/// A part of an item of the list that a flag has.
+Result<std::int64_t> number(std::string_view flag, std::string_view text, std::string_view item, std::int64_t least) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error == std::errc::invalid_argument || end != text.data() + text.size()) return fail(malformed(item));
+    if (text.empty() || error == std::errc::invalid_argument || end != text.data() + text.size())
+        return fail(
+            usage_error(std::format("{}: '{}' is neither a number nor a range", flag, item)).fix("for example 1..16, 2,4,8 or 2..64*2"));
     if (error == std::errc::result_out_of_range || value > plan::kMostDevices)
-        return fail(usage_error(std::format("--stages: {} is more than {} stages", text, plan::kMostDevices)));
-    if (value < least) return fail(usage_error(std::format("--stages: {} in '{}' must be at least {}", value, item, least)));
+        return fail(usage_error(std::format("{}: {} is more than {}, the most there can be", flag, text, plan::kMostDevices)));
+    if (value < least) return fail(usage_error(std::format("{}: {} in '{}' must be at least {}", flag, value, item, least)));
     return value;
 }
 
-Result<void> add_item(std::string_view item, std::vector<std::int64_t>& list) {
+Result<void> add_item(std::string_view flag, std::string_view item, std::vector<std::int64_t>& list) {
     const std::size_t dots = item.find("..");
-    auto first = number(item.substr(0, dots), item, 1);
+    auto first = number(flag, item.substr(0, dots), item, 1);
     if (!first) return fail(std::move(first.error()));
     if (dots == std::string_view::npos) {
         list.push_back(*first);
@@ -35,28 +34,28 @@ Result<void> add_item(std::string_view item, std::vector<std::int64_t>& list) {
     }
     std::string_view rest = item.substr(dots + 2);
     const std::size_t sign = std::min(rest.find_first_of("*+"), rest.size());
-    auto last = number(rest.substr(0, sign), item, 1);
+    auto last = number(flag, rest.substr(0, sign), item, 1);
     if (!last) return fail(std::move(last.error()));
     const bool factor = sign < rest.size() && rest[sign] == '*';
-    auto step = sign < rest.size() ? number(rest.substr(sign + 1), item, factor ? 2 : 1) : Result<std::int64_t>(1);
+    auto step = sign < rest.size() ? number(flag, rest.substr(sign + 1), item, factor ? 2 : 1) : Result<std::int64_t>(1);
     if (!step) return fail(std::move(step.error()));
-    if (*first > *last) return fail(usage_error(std::format("--stages: nothing is in {}..{}", *first, *last)));
+    if (*first > *last) return fail(usage_error(std::format("{}: nothing is in {}..{}", flag, *first, *last)));
     for (std::int64_t k = *first; k <= *last && list.size() <= kMostPoints; k = factor ? k * *step : k + *step) list.push_back(k);
     return {};
 }
 
 }  // namespace
 
-Result<std::vector<std::int64_t>> parse_stage_list(std::string_view text) {
+Result<std::vector<std::int64_t>> parse_list(std::string_view flag, std::string_view text) {
     std::vector<std::int64_t> list;
     for (std::size_t at = 0; at <= text.size();) {
         const std::size_t end = std::min(text.find(',', at), text.size());
-        if (auto added = add_item(text.substr(at, end - at), list); !added) return fail(std::move(added.error()));
+        if (auto added = add_item(flag, text.substr(at, end - at), list); !added) return fail(std::move(added.error()));
         at = end + 1;
     }
     std::ranges::sort(list);
     list.erase(std::ranges::unique(list).begin(), list.end());
-    if (list.size() > kMostPoints) return fail(usage_error(std::format("--stages: more than {} numbers of stages", kMostPoints)));
+    if (list.size() > kMostPoints) return fail(usage_error(std::format("{}: more than {} numbers", flag, kMostPoints)));
     return list;
 }
 

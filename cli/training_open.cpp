@@ -22,7 +22,7 @@ Result<OpenTrainingPlan> open_training_plan(std::string_view model, plan::Plan p
         other->kind = DiagnosticKind::input;
         return fail(*std::move(other));
     }
-    auto frozen = cost::freeze_training(loaded->graph, plan.platform, plan::training_options_of(plan));
+    auto frozen = cost::freeze_training(loaded->graph, plan.platform, plan::training_options_of(plan), plan.costs ? &*plan.costs : nullptr);
     if (!frozen) return fail(with_labels(std::move(frozen.error()), loaded->graph));
     auto failures = plan::validate_training(plan, loaded->graph, *frozen);
     if (!failures.empty()) {

@@ -10,6 +10,7 @@
 #include "sluice/base/files.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/plan/training_plan.hpp"
+#include "sluice/plan/validate.hpp"
 #include "sluice/report/text.hpp"
 #include "sluice/report/training_compare.hpp"
 #include "sluice/report/training_text.hpp"
@@ -18,50 +19,6 @@
 namespace sluice::cli {
 
 namespace {
-
-struct PlannedTraining {
-    plan::Plan plan;
-    solve::TrainingBounds bounds;
-};
-
-Result<PlannedTraining> planned(Session& session, const PreparedTraining& prepared, Observer& observer, const Limits& limits) {
-    const Arguments& arguments = session.arguments;
-    solve::TrainingSolveOptions options{
-        .method = arguments.method.value_or(""), .planner = training_options(arguments), .model = prepared.model.graph.fingerprint()};
-    options.planner.threads = threads_of(arguments);
-    auto result = solve::solve_training(prepared.frozen.problem, options, observer, limits);
-    if (!result) return fail(with_labels(std::move(result.error()), prepared.model.graph));
-    session.terminal.clear_line();
-    show_warnings(session, result->bounds.warnings);
-    show_warnings(session, result->found.warnings);
-    plan::Plan plan = solve::make_training_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, *result);
-    plan.model.dimensions = arguments.dimensions;
-    plan.model.assume_size = arguments.assume_size;
-    if (arguments.micro_batch) plan.options.emplace_back("micro-batch", std::to_string(*arguments.micro_batch));
-    if (arguments.schedule) plan.options.emplace_back("schedule", *arguments.schedule);
-    if (arguments.recompute) plan.options.emplace_back("recompute", "everywhere");
-    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
-    plan.limit = limit_text(arguments, plan.termination);
-    plan.termination.seconds = session.seconds();
-    return PlannedTraining{std::move(plan), std::move(result->bounds)};
-}
-
-/// "plan.json" -> "plan.bottleneck.certificate.json"
-std::filesystem::path bottleneck_certificate_path(const std::filesystem::path& plan) {
-    std::filesystem::path path = plan;
-    return path.replace_filename(plan.stem().string() + ".bottleneck.certificate.json");
-}
-
-/// The certificates first, so that a plan file never stands without them.
-Result<void> write_all(const PlannedTraining& planned, const std::filesystem::path& path) {
-    if (planned.bounds.iteration)
-        if (auto written = write_file(certificate_path(path), bound::to_json_text(*planned.bounds.iteration, true)); !written)
-            return written;
-    if (planned.bounds.bottleneck)
-        if (auto written = write_file(bottleneck_certificate_path(path), bound::to_json_text(*planned.bounds.bottleneck, true)); !written)
-            return written;
-    return write_file(path, plan::to_json_text(planned.plan));
-}
 
 Result<std::string> text_of(const PreparedTraining& prepared, const plan::Plan& plan) {
     const cost::TrainingProblem& problem = prepared.frozen.problem;
@@ -74,47 +31,115 @@ Result<std::string> text_of(const PreparedTraining& prepared, const plan::Plan& 
     return report::training_plan_text({.plan = &plan, .graph = &prepared.model.graph, .edges = edges, .bubble = simulated.bubble});
 }
 
-/// "sluice plan MODEL -p PLATFORM --for training --batch N": what a hint begins with.
-std::string call_of(const Arguments& arguments) {
-    return std::format("sluice plan {}{} --for training --batch {}", shell_word(*arguments.model),
-                       arguments.platform ? std::format(" -p {}", shell_word(*arguments.platform)) : "", *arguments.batch);
-}
-
 }  // namespace
 
-Result<PreparedTraining> prepare_training(Session& session) {
+std::string training_call(std::string_view verb, const Arguments& arguments) {
+    const auto flag = [](std::string_view name, const std::optional<std::string>& value) {
+        return value ? std::format(" {} {}", name, shell_word(*value)) : "";
+    };
+    return std::format("sluice {} {}{} --for training --batch {}{}{}{}", verb, shell_word(*arguments.model), flag("-p", arguments.platform),
+                       *arguments.batch, arguments.micro_batch ? std::format(" --micro-batch {}", *arguments.micro_batch) : "",
+                       flag("--optimizer", arguments.optimizer), flag("--costs", arguments.costs));
+}
+
+Result<PreparedTraining> prepare_training(Session& session, const OldPlan* old) {
     const Arguments& arguments = session.arguments;
     auto model = load_model(session);
     if (!model) return fail(std::move(model.error()));
-    auto platform = choose_platform(arguments, model->graph);
+    if (old)
+        if (auto other = plan::other_model(old->plan, model->graph)) {
+            other->kind = DiagnosticKind::input;
+            return fail(*std::move(other));
+        }
+    auto platform = old && !arguments.platform ? Result<platform::Platform>(old->plan.platform) : choose_platform(arguments, model->graph);
     if (!platform) return fail(std::move(platform.error()));
     cost::TrainingOptions options{.mini_batch = *arguments.batch};
     if (arguments.optimizer) options.optimizer = cost::optimizer_of(*arguments.optimizer).value_or(options.optimizer);
-    auto frozen = cost::freeze_training(model->graph, *platform, options);
+    auto costs = read_costs(arguments);
+    if (!costs) return fail(std::move(costs.error()));
+    if (old && !*costs && !arguments.platform) *costs = old->plan.costs;
+    auto frozen = cost::freeze_training(model->graph, *platform, options, *costs ? &**costs : nullptr);
     if (!frozen) return fail(with_labels(std::move(frozen.error()), model->graph));
     for (const std::string& warning : frozen->report.warnings) session.terminal.warn(warning);
     return PreparedTraining{std::move(*model), std::move(*platform), std::move(*frozen)};
 }
 
+PlannedTraining planned_training(const Session& session, const PreparedTraining& prepared, const solve::TrainingSolveOptions& options,
+                                 solve::TrainingSolveResult result) {
+    const Arguments& arguments = session.arguments;
+    plan::Plan plan = solve::make_training_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, result);
+    plan.model.dimensions = arguments.dimensions;
+    plan.model.assume_size = arguments.assume_size;
+    if (options.planner.micro_batch) plan.options.emplace_back("micro-batch", std::to_string(*options.planner.micro_batch));
+    if (arguments.schedule) plan.options.emplace_back("schedule", *arguments.schedule);
+    if (arguments.recompute) plan.options.emplace_back("recompute", "everywhere");
+    if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
+    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
+    plan.limit = limit_text(arguments, plan.termination);
+    return {std::move(plan), std::move(result.bounds)};
+}
+
+std::filesystem::path bottleneck_certificate_path(const std::filesystem::path& path) {
+    constexpr std::string_view kEnd = ".certificate";
+    std::string stem = path.stem().string();
+    if (stem.ends_with(kEnd)) stem.resize(stem.size() - kEnd.size());
+    std::filesystem::path other = path;
+    return other.replace_filename(stem + ".bottleneck.certificate.json");
+}
+
+Result<void> write_training(const PlannedTraining& planned, const std::filesystem::path& path) {
+    if (planned.bounds.iteration)
+        if (auto written = write_file(certificate_path(path), bound::to_json_text(*planned.bounds.iteration, true)); !written)
+            return written;
+    if (planned.bounds.bottleneck)
+        if (auto written = write_file(bottleneck_certificate_path(path), bound::to_json_text(*planned.bounds.bottleneck, true)); !written)
+            return written;
+    return write_file(path, plan::to_json_text(planned.plan));
+}
+
 Result<Outcome> plan_training(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
-    if (arguments.method)
-        if (auto known = training::find_planner(*arguments.method); !known) return fail(std::move(known.error()));
+    std::optional<OldPlan> old;
+    Arguments filled = arguments;
+    if (arguments.from) {
+        auto read = read_old_plan(*arguments.from, plan::kTraining);
+        if (!read) return fail(std::move(read.error()));
+        old = std::move(*read);
+        filled = filled_from_training(arguments, old->plan);
+    }
+    if (auto checked = check_batch(filled.batch); !checked) return fail(std::move(checked.error()));
+    Session as_before{filled, terminal, session.start};
+
     InterruptGuard interrupt(terminal);
-    auto prepared = prepare_training(session);
+    auto prepared = prepare_training(as_before, old ? &*old : nullptr);
     if (!prepared) return fail(std::move(prepared.error()));
+    solve::TrainingSolveOptions options{.method = arguments.method.value_or(""),
+                                        .planner = training_options(filled),
+                                        .model = prepared->model.graph.fingerprint(),
+                                        .gap = arguments.gap.value_or(0)};
+    if (old) {
+        auto start = start_of_training(as_before, *old, *prepared);
+        if (!start) return fail(std::move(start.error()));
+        options.start = std::move(*start);
+    }
     Progress progress(session, "plan");
-    auto made = planned(session, *prepared, progress, limits_of(session, interrupt.token()));
-    if (!made) return fail(std::move(made.error()));
-    const plan::Plan& plan = made->plan;
+    auto result = solve::solve_training(prepared->frozen.problem, options, progress, limits_of(session, interrupt.token()));
+    if (!result) return fail(with_labels(std::move(result.error()), prepared->model.graph));
+    terminal.clear_line();
+    show_warnings(session, result->bounds.warnings);
+    show_warnings(session, result->found.warnings);
+    PlannedTraining made = planned_training(as_before, *prepared, options, std::move(*result));
+    plan::Plan& plan = made.plan;
+    if (old) plan.options.emplace_back("from", old->fingerprint);
+    plan.termination.seconds = session.seconds();
 
     const std::string model = shell_word(*arguments.model);
     if (arguments.output) {
-        if (auto written = write_all(*made, *arguments.output); !written) return fail(std::move(written.error()));
+        if (auto written = write_training(made, *arguments.output); !written) return fail(std::move(written.error()));
         terminal.say(std::format("wrote the plan to {}{}", *arguments.output,
-                                 made->bounds.iteration ? " and its certificate to " + certificate_path(*arguments.output).string() : ""));
-        if (made->bounds.iteration)
+                                 made.bounds.iteration ? " and its certificate to " + certificate_path(*arguments.output).string() : ""));
+        if (made.bounds.iteration)
             terminal.hint(std::format("sluice verify {} {} {}", model, shell_word(*arguments.output),
                                       shell_word(certificate_path(*arguments.output).string())));
         terminal.hint(std::format("sluice simulate {} {} --trace trace.json", model, shell_word(*arguments.output)));
@@ -137,6 +162,7 @@ Result<Outcome> plan_training(Session& session) {
 Result<Outcome> compare_training(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (auto checked = check_batch(arguments.batch); !checked) return fail(std::move(checked.error()));
     std::vector<const training::Planner*> planners;
     if (arguments.methods) {
         auto named = entries_of(*arguments.methods, &training::find_planner, training::planners());
@@ -148,8 +174,7 @@ Result<Outcome> compare_training(Session& session) {
     InterruptGuard interrupt(terminal);
     auto prepared = prepare_training(session);
     if (!prepared) return fail(std::move(prepared.error()));
-    training::PlannerOptions options = training_options(arguments);
-    options.threads = threads_of(arguments);
+    const training::PlannerOptions options = training_options(arguments);
     if (auto checked = solve::check_training_options(prepared->frozen.problem, options); !checked) return fail(std::move(checked.error()));
 
     SilentObserver silent;
@@ -173,7 +198,7 @@ Result<Outcome> compare_training(Session& session) {
     terminal.clear_line();
 
     const solve::TrainingRow* best = solve::best_of(rows);
-    if (best != nullptr) terminal.hint(std::format("{} --method {} -o plan.json", call_of(arguments), best->method));
+    if (best != nullptr) terminal.hint(std::format("{} --method {} -o plan.json", training_call("plan", arguments), best->method));
     Outcome outcome{arguments.json
                         ? report::training_compare_json(rows)
                         : std::format("{} on {}: {}, mini-batches of {}, {} each\n\n", report::printable(prepared->model.graph.name()),

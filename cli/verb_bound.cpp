@@ -6,6 +6,7 @@
 #include "cli/progress.hpp"
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/files.hpp"
 #include "sluice/report/plan_text.hpp"
@@ -96,6 +97,8 @@ Result<Outcome> run_bound(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
+    if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (is_training(arguments)) return bound_of_training(session);
 
     std::optional<OldPlan> old;
     Arguments filled = arguments;

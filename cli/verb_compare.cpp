@@ -27,6 +27,7 @@ Result<Outcome> run_compare(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
     if (is_training(arguments)) return compare_training(session);
     std::vector<const inference::Planner*> planners;
     if (arguments.methods) {

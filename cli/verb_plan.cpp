@@ -19,6 +19,7 @@ Result<Outcome> run_plan(Session& session) {
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
     if (is_training(arguments)) return plan_training(session);
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
 

@@ -10,6 +10,7 @@
 #include "cli/shell.hpp"
 #include "cli/stage_list.hpp"
 #include "cli/terminal.hpp"
+#include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/report/sweep_text.hpp"
 #include "sluice/report/text.hpp"
@@ -33,23 +34,18 @@ std::vector<std::int64_t> fillable(Session& session, std::vector<std::int64_t> w
     return wanted;
 }
 
-Result<void> make_folder(const std::string& path) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (!std::filesystem::is_directory(path))
-        return fail(input_error(std::format("cannot make the folder '{}': {}", path, error ? error.message() : "a file has this name")));
-    return {};
-}
-
 }  // namespace
 
 Result<Outcome> run_sweep(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
+    if (is_training(arguments)) return sweep_training(session);
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));
     std::vector<std::int64_t> wanted;
     if (arguments.stage_list) {
-        auto list = parse_stage_list(*arguments.stage_list);
+        auto list = parse_list("--stages", *arguments.stage_list);
         if (!list) return fail(std::move(list.error()));
         wanted = std::move(*list);
     }

@@ -14,13 +14,33 @@ namespace {
 
 using nlohmann::ordered_json;
 
+constexpr std::int64_t kMostSamples = std::int64_t{1} << 24;  // of a mini-batch
+
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
     const std::string_view near = nearest_match(word, candidates);
     return near.empty() ? std::string() : std::format("did you mean '{}'?", near);
 }
 
+MeasuredPasses read_passes(const json::Node& node, graph::Fields& entry) {
+    graph::Fields fields(node, {"samples", "forward_ps", "input_gradient_ps", "weight_gradient_ps"});
+    const auto gradient = [&](std::string_view key) -> std::optional<Duration> {
+        if (node.find(key) == nullptr) return std::nullopt;
+        return fields.required(key, &json::Node::as_duration);
+    };
+    MeasuredPasses passes;
+    passes.samples = fields.required("samples", &json::Node::as_count);
+    passes.forward = fields.required("forward_ps", &json::Node::as_duration);
+    passes.input_gradient = gradient("input_gradient_ps");
+    passes.weight_gradient = gradient("weight_gradient_ps");
+    if (fields.good() && (passes.samples < 1 || passes.samples > kMostSamples))
+        fields.refuse(
+            input_error(std::format("'samples' is {}: 1 to {} are possible", passes.samples, kMostSamples)).at(fields.where("samples")));
+    if (!fields.good()) entry.refuse(std::move(fields.fault().error()));
+    return passes;
+}
+
 MeasuredEntry read_entry(const json::Node& node, graph::Fields& file) {
-    graph::Fields fields(node, {"operators", "type", "time_ps", "spread"});
+    graph::Fields fields(node, {"operators", "type", "time_ps", "spread", "passes"});
     MeasuredEntry entry;
     for (const json::Node& name : fields.items("operators")) {
         auto text = name.as_string();
@@ -34,6 +54,15 @@ MeasuredEntry read_entry(const json::Node& node, graph::Fields& file) {
     entry.type = fields.optional<std::string>("type", &json::Node::as_string, {});
     entry.time = fields.required("time_ps", &json::Node::as_duration);
     entry.spread = fields.optional("spread", &json::Node::as_number, 0.0);
+    for (const json::Node& item : fields.items("passes")) {
+        entry.passes.push_back(read_passes(item, fields));
+        const std::size_t last = entry.passes.size() - 1;
+        if (fields.good() && last > 0 && entry.passes[last].samples <= entry.passes[last - 1].samples)
+            fields.refuse(input_error(std::format("passes over {} samples come after those over {}", entry.passes[last].samples,
+                                                  entry.passes[last - 1].samples))
+                              .at(item.where())
+                              .fix("in ascending order, each number of samples once"));
+    }
     if (fields.good() && ((node.find("operators") && node.find("type")) || entry.operators.empty() == entry.type.empty()))
         fields.refuse(input_error("an entry needs either 'operators' (names) or 'type'").at(node.where()));
     if (fields.good() && entry.spread < 0)
@@ -56,6 +85,13 @@ ordered_json to_json(const MeasuredCosts& costs) {
             out["type"] = entry.type;
         out["time_ps"] = entry.time.count();
         if (entry.spread != 0) out["spread"] = entry.spread;
+        for (const MeasuredPasses& passes : entry.passes) {
+            ordered_json& item = out["passes"].emplace_back(ordered_json::object());
+            item["samples"] = passes.samples;
+            item["forward_ps"] = passes.forward.count();
+            if (passes.input_gradient) item["input_gradient_ps"] = passes.input_gradient->count();
+            if (passes.weight_gradient) item["weight_gradient_ps"] = passes.weight_gradient->count();
+        }
     }
     return {{"format", kCostsFormat},
             {"model", or_null(costs.model)},
@@ -156,6 +192,7 @@ class Application {
 public:
     Application(const graph::Graph& graph, const MeasuredCosts& costs) : graph_(graph), costs_(costs), entry_of_(graph.operator_count()) {
         applied_.time.resize(graph.operator_count());
+        applied_.entry.resize(graph.operator_count(), nullptr);
         applied_.costs = {costs.model, costs.device_class, costs.machine, {}};
     }
 
@@ -197,10 +234,12 @@ private:
         used_.insert(&entry);
         std::ranges::sort(placed);
         for (OperatorId id : placed) applied_.time[id.index()] = Duration{0};
-        if (!placed.empty())
+        if (!placed.empty()) {
             applied_.time[placed.front().index()] = entry.time;
-        else if (entry.time > Duration{0})
+            applied_.entry[placed.front().index()] = &entry;
+        } else if (entry.time > Duration{0}) {
             ++free_;
+        }
         if (placed.size() > 1) applied_.groups.push_back(std::move(placed));
         return {};
     }
@@ -213,6 +252,7 @@ private:
             present = true;
             if (op.replicated || entry_of_[o]) continue;
             applied_.time[o] = entry.time;
+            applied_.entry[o] = &entry;
             used_.insert(&entry);
         }
         if (!present) absent_.push_back(entry.type);

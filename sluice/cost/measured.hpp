@@ -18,12 +18,21 @@ namespace sluice::cost {
 
 inline constexpr std::string_view kCostsFormat = "sluice.costs/1";
 
+/// What the passes of training take over `samples` at once.
+struct MeasuredPasses {
+    std::int64_t samples = 1;
+    Duration forward{0};
+    std::optional<Duration> input_gradient = {}, weight_gradient = {};
+    friend bool operator==(const MeasuredPasses&, const MeasuredPasses&) = default;
+};
+
 /// Time of an operator, or of a group of operators that ran as one fused kernel (its time, to be planned as one).
 struct MeasuredEntry {
     std::vector<std::string> operators;  // as OperatorNames finds them; or
     std::string type;                    // every operator of this type that no other entry names
     Duration time{0};
-    double spread = 0;  // median/minimum - 1 of the runs
+    double spread = 0;                        // median/minimum - 1 of the runs
+    std::vector<MeasuredPasses> passes = {};  // training alone: ascending by samples, each once
     friend bool operator==(const MeasuredEntry&, const MeasuredEntry&) = default;
 };
 
@@ -39,7 +48,7 @@ struct MeasuredCosts {
 [[nodiscard]] std::string to_json_text(const MeasuredCosts& costs);
 [[nodiscard]] nlohmann::ordered_json to_json(const MeasuredCosts& costs);
 /// Diagnostics, with their line: unknown keys, an entry with both operators and type or with neither, times or spreads below zero, an
-/// operator or a type named twice.
+/// operator or a type named twice, passes over a number of samples that no mini-batch has, or not in ascending order.
 [[nodiscard]] Result<MeasuredCosts> read_costs(const json::Node& document);
 [[nodiscard]] Result<MeasuredCosts> read_costs_file(const std::filesystem::path& path);
 
@@ -65,11 +74,13 @@ private:
 struct AppliedCosts {
     MeasuredCosts costs;                          // without the entries that concern nothing here: what a plan embeds
     std::vector<std::optional<Duration>> time;    // per operator; a group's stands at its first one that is placed, the others have 0
+    std::vector<const MeasuredEntry*> entry;      // per operator, of the costs applied: where `time` is an entry's; else null
     std::vector<std::vector<OperatorId>> groups;  // operators to be planned as one, two or more each; free ones are none
     std::vector<std::string> warnings;            // "3 types of the costs file are not in this model: …"
 };
 
-/// Diagnostics: costs of another model; an operator that does not exist or is named twice; nothing that concerns this graph.
+/// Diagnostics: costs of another model; an operator that does not exist or is named twice; nothing that concerns this graph. The result
+/// points into `costs`.
 [[nodiscard]] Result<AppliedCosts> apply(const graph::Graph& graph, const MeasuredCosts& costs);
 
 }  // namespace sluice::cost

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <format>
 #include <limits>
+#include <map>
+#include <span>
 
 #include "sluice/base/files.hpp"
 #include "sluice/cost/analytic.hpp"
@@ -19,17 +21,27 @@ Bytes of_one(Bytes bytes, std::int64_t batch) { return {bytes.count / batch + (b
 
 class TrainingFreezer {
 public:
-    TrainingFreezer(const graph::Graph& graph, const platform::Platform& platform, const TrainingOptions& options)
-        : graph_(graph), platform_(platform), given_(graph.given_costs() ? &*graph.given_costs() : nullptr), options_(options) {}
+    TrainingFreezer(const graph::Graph& graph, const platform::Platform& platform, const TrainingOptions& options,
+                    const MeasuredCosts* measured)
+        : graph_(graph),
+          platform_(platform),
+          given_(graph.given_costs() ? &*graph.given_costs() : nullptr),
+          options_(options),
+          measured_(measured) {}
 
     Result<FrozenTraining> run() {
         if (options_.mini_batch < 1 || options_.mini_batch > kLargestMiniBatch)
             return fail(
                 usage_error(std::format("a mini-batch of {} samples; 1 to {} are possible", options_.mini_batch, kLargestMiniBatch)));
         if (platform_.stage_link.rate.bytes_per_second <= 0)
-            return fail(input_error(std::format("the links of '{}' have no rate, which every micro-batch needs", platform_.name))
-                            .fix("name a platform that has one: -p PLATFORM"));
-        auto frozen = freeze(graph_, platform_);
+            return fail(
+                input_error(std::format("the links of '{}' have {}no rate, which every micro-batch needs", platform_.name,
+                                        platform_.given_transfers ? "times for whole tensors and " : ""))
+                    .fix(given_
+                             ? "-p with devices, memory and links, for example -p v100-summit:devices=8; the operators' times stay those "
+                               "of the file"
+                             : "name a platform that has one: -p PLATFORM"));
+        auto frozen = freeze(graph_, platform_, 0, measured_);
         if (!frozen) return fail(std::move(frozen.error()));
         problem_.structure = std::move(frozen->problem);
         // Memory is told below, for training; the structure has none of its own.
@@ -40,14 +52,28 @@ public:
         if (given_ && std::ranges::all_of(given_->classes, [](const auto& device) { return device.backward.empty(); }))
             report_.warnings.emplace_back("the file gives no backward times: each gradient is taken to last as long as the forward pass");
         trained_ = trained_operators(graph_);
+        if (measured_) apply_measured();
         add_interconnect();
         add_bytes();
         if (auto added = add_classes(); !added) return fail(std::move(added.error()));
         problem_.fingerprint = fingerprint();
-        return FrozenTraining{std::move(problem_), std::move(report_)};
+        if (deviation_ >= kMuch)
+            report_.warnings.push_back(std::format("measured passes are met but for {}.{} % at worst, by two straight lines each",
+                                                   deviation_ / 10, deviation_ % 10));
+        return FrozenTraining{std::move(problem_), std::move(report_), std::move(frozen->costs)};
     }
 
 private:
+    static constexpr std::int64_t kMuch = 100;  // thousandths
+
+    /// freeze() accepted them.
+    void apply_measured() {
+        applied_ = *apply(graph_, *measured_);
+        const auto found = std::ranges::find(platform_.classes, measured_->device_class, &platform::DeviceClass::name);
+        measured_class_ = measured_->device_class.empty() ? 0 : static_cast<std::size_t>(found - platform_.classes.begin());
+        for (const std::vector<OperatorId>& group : applied_.groups) group_of_.emplace(group.front(), group);
+    }
+
     void add_interconnect() {
         problem_.interconnect.inside = platform_.stage_link;
         problem_.interconnect.between = platform_.stage_link;
@@ -110,7 +136,27 @@ private:
         return found == given_->classes.end() ? given_->classes.front() : *found;
     }
 
-    [[nodiscard]] std::optional<OperatorPasses> passes_of(OperatorId id, const platform::DeviceClass& device) const {
+    [[nodiscard]] std::optional<OperatorPasses> passes_of(OperatorId id, std::size_t c) {
+        if (!measured_ || c != measured_class_ || !applied_.time[id.index()]) return modelled_passes(id, platform_.classes[c]);
+        const MeasuredEntry* entry = applied_.entry[id.index()];
+        if (entry == nullptr) return OperatorPasses{};  // counted with the first of its kernel
+        const auto group = group_of_.find(id);
+        OperatorPasses modelled;
+        Trained trained;
+        for (const OperatorId member : group == group_of_.end() ? std::span(&id, 1) : std::span<const OperatorId>(group->second)) {
+            const auto passes = modelled_passes(member, platform_.classes[c]);
+            if (!passes) return std::nullopt;
+            modelled += *passes;
+            trained.input |= trained_[member.index()].input;
+            trained.weights |= trained_[member.index()].weights;
+        }
+        const auto fit = measured_passes(*entry, modelled, trained, problem_.file_batch);
+        if (!fit) return std::nullopt;
+        deviation_ = std::max(deviation_, fit->deviation);
+        return fit->passes;
+    }
+
+    [[nodiscard]] std::optional<OperatorPasses> modelled_passes(OperatorId id, const platform::DeviceClass& device) const {
         const Trained trained = trained_[id.index()];
         if (!given_) return analytic_passes(graph_, id, platform_, device, problem_.file_batch, trained);
         const graph::GivenCosts::DeviceClass& given = given_class_of(device);
@@ -131,7 +177,7 @@ private:
             for (std::size_t v = 0; v < structure.node_count(); ++v) {
                 std::vector<OperatorPasses> row;
                 for (const OperatorId id : structure.operators[v]) {
-                    const auto passes = passes_of(id, device);
+                    const auto passes = passes_of(id, c);
                     if (!passes)
                         return fail(input_error(
                             std::format("operator '{}' takes longer than can be counted on '{}'", graph_.label(id), device.name)));
@@ -205,6 +251,11 @@ private:
     const platform::Platform& platform_;
     const graph::GivenCosts* given_;
     TrainingOptions options_;
+    const MeasuredCosts* measured_;
+    std::size_t measured_class_ = 0;
+    AppliedCosts applied_;                                    // empty without measured costs
+    std::map<OperatorId, std::vector<OperatorId>> group_of_;  // by its first
+    std::int64_t deviation_ = 0;                              // the largest from what was measured, in thousandths
     TrainingProblem problem_;
     ProblemReport report_;
     std::vector<Trained> trained_;
@@ -253,8 +304,9 @@ std::int64_t batch_of(const graph::Graph& graph) {
     return first;
 }
 
-Result<FrozenTraining> freeze_training(const graph::Graph& graph, const platform::Platform& platform, const TrainingOptions& options) {
-    return TrainingFreezer(graph, platform, options).run();
+Result<FrozenTraining> freeze_training(const graph::Graph& graph, const platform::Platform& platform, const TrainingOptions& options,
+                                       const MeasuredCosts* measured) {
+    return TrainingFreezer(graph, platform, options, measured).run();
 }
 
 }  // namespace sluice::cost

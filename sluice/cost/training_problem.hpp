@@ -54,6 +54,14 @@ struct PassCost {
         const std::int64_t memory = memory_fixed + samples * memory_per_sample;
         return Duration{(arithmetic > memory ? arithmetic : memory) + launch};
     }
+    PassCost& operator+=(const PassCost& other) {
+        arithmetic_fixed += other.arithmetic_fixed;
+        arithmetic_per_sample += other.arithmetic_per_sample;
+        memory_fixed += other.memory_fixed;
+        memory_per_sample += other.memory_per_sample;
+        launch += other.launch;
+        return *this;
+    }
     friend bool operator==(const PassCost&, const PassCost&) = default;
 };
 
@@ -74,6 +82,12 @@ struct OperatorPasses {
     PassCost forward, input_gradient, weight_gradient;
     [[nodiscard]] PassTimes at(std::int64_t samples) const {
         return {forward.at(samples), input_gradient.at(samples), weight_gradient.at(samples)};
+    }
+    OperatorPasses& operator+=(const OperatorPasses& other) {
+        forward += other.forward;
+        input_gradient += other.input_gradient;
+        weight_gradient += other.weight_gradient;
+        return *this;
     }
     friend bool operator==(const OperatorPasses&, const OperatorPasses&) = default;
 };
@@ -114,6 +128,7 @@ struct TrainingProblem {
 struct FrozenTraining {
     TrainingProblem problem;
     ProblemReport report;
+    std::optional<MeasuredCosts> costs;  // those that apply: what a plan must hold to be verified
 };
 
 /// Times of every node on a device class for `samples` at a time on one device; O(operators). Zero where the class does not support a node.
@@ -125,8 +140,9 @@ struct FrozenTraining {
 
 /// With given costs a sample is what the profile timed: times are proportional, and where the file has no backward times each gradient
 /// takes what the forward pass takes. A parameter is trained when it is of a floating-point type. Diagnostics: those of freeze(); a
-/// platform whose links have no rate; a mini-batch out of range, or times and bytes of a whole one beyond kLargestTotal.
+/// platform whose links have no rate; a mini-batch out of range, or times and bytes of a whole one beyond kLargestTotal. Measured costs
+/// replace the passes of the operators they name (cost/training_times.hpp: measured_passes), on the class that they are for.
 [[nodiscard]] Result<FrozenTraining> freeze_training(const graph::Graph& graph, const platform::Platform& platform,
-                                                     const TrainingOptions& options);
+                                                     const TrainingOptions& options, const MeasuredCosts* measured = nullptr);
 
 }  // namespace sluice::cost

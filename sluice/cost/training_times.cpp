@@ -1,6 +1,8 @@
 #include "sluice/cost/training_times.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <vector>
 
 #include "sluice/cost/analytic.hpp"
 
@@ -28,6 +30,82 @@ std::optional<PassCost> pass_of(const platform::DeviceClass& device, Bytes fixed
                     .memory_fixed = memory_fixed->count(),
                     .memory_per_sample = memory->count(),
                     .launch = device.launch.count()};
+}
+
+/// What one pass takes over so many samples.
+struct Point {
+    std::int64_t samples, time;
+};
+
+/// value * to / from, rounded up; nullopt beyond kLargestTotal.
+std::optional<std::int64_t> scaled(std::int64_t value, std::int64_t to, std::int64_t from) {
+    const Wide product = (static_cast<Wide>(value) * to + from - 1) / from;
+    return product > kLargestTotal.count() ? std::nullopt : std::optional(static_cast<std::int64_t>(product));
+}
+
+/// The pass, `to` long where it is `from` long; `from` above 0.
+std::optional<PassCost> scaled(PassCost pass, std::int64_t to, std::int64_t from) {
+    for (std::int64_t* part :
+         {&pass.arithmetic_fixed, &pass.arithmetic_per_sample, &pass.memory_fixed, &pass.memory_per_sample, &pass.launch}) {
+        const auto value = scaled(*part, to, from);
+        if (!value) return std::nullopt;
+        *part = *value;
+    }
+    return pass;
+}
+
+/// pass.at(samples), which may be too long to count.
+std::optional<std::int64_t> counted_at(const PassCost& pass, std::int64_t samples) {
+    const Wide arithmetic = pass.arithmetic_fixed + static_cast<Wide>(samples) * pass.arithmetic_per_sample,
+               memory = pass.memory_fixed + static_cast<Wide>(samples) * pass.memory_per_sample;
+    const Wide time = std::max(arithmetic, memory) + pass.launch;
+    return time > kLargestTotal.count() ? std::nullopt : std::optional(static_cast<std::int64_t>(time));
+}
+
+struct Line {
+    std::int64_t fixed, per_sample;
+};
+/// Through both, or the nearest line above the second that neither falls nor starts below zero.
+Line line_through(const Point& a, const Point& b) {
+    const std::int64_t rise = std::max<std::int64_t>(0, b.time - a.time), run = b.samples - a.samples;
+    const std::int64_t slope = rise / run + (rise % run != 0), through_zero = b.time / b.samples + (b.time % b.samples != 0);
+    const std::int64_t per_sample = std::min(slope, through_zero);
+    return {std::max<std::int64_t>(0, b.time - per_sample * b.samples), per_sample};
+}
+
+/// In thousandths of what was measured, rounded up.
+std::int64_t deviation(const PassCost& pass, const std::vector<Point>& points) {
+    std::int64_t worst = 0;
+    for (const Point& point : points) {
+        const std::int64_t off = std::abs(pass.at(point.samples).count() - point.time), whole = std::max<std::int64_t>(1, point.time);
+        worst = std::max(worst, static_cast<std::int64_t>((static_cast<Wide>(off) * 1000 + whole - 1) / whole));
+    }
+    return worst;
+}
+
+/// Needs a point.
+std::optional<PassCost> fitted(const std::vector<Point>& points, const PassCost& modelled) {
+    // A pass of so many samples, many times over, must stay countable.
+    for (const Point& point : points)
+        if (point.time > kLargestTotal.count()) return std::nullopt;
+    const Point& first = points.front();
+    const Point& last = points.back();
+    if (points.size() == 1) {
+        const auto model = counted_at(modelled, first.samples);
+        if (!model) return std::nullopt;
+        if (*model > 0) return scaled(modelled, first.time, *model);
+        return PassCost{.arithmetic_per_sample = first.time / first.samples + (first.time % first.samples != 0)};
+    }
+    std::optional<PassCost> best;
+    for (std::size_t meet = 1; meet < points.size(); ++meet) {
+        const Line low = line_through(first, points[meet]), high = meet + 1 < points.size() ? line_through(points[meet], last) : low;
+        const PassCost made{.arithmetic_fixed = low.fixed,
+                            .arithmetic_per_sample = low.per_sample,
+                            .memory_fixed = high.fixed,
+                            .memory_per_sample = high.per_sample};
+        if (!best || deviation(made, points) < deviation(*best, points)) best = made;
+    }
+    return best;
 }
 
 }  // namespace
@@ -99,6 +177,38 @@ OperatorPasses given_passes(Duration forward, std::optional<Duration> backward, 
     passes.weight_gradient.arithmetic_per_sample = weights;
     passes.input_gradient.arithmetic_per_sample = whole - weights;
     return passes;
+}
+
+std::optional<MeasuredFit> measured_passes(const MeasuredEntry& entry, const OperatorPasses& modelled, Trained trained,
+                                           std::int64_t batch) {
+    std::vector<Point> forward, input, weights;
+    for (const MeasuredPasses& passes : entry.passes) {
+        forward.push_back({passes.samples, passes.forward.count()});
+        if (passes.input_gradient) input.push_back({passes.samples, passes.input_gradient->count()});
+        if (passes.weight_gradient) weights.push_back({passes.samples, passes.weight_gradient->count()});
+    }
+    if (forward.empty()) forward.push_back({batch, entry.time.count()});
+    const Point& most = forward.back();
+    MeasuredFit fit;
+    const auto add = [&](PassCost& to, const std::vector<Point>& points, const PassCost& model) {
+        const auto pass = fitted(points, model);
+        if (!pass) return false;
+        to = *pass;
+        fit.deviation = std::max(fit.deviation, deviation(*pass, points));
+        return true;
+    };
+    const auto add_gradient = [&](PassCost& to, const std::vector<Point>& points, const PassCost& model) {
+        if (!points.empty()) return add(to, points, model);
+        const auto was = counted_at(modelled.forward, most.samples), is = counted_at(model, most.samples);
+        if (!was || !is) return false;
+        const auto pass = *was > 0 && *is > 0 ? scaled(model, most.time, *was) : std::optional(fit.passes.forward);
+        if (pass) to = *pass;
+        return pass.has_value();
+    };
+    if (!add(fit.passes.forward, forward, modelled.forward)) return std::nullopt;
+    if (trained.input && !add_gradient(fit.passes.input_gradient, input, modelled.input_gradient)) return std::nullopt;
+    if (trained.weights && !add_gradient(fit.passes.weight_gradient, weights, modelled.weight_gradient)) return std::nullopt;
+    return fit;
 }
 
 }  // namespace sluice::cost

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "sluice/cost/measured.hpp"
 #include "sluice/cost/training_problem.hpp"
 
 namespace sluice::cost {
@@ -24,6 +25,19 @@ struct Trained {
 
 /// `forward` and `backward` (none: as long as forward, for each gradient) of what the profile calls a batch, here one sample.
 [[nodiscard]] OperatorPasses given_passes(Duration forward, std::optional<Duration> backward, Trained trained);
+
+/// The passes of an entry of measured costs, `modelled` without them; `batch` samples are what entry.time is for.
+/// - Of one number of samples: the modelled pass, slowed down (or sped up) to what was measured; proportional where the model has none.
+/// - Of several: the greater of two straight lines, neither of which gains on the samples, that meet at one of these; chosen so that the
+///   largest relative deviation from what was measured is least.
+/// - Of a gradient nothing: the modelled one, slowed down as the forward pass is; as long as that where the model has none.
+struct MeasuredFit {
+    OperatorPasses passes;
+    std::int64_t deviation = 0;  // the largest, in thousandths of what was measured
+};
+/// nullopt: longer than can be counted.
+[[nodiscard]] std::optional<MeasuredFit> measured_passes(const MeasuredEntry& entry, const OperatorPasses& modelled, Trained trained,
+                                                         std::int64_t batch);
 
 [[nodiscard]] bool is_floating(graph::DataType type);
 /// Per operator of the graph.

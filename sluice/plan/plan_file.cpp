@@ -140,9 +140,9 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     const bool training = plan.job == kTraining;
     // Two lists: a key of the other job is an unknown one.
     const Members members =
-        training ? Members(document, {"format", "job",         "training", "model",       "platform",  "k",          "cost_source",
-                                      "method", "options",     "seed",     "objective",   "predicted", "bound",      "bounds",
-                                      "gap",    "termination", "seconds",  "evaluations", "stages",    "replicated", "rewrites"},
+        training ? Members(document, {"format",      "job",     "training",    "model",     "platform",   "k",       "cost_source", "costs",
+                                      "method",      "options", "seed",        "objective", "predicted",  "bound",   "bounds",      "gap",
+                                      "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
                            failure)
                  : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
                                       "method",      "options", "seed",        "objective", "predicted",  "bound",       "gap",

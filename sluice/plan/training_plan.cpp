@@ -123,6 +123,7 @@ Plan make_training_plan(const graph::Graph& graph, const platform::Platform& pla
         TrainingSettings{.mini_batch = problem.options.mini_batch, .optimizer = problem.options.optimizer, .schedule = partition.schedule};
     plan.stage_limit = platform::device_count(platform);
     plan.cost_source = frozen.report.cost_source;
+    plan.costs = frozen.costs;
     const cost::TrainingCost cost = cost::price(problem, partition);
     plan.predicted = {.bottleneck = cost.bottleneck, .peak_memory = cost.peak_memory, .iteration = iteration};
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {

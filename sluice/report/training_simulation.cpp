@@ -69,7 +69,8 @@ std::string training_simulation_text(const TrainingSimulationView& view) {
                               {"bubble", percent(result.bubble) + " of the devices in use"},
                               {"busiest", std::format("{} {}, {}", group.devices == 1 ? "device" : "devices",
                                                       device_range(group.first_device, group.devices), to_text(result.groups[most].busy))},
-                              {"memory", to_text(memory) + " at most on one device"},
+                              {"memory", std::format("{} reached on one device at most; the plan reserves {}", to_text(memory),
+                                                     to_text(view.plan->predicted.peak_memory))},
                               {"events", grouped(static_cast<std::size_t>(result.events))}});
 }
 

@@ -90,7 +90,7 @@ std::string training_plan_text(const TrainingPlanView& view) {
         {"throughput", samples_text(plan.training->mini_batch, iteration)},
         {"bottleneck", to_text(plan.predicted.bottleneck) + " a sample"},
         {"bubble", percent(view.bubble) + " of the devices in use"},
-        {"memory", std::format("{} at most on one device, optimiser {}", to_text(plan.predicted.peak_memory),
+        {"memory", std::format("{} reserved on one device at most, optimiser {}", to_text(plan.predicted.peak_memory),
                                cost::to_text(plan.training->optimizer))}};
     if (plan.bound) {
         facts.emplace_back("bound", bound_text(*plan.bound));

@@ -9,15 +9,6 @@ namespace sluice::solve {
 
 namespace {
 
-/// The even share of what is left, for the next of `count`.
-Limits share_of(const Limits& limits, std::size_t count) {
-    Limits share = limits;
-    if (!limits.deadline) return share;
-    const auto now = Limits::Clock::now();
-    share.deadline = now + (*limits.deadline - now) / static_cast<std::int64_t>(count);
-    return share;
-}
-
 /// Checked in the time it takes to read; the other kinds are proven again by their check.
 bool quick_to_check(const bound::Certificate& certificate) { return certificate.kind() == "combinatorial" || certificate.kind() == "cut"; }
 
@@ -58,6 +49,14 @@ void take_bound(const cost::StageProblem& problem, SweepPoint& point, const Swee
 }
 
 }  // namespace
+
+Limits share_of(const Limits& limits, std::size_t count) {
+    Limits share = limits;
+    if (!limits.deadline) return share;
+    const auto now = Limits::Clock::now();
+    share.deadline = now + (*limits.deadline - now) / static_cast<std::int64_t>(count);
+    return share;
+}
 
 Result<std::vector<SweepPoint>> sweep(const cost::StageProblem& problem, std::span<const std::int64_t> stages, const SolveOptions& options,
                                       const std::function<Observer&(std::int64_t)>& observer_for, const Limits& limits) {

@@ -17,6 +17,9 @@
 
 namespace sluice::solve {
 
+/// The even share of what is left, for the next of `count`.
+[[nodiscard]] Limits share_of(const Limits& limits, std::size_t count);
+
 struct SweepPoint {
     std::int64_t stages = 0;
     std::optional<SolveResult> result = {};

@@ -23,13 +23,64 @@ StopReason why_nothing(const Diagnostic& failure, const Limits& limits) {
 
 constexpr std::chrono::seconds kMostBoundTime{2};
 
-/// Of one of two bounds.
-Limits limits_of_bound(const Limits& limits) {
+/// Of one of two bounds, `left` of them still to come.
+Limits limits_of_bound(const Limits& limits, BoundTime time, int left) {
     if (limits.evaluations || !limits.deadline) return {.deadline = std::nullopt, .evaluations = std::nullopt, .stop = limits.stop};
     const auto now = Limits::Clock::now();
-    const auto share = std::min<Limits::Clock::duration>((*limits.deadline - now) / 8, kMostBoundTime);
+    const auto whole = *limits.deadline - now;
+    const auto share = time == BoundTime::all ? whole / left : std::min<Limits::Clock::duration>(whole / 8, kMostBoundTime);
     return {.deadline = now + share, .evaluations = std::nullopt, .stop = limits.stop};
 }
+
+std::int64_t micro_batches_of(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
+    std::int64_t count = 0;
+    for (const cost::TrainingStage& stage : partition.stages) count += problem.options.mini_batch / stage.micro_batch;
+    return count;
+}
+
+Diagnostic too_many(DiagnosticKind kind, std::int64_t count) {
+    return {kind,
+            std::format("the plan has {} micro-batches over all its stages; at most {} can be simulated", count, kMostMicroBatches),
+            {},
+            {},
+            "larger micro-batches (--micro-batch)"};
+}
+
+/// A plan as a row that nothing else made.
+TrainingRow row_of(const cost::TrainingProblem& problem, std::string method, const cost::TrainingPartition& partition) {
+    return {.method = std::move(method),
+            .partition = partition,
+            .cost = cost::price(problem, partition),
+            .iteration = training::iteration_time(problem, partition),
+            .winner = "start"};
+}
+
+/// Ends a planner as soon as it has told of something good enough, or somebody ends them both.
+class EndsWhenGood final : public Observer {
+public:
+    EndsWhenGood(Observer& next, const Limits& limits, std::optional<Duration> enough)
+        : next_(next),
+          enough_(enough),
+          limits_{limits.deadline, limits.evaluations, source_.get_token()},
+          outer_(limits.stop, Stop{source_}) {}
+
+    void on_event(const Event& event) override {
+        next_.on_event(event);
+        if (event.objective && event.objective <= enough_) source_.request_stop();
+    }
+    [[nodiscard]] const Limits& limits() const { return limits_; }
+
+private:
+    struct Stop {
+        std::stop_source source;
+        void operator()() { source.request_stop(); }
+    };
+    Observer& next_;
+    std::optional<Duration> enough_;
+    std::stop_source source_;
+    Limits limits_;
+    std::stop_callback<Stop> outer_;
+};
 
 Result<const training::Planner*> planner_of(const std::string& method) {
     return method.empty() ? &training::planners().front() : training::find_planner(method);
@@ -38,15 +89,8 @@ Result<const training::Planner*> planner_of(const std::string& method) {
 }  // namespace
 
 Result<program::TrainingProgram> training_program_of(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition) {
-    std::int64_t count = 0;
-    for (const cost::TrainingStage& stage : partition.stages) count += problem.options.mini_batch / stage.micro_batch;
-    if (count > kMostMicroBatches)
-        return fail(Diagnostic{
-            DiagnosticKind::verification,
-            std::format("the plan has {} micro-batches over all its stages; at most {} can be simulated", count, kMostMicroBatches),
-            {},
-            {},
-            "larger micro-batches"});
+    if (const std::int64_t count = micro_batches_of(problem, partition); count > kMostMicroBatches)
+        return fail(too_many(DiagnosticKind::verification, count));
     program::TrainingProgram program = program::lower_training(problem, partition);
     if (auto faults = program::faults_of(program); !faults.empty()) {
         faults.front().kind = DiagnosticKind::verification;
@@ -71,6 +115,8 @@ TrainingRow run_training_method(const cost::TrainingProblem& problem, const trai
         if (row.failure->kind == DiagnosticKind::infeasible) row.failure->kind = DiagnosticKind::input;
     } else if (auto faults = cost::faults_of(problem, result->partition); !faults.empty()) {
         row.failure = internal_error(std::format("made a plan that does not hold: {}", faults.front().message));
+    } else if (const std::int64_t count = micro_batches_of(problem, result->partition); count > kMostMicroBatches) {
+        row.failure = too_many(DiagnosticKind::input, count);
     } else if (const auto other = [&](const cost::TrainingStage& stage) { return stage.micro_batch != options.micro_batch; };
                options.micro_batch && std::ranges::any_of(result->partition.stages, other)) {
         row.failure = internal_error(std::format("made a plan with other micro-batches than {}", *options.micro_batch));
@@ -91,14 +137,15 @@ plan::BoundClaim claim_of(const bound::TrainingCertificate& certificate) {
 }
 
 Result<TrainingBounds> prove_training(const cost::TrainingProblem& problem, const std::string& model,
-                                      std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits) {
+                                      std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits, BoundTime time) {
     TrainingBounds bounds;
+    int left = 2;
     for (const auto objective : {bound::TrainingObjective::iteration, bound::TrainingObjective::bottleneck}) {
         const auto warn = [&](std::string why) {
             bounds.warnings.push_back(internal_error(std::format("the bound on the {} failed: {}", bound::to_text(objective), why)));
         };
         try {
-            auto certificate = bound::bound_training(problem, objective, limits_of_bound(limits), micro_batch);
+            auto certificate = bound::bound_training(problem, objective, limits_of_bound(limits, time, left--), micro_batch);
             if (!certificate) {
                 if (certificate.error().kind == DiagnosticKind::infeasible) return fail(std::move(certificate.error()));
                 if (certificate.error().kind != DiagnosticKind::stopped) warn(certificate.error().message);
@@ -125,34 +172,79 @@ const TrainingRow* best_of(std::span<const TrainingRow> rows) {
     return best;
 }
 
+Duration enough_for(Duration bound, double gap) {
+    constexpr double kLongest = 0x1p62;
+    Duration time{static_cast<std::int64_t>(std::min(static_cast<double>(bound.count()) / (1 - gap), kLongest))};
+    while (time > bound && gap_of(time, bound) > gap) --time;
+    return std::max(time, bound);
+}
+
 Result<void> check_training_options(const cost::TrainingProblem& problem, const training::PlannerOptions& options) {
-    const std::int64_t batch = problem.options.mini_batch;
-    if (!options.micro_batch || (*options.micro_batch >= 1 && batch % *options.micro_batch == 0)) return {};
-    std::string sizes;
-    for (const std::int64_t size : training::micro_batches(problem, false)) sizes += std::format("{}{}", sizes.empty() ? "" : ", ", size);
-    return fail(usage_error(std::format("micro-batches of {} samples do not divide the mini-batch of {}", *options.micro_batch, batch))
-                    .fix(std::format("possible are {}", sizes)));
+    if (!options.micro_batch) return {};
+    const std::int64_t batch = problem.options.mini_batch, size = *options.micro_batch, devices = training::device_count(problem);
+    const auto sizes = training::micro_batches(problem, false);
+    if (size < 1 || batch % size != 0) {
+        std::string list;
+        for (const std::int64_t each : sizes) list += std::format("{}{}", list.empty() ? "" : ", ", each);
+        return fail(usage_error(std::format("micro-batches of {} samples do not divide the mini-batch of {}", size, batch))
+                        .fix(std::format("possible are {}", list)));
+    }
+    const auto few = [&](std::int64_t each) { return batch / each <= kMostMicroBatches / devices; };
+    if (few(size)) return {};
+    const auto least = std::ranges::find_if(sizes, few);
+    return fail(usage_error(std::format("micro-batches of size {}: {} of them pass every device, {} over all devices", size, batch / size,
+                                        batch / size * devices))
+                    .note(std::format("at most {} over all devices can be simulated", kMostMicroBatches))
+                    .fix(least == sizes.end() ? "fewer devices" : std::format("--micro-batch {} or more, or a smaller --batch", *least)));
 }
 
 Result<TrainingSolveResult> solve_training(const cost::TrainingProblem& problem, const TrainingSolveOptions& options, Observer& observer,
                                            const Limits& limits) {
     const auto planner = planner_of(options.method);
     if (!planner) return fail(planner.error());
+    if (!(options.gap >= 0 && options.gap < 1))
+        return fail(usage_error(std::format("a gap of {} asked for; it is at least 0 and below 1", options.gap)));
     if (auto checked = check_training_options(problem, options.planner); !checked) return fail(std::move(checked.error()));
+    if (options.start)
+        if (const std::int64_t count = micro_batches_of(problem, *options.start); count > kMostMicroBatches)
+            return fail(too_many(DiagnosticKind::input, count));
     auto bounds = prove_training(problem, options.model, options.planner.micro_batch, observer, limits);
     if (!bounds) return fail(std::move(bounds.error()));
     TrainingSolveResult result{.found = {}, .bounds = std::move(*bounds)};
-    result.found = run_training_method(problem, **planner, options.planner, observer, limits);
-    if (result.found.failure) {
-        Diagnostic failure = *std::move(result.found.failure);
-        if (failure.kind == DiagnosticKind::internal) failure.message = std::format("planner '{}' {}", (*planner)->name, failure.message);
-        return fail(std::move(failure));
+
+    std::optional<Duration> enough;
+    if (result.bounds.iteration) enough = enough_for(result.bounds.iteration->value, options.gap);
+    std::optional<TrainingRow> start;
+    if (options.start) {
+        start = row_of(problem, std::string((*planner)->name), *options.start);
+        observer.on_event({.seconds = 0, .phase = "training", .objective = start->iteration, .bound = {}, .source = "start"});
+    }
+    if (start && enough && start->iteration <= *enough) {
+        result.found = std::move(*start);
+    } else {
+        EndsWhenGood ends(observer, limits, enough);
+        result.found = run_training_method(problem, **planner, options.planner, ends, ends.limits());
+        StopReason& reason = result.found.termination.reason;
+        if (reason == StopReason::interrupted && !limits.interrupted()) reason = StopReason::finished;
+        if (result.found.failure) {
+            Diagnostic failure = *std::move(result.found.failure);
+            if (failure.kind == DiagnosticKind::internal)
+                failure.message = std::format("planner '{}' {}", (*planner)->name, failure.message);
+            if (!start) return fail(std::move(failure));
+            start->warnings.push_back(std::move(failure));
+        }
+        if (start && (result.found.partition.stages.empty() || start->iteration < result.found.iteration)) {
+            start->termination = result.found.termination;
+            result.found = std::move(*start);
+        }
     }
     const auto is_false = [](const auto& bound, Duration value) { return bound && bound->value > value; };
     if (is_false(result.bounds.iteration, result.found.iteration) || is_false(result.bounds.bottleneck, result.found.cost.bottleneck))
         return fail(internal_error("a certified bound is above what the plan takes: one of the two is wrong"));
     if (result.bounds.iteration && result.bounds.iteration->value == result.found.iteration)
         result.found.termination.reason = StopReason::optimal;
+    else if (enough && result.found.iteration <= *enough)
+        result.found.termination.reason = StopReason::gap;
     return result;
 }
 

@@ -22,7 +22,9 @@ inline constexpr std::int64_t kMostMicroBatches = std::int64_t{1} << 22;
 struct TrainingSolveOptions {
     std::string method;  // empty: the registry's first
     training::PlannerOptions planner = {};
-    std::string model = {};  // Graph::fingerprint, for the certificates
+    std::string model = {};                             // Graph::fingerprint, for the certificates
+    double gap = 0;                                     // good enough: 1 - bound / iteration at most this
+    std::optional<cost::TrainingPartition> start = {};  // nothing worse is given back; faults_of must accept it
 };
 
 /// One planner on its own: a row of `compare`.
@@ -54,23 +56,30 @@ struct TrainingSolveResult {
 [[nodiscard]] Result<program::TrainingProgram> training_program_of(const cost::TrainingProblem& problem,
                                                                    const cost::TrainingPartition& partition);
 
-/// Nothing of the planner's own is believed: faults, price and iteration time are computed anew.
+/// Nothing of the planner's own is believed: faults, price and iteration time are computed anew. More than kMostMicroBatches: no plan.
 [[nodiscard]] TrainingRow run_training_method(const cost::TrainingProblem& problem, const training::Planner& planner,
                                               const training::PlannerOptions& options, Observer& observer, const Limits& limits);
 /// The row with the least iteration time; null when none has a plan.
 [[nodiscard]] const TrainingRow* best_of(std::span<const TrainingRow> rows);
 
-/// Bounds on both objectives, with `micro_batch` on plans with that one alone, each with half of a quarter of the time that is left and at
-/// most kMostBoundTime; under an evaluation limit they run to their end, so that they do not depend on the clock. Fails, as infeasible,
-/// when no plan fits the memory.
+/// Whether a planner comes after the bounds.
+enum class BoundTime : std::uint8_t { beside_a_planner, all };
+/// Bounds on both objectives, with `micro_batch` on plans with that one alone. Beside a planner each gets half of a quarter of the time
+/// that is left and at most kMostBoundTime; under an evaluation limit they run to their end, so that they do not depend on the clock.
+/// Fails, as infeasible, when no plan fits the memory.
 [[nodiscard]] Result<TrainingBounds> prove_training(const cost::TrainingProblem& problem, const std::string& model,
-                                                    std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits);
+                                                    std::optional<std::int64_t> micro_batch, Observer& observer, const Limits& limits,
+                                                    BoundTime time = BoundTime::beside_a_planner);
 
-/// Usage Diagnostic when a micro-batch is asked for that does not divide the mini-batch.
+/// The longest iteration time whose gap to the bound is at most `gap`, which is at least 0 and below 1.
+[[nodiscard]] Duration enough_for(Duration bound, double gap);
+
+/// Usage Diagnostics: a micro-batch asked for that does not divide the mini-batch, or makes more than kMostMicroBatches of it on the
+/// devices there are.
 [[nodiscard]] Result<void> check_training_options(const cost::TrainingProblem& problem, const training::PlannerOptions& options);
 
-/// The bounds, then the planner with the rest of the time. Interrupted or out of time: the best so far. Diagnostics: unknown method,
-/// options that check_training_options refuses, the planner's own.
+/// The bounds, then the planner with the rest of the time, unless the start is good enough. Interrupted or out of time: the best so far.
+/// Diagnostics: unknown method, options that check_training_options refuses, the planner's own where there is no start.
 [[nodiscard]] Result<TrainingSolveResult> solve_training(const cost::TrainingProblem& problem, const TrainingSolveOptions& options,
                                                          Observer& observer, const Limits& limits);
 

@@ -132,7 +132,7 @@ VerifyReport verify_training(const graph::Graph& graph, const plan::Plan& plan, 
         report.failures.push_back(claim_error(std::format("the plan is for job '{}', not for training", plan.job)));
         return report;
     }
-    const auto frozen = cost::freeze_training(graph, plan.platform, plan::training_options_of(plan));
+    const auto frozen = cost::freeze_training(graph, plan.platform, plan::training_options_of(plan), plan.costs ? &*plan.costs : nullptr);
     if (!frozen) {
         Diagnostic failure = frozen.error();
         failure.kind = DiagnosticKind::verification;

@@ -16,7 +16,7 @@ rejects 2 'elite=2' plan zoo:chain --genetic elite=2
 rejects 2 'twice' plan zoo:chain --genetic bias=0.5,bias=0.6
 rejects 2 'no share' plan zoo:chain --genetic elites=0.1
 rejects 2 'NAME=VALUE' plan zoo:chain --dim batch
-rejects 2 "cannot be 'training'" bound zoo:chain --for training
+rejects 2 "cannot be 'policy'" bound zoo:chain --for policy
 rejects 2 'one of: ' plan zoo:chain --method nonsense
 rejects 2 'one of: ' bound zoo:chain --method nonsense
 rejects 2 "did you mean 'list'" zoo lits

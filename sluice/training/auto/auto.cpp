@@ -110,7 +110,8 @@ private:
                         if (slices == 1 && there_and_back) continue;
                         add([&] { return slicer.in_turn(size, replicas, slices, there_and_back); },
                             [&] {
-                                return std::format("micro-batch {}, {} replicas, {} slices a device{}", size, replicas, slices,
+                                return std::format("micro-batch {}, {} replica{}, {} slice{} a device{}", size, replicas,
+                                                   replicas == 1 ? "" : "s", slices, slices == 1 ? "" : "s",
                                                    there_and_back ? ", there and back" : "");
                             });
                     }
@@ -217,7 +218,7 @@ private:
             layout.whole = true;
             const auto time = time_of(layout, std::min(last, worth()));
             if (time && *time < last)
-                keep({std::move(layout), *time, std::format("{}, in {} pieces", parts.name, pieces)});
+                keep({std::move(layout), *time, std::format("{}, in {} piece{}", parts.name, pieces, pieces == 1 ? "" : "s")});
             else if (pieces > 1)
                 return;
             if (time) last = std::min(last, *time);

@@ -31,6 +31,8 @@ MeasuredEntry typed(std::string type, std::int64_t time) { return {{}, std::move
 TEST(MeasuredCosts, RoundTrips) {
     MeasuredCosts costs{"0123", "cpu", {{"cpu", "made \"up\""}, {"threads", "2"}}, {named({"a", "b"}, 12), typed("Conv", 0)}};
     costs.entries[0].spread = 0.1;
+    costs.entries[1].passes = {{.samples = 1, .forward = Duration{5}},
+                               {.samples = 8, .forward = Duration{7}, .input_gradient = Duration{0}, .weight_gradient = Duration{9}}};
     const std::string text = to_json_text(costs);
     const auto again = read(text);
     ASSERT_TRUE(again) << to_text(again.error());
@@ -62,6 +64,17 @@ TEST(MeasuredCosts, RefusesWhatItCannotMean) {
     expect_refused(with(R"({"operators": ["a", "a"], "time_ps": 1})"), "twice");
     expect_refused(with(R"({"type": "Conv", "time_ps": 1}, {"type": "Conv", "time_ps": 2})"), "twice");
     EXPECT_TRUE(read(with(R"({"type": "Conv", "time_ps": 1}, {"operators": ["Conv"], "time_ps": 2})")));
+    const auto passes = [](std::string_view items) {
+        return with(std::format(R"({{"type": "Conv", "time_ps": 1, "passes": [{}]}})", items));
+    };
+    expect_refused(passes(R"({"samples": 0, "forward_ps": 1})"), "'samples' is 0");
+    expect_refused(passes(R"({"samples": 16777217, "forward_ps": 1})"), "16777216");
+    expect_refused(passes(R"({"samples": 2, "forward_ps": -1})"), "");
+    expect_refused(passes(R"({"samples": 2})"), "forward_ps");
+    expect_refused(passes(R"({"samples": 2, "forward_ps": 1, "weight_gradient_ps": -3})"), "");
+    expect_refused(passes(R"({"samples": 2, "forward_ps": 1, "backward_ps": 3})"), "'backward_ps'");
+    expect_refused(passes(R"({"samples": 2, "forward_ps": 1}, {"samples": 2, "forward_ps": 1})"), "2 samples come after");
+    EXPECT_TRUE(read(passes("")));
 }
 
 /// "same" -> s0, "same" -> s1, "" -> s2, "s1" -> s3 (a name that is another's output), "own" -> s4

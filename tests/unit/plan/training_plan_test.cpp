@@ -33,6 +33,8 @@ void expect_refused(const std::function<void(ordered_json&)>& change, std::strin
 
 TEST(TrainingPlanFile, ReadsBackWhatItWrote) {
     Plan plan = sample::training_plan();
+    plan.costs = {.model = {}, .device_class = {}, .machine = {}, .entries = {{.operators = {"op1"}, .type = {}, .time = Duration{7}}}};
+    plan.costs->entries[0].passes = {{.samples = 2, .forward = Duration{5}, .weight_gradient = Duration{6}}};
     for (int bounds = 0; bounds < 3; ++bounds) {
         const std::string text = to_json_text(plan);
         const auto again = read_text(text);
@@ -85,7 +87,7 @@ TEST(TrainingPlanFile, RefusesWhatItDoesNotKnow) {
     expect_refused([](auto& d) { d["stages"][0]["predicted"]["work_ps"] = 1; }, "unknown key 'work_ps'");
     expect_refused([](auto& d) { d["stages"][0].erase("recompute"); }, "recompute");
     expect_refused([](auto& d) { d.erase("training"); }, "training");
-    expect_refused([](auto& d) { d["costs"] = nullptr; }, "unknown key 'costs'");
+    expect_refused([](auto& d) { d["cost"] = nullptr; }, "unknown key 'cost'");
     expect_refused([](auto& d) { d["objective"] = "latency"; }, "throughput");
     expect_refused([](auto& d) { d["training"]["schedule"] = "2f2b"; }, "2f2b");
     expect_refused([](auto& d) { d["training"]["optimizer"] = "adamw"; }, "adamw");

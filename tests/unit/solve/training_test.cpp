@@ -7,6 +7,7 @@
 
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/plan/training_plan.hpp"
+#include "sluice/solve/training_sweep.hpp"
 #include "sluice/solve/verify.hpp"
 #include "sluice/training/evaluate.hpp"
 #include "tests/unit/plan/training_sample.hpp"
@@ -25,6 +26,11 @@ plan::Plan example(cost::Schedule schedule = cost::Schedule::one_f_one_b) {
     cost::set_in_flight(frozen.problem, partition);
     return plan::make_training_plan(graph, sample::training_machine(), frozen, partition,
                                     training::iteration_time(frozen.problem, partition));
+}
+
+/// Everything on the first device.
+cost::TrainingPartition one_stage(const cost::TrainingProblem& problem) {
+    return testing::stages_of(problem, {{0, 1, 2, 3, 4}}, 2, cost::Schedule::one_f_one_b);
 }
 
 bool accepts(const ordered_json& document) {
@@ -159,6 +165,96 @@ TEST(SolveTraining, RefusesWhatCannotBe) {
     ASSERT_FALSE(uneven);
     EXPECT_EQ(uneven.error().kind, DiagnosticKind::usage);
     EXPECT_TRUE(uneven.error().help.contains("1, 2, 4, 8, 16")) << uneven.error().help;
+}
+
+TEST(SolveTraining, RefusesMicroBatchesThatNothingCanSimulateBeforeAnyWork) {
+    const auto problem =
+        cost::freeze_training(sample::training_model(), sample::training_machine(), {.mini_batch = cost::kLargestMiniBatch})
+            .value()
+            .problem;
+    const auto refused = check_training_options(problem, {.micro_batch = 16});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, DiagnosticKind::usage);
+    EXPECT_TRUE(refused.error().message.contains("5242880 over all devices")) << refused.error().message;
+    EXPECT_TRUE(refused.error().help.contains("--micro-batch 32 or more")) << refused.error().help;
+    EXPECT_TRUE(check_training_options(problem, {.micro_batch = 32}));
+}
+
+TEST(SolveTraining, EnoughIsTheLongestTimeWithinTheGap) {
+    for (const std::int64_t bound : {1L, 7L, 1'000'003L, 123'456'789'012'345L})
+        for (const double gap : {0.0, 0.01, 0.3, 0.999}) {
+            const Duration enough = enough_for(Duration{bound}, gap);
+            EXPECT_LE(gap_of(enough, Duration{bound}), gap) << bound << " " << gap;
+            EXPECT_GE(gap_of(enough + Duration{2}, Duration{bound}), gap * (1 - 1e-12)) << bound << " " << gap;
+        }
+    EXPECT_EQ(enough_for(Duration{1000}, 0), Duration{1000});
+    EXPECT_EQ(enough_for(Duration{0}, 0.5), Duration{0});
+}
+
+TEST(SolveTraining, NothingWorseThanTheStartComesBack) {
+    const auto problem = sample::freeze_training(sample::training_model()).problem;
+    SilentObserver silent;
+    const Limits few{.deadline = {}, .evaluations = 40, .stop = {}};
+    const auto best = solve_training(problem, {.method = "auto"}, silent, few);
+    ASSERT_TRUE(best);
+    // A method that finds something slower, and one that finds nothing at all.
+    for (const char* method : {"gpipe", "data-parallel"}) {
+        const auto result = solve_training(problem, {.method = method, .start = best->found.partition}, silent, few);
+        ASSERT_TRUE(result) << to_text(result.error());
+        EXPECT_LE(result->found.iteration, best->found.iteration) << method;
+        EXPECT_EQ(result->found.method, method);
+    }
+    const auto slow = one_stage(problem);
+    const auto better = solve_training(problem, {.method = "auto", .start = slow}, silent, few);
+    ASSERT_TRUE(better);
+    EXPECT_LT(better->found.iteration, training::iteration_time(problem, slow));
+    EXPECT_NE(better->found.winner, "start");
+}
+
+TEST(SolveTraining, AStartThatIsGoodEnoughIsTheEnd) {
+    const auto problem = sample::freeze_training(sample::training_model()).problem;
+    SilentObserver silent;
+    const auto result = solve_training(problem, {.method = "auto", .gap = 0.99, .start = one_stage(problem)}, silent, {});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->found.winner, "start");
+    EXPECT_EQ(result->found.termination.evaluations, 0);
+    EXPECT_EQ(result->found.termination.reason, StopReason::gap);
+    EXPECT_FALSE(solve_training(problem, {.method = "auto", .gap = 1}, silent, {}));
+}
+
+TEST(SolveTraining, APlannerEndsWhereItIsGoodEnough) {
+    const auto problem = sample::freeze_training(sample::training_model()).problem;
+    SilentObserver silent;
+    const Limits many{.deadline = {}, .evaluations = 100'000, .stop = {}};
+    const auto whole = solve_training(problem, {.method = "auto"}, silent, many),
+               part = solve_training(problem, {.method = "auto", .gap = 0.9}, silent, many);
+    ASSERT_TRUE(whole && part);
+    EXPECT_LT(part->found.termination.evaluations, whole->found.termination.evaluations);
+    EXPECT_EQ(part->found.termination.reason, StopReason::gap);
+    EXPECT_LE(gap_of(part->found.iteration, part->bounds.iteration->value), 0.9);
+}
+
+TEST(SweepTraining, MoreIsNeverWorse) {
+    const graph::Graph graph = sample::training_model();
+    std::vector<TrainingCase> cases;
+    for (const std::int64_t count : {1, 2, 3, 5}) {
+        cases.push_back({.mini_batch = 16, .platform = sample::training_machine()});
+        cases.back().platform.classes.front().count = count;
+    }
+    cases.push_back({.mini_batch = 16, .micro_batch = 3, .platform = sample::training_machine()});
+    SilentObserver silent;
+    const auto points =
+        sweep_training({.graph = &graph, .optimizer = cost::Optimizer::momentum}, cases, {.method = "auto", .model = graph.fingerprint()},
+                       [&](std::size_t) -> Observer& { return silent; }, {.deadline = {}, .evaluations = 3, .stop = {}});
+    ASSERT_EQ(points.size(), cases.size());
+    for (std::size_t i = 0; i + 1 < cases.size(); ++i) {
+        ASSERT_TRUE(points[i].result) << to_text(*points[i].failure);
+        const plan::Plan plan = make_training_plan(graph, points[i].of.platform, *points[i].frozen, points[i].options, *points[i].result);
+        EXPECT_TRUE(verify_training(graph, plan, &*points[i].result->bounds.iteration).certified);
+        if (i > 0) { EXPECT_LE(points[i].result->found.iteration, points[i - 1].result->found.iteration); }
+    }
+    ASSERT_TRUE(points.back().failure);
+    EXPECT_TRUE(points.back().failure->message.contains("do not divide"));
 }
 
 Result<training::PlannerResult> lies(const cost::TrainingProblem& problem, const training::PlannerOptions&, Observer&, const Limits&) {
