@@ -17,7 +17,7 @@ def main():
     scale = {"ns": 1e-6, "us": 1e-3, "ms": 1, "s": 1e3}
     for run in data["benchmarks"]:
         unit = scale[run["time_unit"]]
-        rate = next((f"{run[f'{what}/s'] / 1e6:.1f} M {what}" for what in ("events", "instructions") if f"{what}/s" in run), "")
+        rate = next((f"{run[f'{what}/s'] / 1e6:.1f} M {what}" for what in ("events", "instructions", "propagations") if f"{what}/s" in run), "")
         lines.append(f"| {run['name']} | {run['cpu_time'] * unit:.3f} | {run['real_time'] * unit:.3f} | {rate} |")
     open(sys.argv[2], "w", encoding="utf-8").write("\n".join(lines) + "\n")
 

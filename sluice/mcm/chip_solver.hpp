@@ -16,6 +16,8 @@
 // no memory limit and no nogood bind and every mask given to `restrict` is an interval: whatever value is chosen, nothing is ever taken
 // back. (The table for this has a byte for each node and node without inputs; above 64 MiB it is left out, and decisions may be taken
 // back.) Otherwise decisions are taken back one by one, last first: exponential in the worst case.
+// From a uniform distribution the general form finds next to nothing in graphs of hundreds of operators: use it to repair what is nearly
+// legal, and rule adjacent to sample.
 //
 // Propagation of one decision: O(nodes touched x degree), general also O(C^2 + edges) for each new pair of chips. Deterministic.
 #pragma once
