@@ -5,8 +5,7 @@
 // is decided the assignment is legal, and `restrict` says no only when none exists.
 //
 // Two forms, chosen by the problem:
-//   difference  acyclic together with adjacent: 0 <= f(v) - f(u) <= 1 on every edge, interval propagation; triangle is implied. Rule
-//   adjacent
+//   difference  acyclic together with adjacent: 0 <= f(v) - f(u) <= 1 on every edge, interval propagation; triangle is implied. Adjacent
 //               is also taken up where it follows from the others, given acyclic: at most 2 chips; or no_skip and triangle, and every
 //               node but the last feeds the next one in the order (then each chip used feeds the next, so an edge over a chip would
 //               stand beside a longer way). In no other graph is it taken up: s -> a, s -> b with f = 0, 1, 2 is legal and not adjacent.
