@@ -199,7 +199,8 @@ std::optional<Diagnostic> beyond_memory(const TrainingProblem& problem, std::int
                                           problem.structure.operators[v].front().index(), to_text(state + kept), to_text(most)))
                 .note(std::format("{} for its parameters, their gradients and the optimiser, {} for {}", to_text(state), to_text(kept),
                                   count(least)))
-                .fix("an optimiser that keeps less, or devices with more memory");
+                .fix(std::format("an optimiser that keeps less, {}devices with more memory",
+                                 samples > 1 ? "a smaller --micro-batch, " : "or "));
         }
     }
     if (!limited || all <= there) return std::nullopt;

@@ -23,8 +23,8 @@ enum class Schedule : std::uint8_t {
     zero_bubble,  // 1F1B, the gradient of the weights later (ZB-H1, Qi et al., ICLR 2024)
     list          // whatever is ready and most urgent, below the memory's limit
 };
-inline constexpr std::array kSchedules{Schedule::gpipe, Schedule::one_f_one_b, Schedule::chain, Schedule::interleaved,
-                                       Schedule::zero_bubble, Schedule::list};
+inline constexpr std::array kSchedules{Schedule::gpipe,       Schedule::one_f_one_b, Schedule::chain,
+                                       Schedule::interleaved, Schedule::zero_bubble, Schedule::list};
 [[nodiscard]] std::string_view to_text(Schedule schedule);
 [[nodiscard]] std::optional<Schedule> schedule_of(std::string_view text);
 

@@ -202,11 +202,26 @@ private:
             transfers += (slower + 2 * Wide{std::max(inside.latency, between.latency).count()}) * options_.mini_batch *
                          static_cast<Wide>(structure.consumers[e].size());
         }
-        if (constexpr Wide kLongest = 4 * Wide{kLargestTotal.count()}; transfers > kLongest)  // with all work still far below 2^63
+        constexpr Wide kLongest = 4 * Wide{kLargestTotal.count()};  // with all work still far below 2^63
+        if (transfers > kLongest)
             return fail(
                 input_error(std::format("the tensors of a mini-batch of {} samples travel for more than {}, the most that is counted",
                                         options_.mini_batch, sluice::to_text(Duration{static_cast<std::int64_t>(kLongest)})))
                     .fix("a smaller --batch, or a faster link"));
+        // Rings over all devices, once for each stage and once more for what stages share.
+        Wide gradients = 0, steps = 2 * Wide{structure.node_count()};
+        for (const Bytes one : problem_.weight_gradient) gradients += one.count;
+        Wide devices = 0;
+        for (const DeviceCosts& device : structure.classes) devices += device.count;
+        steps *= devices;
+        const Wide slowest = std::min(inside.rate.bytes_per_second, between.rate.bytes_per_second);
+        const Wide rings =
+            slowest > 0 ? 4 * gradients * 1'000'000'000'000 / slowest + 2 * steps * (std::max(inside.latency, between.latency).count() + 1)
+                        : 0;
+        if (rings > kLargestTotal.count())
+            return fail(input_error(std::format("the sums of all gradients take more than {}, the most that is counted",
+                                                sluice::to_text(kLargestTotal)))
+                            .fix("a faster link"));
         Wide bytes = 0;
         for (const auto* list : {&problem_.kept, &problem_.kept_for_weights, &problem_.activation, &problem_.gradient})
             for (const Bytes one : *list) bytes += static_cast<Wide>(one.count) * options_.mini_batch;

@@ -32,7 +32,7 @@ struct Work {
 
 struct WorkOrder {
     std::vector<std::vector<Work>> groups;
-    Duration makespan{0};  // of the run in simulated time, `after` included; 0 where there was none
+    Duration makespan{0};  // of the run in simulated time, each stage's own sum and step included; 0 where there was none
 };
 
 /// Needs caps that cost::faults_of accepts.

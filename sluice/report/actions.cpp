@@ -24,7 +24,7 @@ Result<void> check(const TrainingProgram& program) {
                     .fix("plan again with --micro-batch N"));
     std::vector<char> fed(program.stages.size(), 0);
     for (const program::TrainingChannel& channel : program.channels) {
-        if (channel.gradient) continue;
+        if (channel.gradient || channel.tensors.empty()) continue;  // nothing travels where a stage only waits for another
         if (channel.to != channel.from + 1)
             return fail(
                 input_error(std::format("the stages are no chain: stage {} sends to stage {}", channel.from, channel.to)).fix(kHelp));

@@ -93,7 +93,9 @@ std::string training_plan_text(const TrainingPlanView& view) {
         {"memory", std::format("{} reserved on one device at most, optimiser {}", to_text(plan.predicted.peak_memory),
                                cost::to_text(plan.training->optimizer))}};
     if (plan.bound) {
-        facts.emplace_back("bound", bound_text(*plan.bound));
+        const auto asked = std::ranges::find(plan.options, "micro-batch", &std::pair<std::string, std::string>::first);
+        facts.emplace_back(
+            "bound", bound_text(*plan.bound) + (asked == plan.options.end() ? "" : ", over plans with micro-batches of " + asked->second));
         facts.emplace_back("gap", percent(gap_of(iteration, plan.bound->value)));
     } else {
         facts.emplace_back("bound", "none proven");

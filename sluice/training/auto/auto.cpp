@@ -398,8 +398,13 @@ private:
         std::optional<PlannerResult> result;
         if (options_.schedule) return result;
         SilentObserver silent;
-        const Limits limits{.deadline = limits_.deadline.value_or(Limits::Clock::now() + kUsual), .evaluations = {}, .stop = limits_.stop};
-        for (const PlannerFunction plan : {plan_by_piper, plan_by_megatron, plan_by_pipedream, plan_by_gpipe}) {
+        Limits limits = limits_;
+        std::vector<PlannerFunction> peers{plan_by_megatron, plan_by_gpipe};
+        if (limits.deadline || !limits.evaluations) {  // evaluations do not count what these two do before their first one
+            if (!limits.deadline) limits.deadline = Limits::Clock::now() + kUsual;
+            peers.insert(peers.end(), {plan_by_piper, plan_by_pipedream});
+        }
+        for (const PlannerFunction plan : peers) {
             auto found = plan(problem_, options_, silent, limits);
             if (!found || (result && result->iteration <= found->iteration)) continue;
             result = std::move(*found);
@@ -412,7 +417,7 @@ private:
         if (pool_.empty() && limits_.out_of_time() && !limits_.interrupted()) add_whole_model();
         for (const Candidate& candidate : pool_)
             for (const std::int64_t deepest : {kDeepest, std::int64_t{1}}) {
-                if (result && limits_.out_of_time() && result->iteration <= candidate.time) break;
+                if (result && (limits_.interrupted() || (limits_.out_of_time() && result->iteration <= candidate.time))) break;
                 auto partition = staged(stages_of(problem_, candidate.layout), deepest);
                 if (!partition) continue;
                 const Duration time = iteration_time(problem_, *partition);

@@ -134,11 +134,11 @@ private:
         options.cautious = cautious;
         Search search(problem_, model, work, options, limits_);
         // The looser the target, the longer a probe takes: upwards from what the micro-batch before came to.
-        double low = search.least_time(), guess = guess_;
+        double low = std::max(search.least_time(), 1.0), guess = guess_;  // a picosecond, where passes take no time
         std::optional<Split> split;
         for (double asked = guess < kNoTarget ? 1.03 * guess : 2 * low; !split; asked *= 4) {
             if (low >= below || ended()) return {};
-            if (asked > kFar * search.least_time()) asked = below;  // not the time: the memory, it seems
+            if (asked > kFar * std::max(search.least_time(), 1.0)) asked = below;  // not the time: the memory, it seems
             asked = std::min(asked, below);
             ++evaluations_;
             split = search.within(asked);
@@ -228,7 +228,8 @@ private:
         result_.partition = std::move(partition);
         result_.winner = std::move(name);
         observer_.on_event({seconds(), "stages", *iteration, std::nullopt, source_});
-        if (auto more = roomier(problem_, result_.partition); more && !ended()) offer(*std::move(more), std::format("{}, {}", result_.winner, kRoomier));
+        if (auto more = roomier(problem_, result_.partition); more && !ended())
+            offer(*std::move(more), std::format("{}, {}", result_.winner, kRoomier));
     }
 
     /// First devices of stages in this order. `pack`: where replicas would be spread over two nodes a later stage that fits is taken first,

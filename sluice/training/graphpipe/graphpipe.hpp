@@ -6,9 +6,9 @@
 // are of one class: the one with the most compute that supports all operators.
 //
 // For each micro-batch, the powers of two that divide the mini-batch, largest first, the split of the least bottleneck is kept, and of that
-// bottleneck the one with the fewest samples in flight; of these, each also with micro-batches up to four times as large or small, the one with the least iteration time wins,
-// so a micro-batch whose bottleneck alone takes longer is left out. What the search cannot know
-// of neighbours and places it takes for granted; where cost::price is over 2 % worse, a second search takes the worst for granted.
+// bottleneck the one with the fewest samples in flight; of these, each also with micro-batches up to four times as large or small, the one
+// with the least iteration time wins, so a micro-batch whose bottleneck alone takes longer is left out. What the search cannot know of
+// neighbours and places it takes for granted; where cost::price is over 2 % worse, a second search takes the worst for granted.
 // Deterministic. O(log(1 / 1e-4)) searches a micro-batch.
 #pragma once
 

@@ -180,7 +180,7 @@ private:
     WorkTables& work_;
     SearchOptions options_;
     const Limits& limits_;
-    bool stopped_ = false;  // tables are then of no use
+    bool stopped_ = false;         // tables are then of no use
     std::vector<Demand> demands_;  // the first: nobody reads
     std::vector<Batch> batches_;
     const std::vector<std::vector<double>>* cheapest_ = nullptr;  // work at the largest micro-batch
@@ -190,7 +190,7 @@ private:
     bool serial_ = false;
     double target_ = 0;
     std::optional<std::int64_t> memory_;
-    std::int64_t in_flight_ = 0;  // most samples that a stage may keep
+    std::int64_t in_flight_ = 0;                  // most samples that a stage may keep
     std::vector<Table> tables_, block_tables_;    // [chain][limit], [block of any chain][limit]; the last limit: none
     std::vector<std::size_t> first_block_;        // per chain, in the count of all blocks
     std::vector<std::vector<GroupSums>> groups_;  // [block of any chain][group]

@@ -114,7 +114,8 @@ bool Candidates::offer(cost::TrainingPartition partition, std::string_view winne
     if (found_ && (bottleneck.count() - 1) * problem_.options.mini_batch >= result_.iteration.count()) return true;
     const auto iteration = iteration_time(problem_, partition, limits_);
     ++result_.termination.evaluations;
-    if (!iteration || (found_ && *iteration >= result_.iteration)) return true;
+    if (!iteration) return must_end();
+    if (found_ && *iteration >= result_.iteration) return true;
     found_ = true;
     result_.partition = std::move(partition);
     result_.iteration = *iteration;

@@ -39,8 +39,8 @@ struct Shape {
 [[nodiscard]] cost::TrainingPartition place(const cost::TrainingProblem& problem, const Shape& shape, const DeviceRange& range,
                                             std::int64_t micro_batch, cost::Schedule schedule);
 
-/// Of plans for 1F1B and zero-bubble: their rule for samples in flight counts no transfers; with one micro-batch more for every hop they are hidden. nullopt:
-/// that is another schedule, more than memory holds, or what the plan has already.
+/// Of plans for 1F1B and zero-bubble: their rule for samples in flight counts no transfers; with one micro-batch more for every hop they
+/// are hidden. nullopt: that is another schedule, more than memory holds, or what the plan has already.
 [[nodiscard]] std::optional<cost::TrainingPartition> roomier(const cost::TrainingProblem& problem, cost::TrainingPartition partition);
 inline constexpr std::string_view kRoomier = "one more in flight a hop";
 
@@ -50,8 +50,8 @@ public:
     Candidates(const cost::TrainingProblem& problem, Observer& observer, const Limits& limits, std::string_view phase)
         : problem_(problem), observer_(observer), limits_(limits), phase_(phase) {}
 
-    /// True: it has no faults. Simulated only where its bottleneck leaves it a chance to be better than the best. The best is simulated with
-    /// room for transfers, too.
+    /// True: it has no faults. Simulated only where its bottleneck leaves it a chance to be better than the best. The best is simulated
+    /// with room for transfers, too.
     bool offer(cost::TrainingPartition partition, std::string_view winner);
     /// True once out of evaluations or time, or interrupted; that is then the reason of the termination.
     [[nodiscard]] bool must_end();

@@ -101,6 +101,15 @@ TEST(AutoForTraining, HasAPlanWhenThereIsNoTime) {
     }
 }
 
+TEST(AutoForTraining, PassesThatTakeNoTimeEnd) {
+    const auto problem =
+        testing::training_problem(testing::given_graph(testing::chain_of(4, {.forward = 0, .backward = 0})), testing::given_devices(2), 4);
+    const auto result = planned(problem, 50);
+    ASSERT_TRUE(result) << to_text(result.error());
+    SilentObserver silent;
+    EXPECT_TRUE(plan_by_graphpipe(problem, {}, silent, Limits{.deadline = {}, .evaluations = 50, .stop = {}}));
+}
+
 TEST(AutoForTraining, SaysWhatDoesNotFit) {
     const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3, {.parameters = Bytes{1000}})),
                                                    testing::given_devices(2, Bytes{500}), 4);

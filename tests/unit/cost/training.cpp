@@ -296,6 +296,11 @@ TEST(TrainingProblem, Refuses) {
     EXPECT_EQ(refusal(model(1), slow, 1), "");
     EXPECT_NE(refusal(model(1), slow, 4).find("a mini-batch of 4 samples takes more than"), std::string::npos);
 
+    auto heavy = testing::chain_of(24, {.parameters = Bytes{4'000'000}});  // 48 at once on a ring of 1 byte a second
+    platform::Platform trickle = testing::given_devices(2);
+    trickle.stage_link.rate = ByteRate{1};
+    EXPECT_NE(refusal(testing::given_graph(heavy), trickle, 1).find("the sums of all gradients take more than"), std::string::npos);
+
     const graph::Graph timed = profile({}, true);
     EXPECT_NE(refusal(timed, platform::given_platform(timed), 1).find("times for whole tensors and no rate"), std::string::npos);
     const graph::Graph endless = profile(std::vector<std::int64_t>{kLargestTotal.count() + 1, 0});

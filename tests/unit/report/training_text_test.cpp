@@ -118,6 +118,17 @@ TEST(Actions, GradientsOfWeightsThatComeLater) {
         }
 }
 
+TEST(Actions, WaitingForAStageIsNotReadingFromIt) {
+    auto operators = testing::chain_of(4);
+    operators[2].reads = {};  // two chains that do not meet, one stage after the other
+    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 2);
+    auto partition = testing::stages_of(problem, {{0, 1}, {2, 3}}, 1, cost::Schedule::chain);
+    cost::set_in_flight(problem, partition);
+    const auto csv = actions_csv(program::lower_training(problem, partition));
+    ASSERT_FALSE(csv);
+    EXPECT_TRUE(csv.error().message.contains("stage 1 reads nothing of stage 0")) << csv.error().message;
+}
+
 TEST(Actions, RefusesWhatTheNotationCannotSay) {
     const auto refused = [](const program::TrainingProgram& program, std::string_view part) {
         const auto csv = actions_csv(program);
