@@ -24,6 +24,7 @@ from run_suite import geometric_mean, machine  # noqa: E402
 
 LONGEST = 600   # seconds after which a run is given up
 INFEASIBLE = 3  # exit code of sluice: proven that nothing fits
+NONE_FITS = re.compile(r"no plan of .* fits the memory")  # a method that found nothing else, which proves nothing
 PAPER = {"paper": "GraphPipe reports 1.12 to 1.40 times the faster of PipeDream and Piper for parallel stages alone, 1.25 to 1.61 with larger micro-batches, at 32 GPUs",
          "ablation": "The papers' PipeDream and Piper are linear pipelines: their stages wait for each other one after the other, branches or not (`1f1b-chain`). "
                      "Parallel stages alone: graphpipe with the micro-batch of the faster of the two. Then its own micro-batch, then the gradient of the weights "
@@ -96,7 +97,8 @@ def execute(run, sluice, model, others):
     wall = round(time.perf_counter() - started, 3)
     if done.returncode != 0:
         first = done.stderr.strip().splitlines()
-        return {"wall": wall, "infeasible" if done.returncode == INFEASIBLE else "failed": first[0] if first else f"exit {done.returncode}"}
+        none = done.returncode == INFEASIBLE or (first and NONE_FITS.search(first[0]))
+        return {"wall": wall, "infeasible" if none else "failed": first[0] if first else f"exit {done.returncode}"}
     plan = json.loads(done.stdout)
     bound = (plan.get("bounds") or {}).get("iteration")
     return {"wall": wall, "seconds": plan["seconds"], "iteration": plan["predicted"]["iteration_ps"], "bottleneck": plan["predicted"]["bottleneck_ps"],
