@@ -72,15 +72,20 @@ private:
             }
             return;
         }
-        for (const cost::Schedule schedule : {cost::Schedule::one_f_one_b, cost::Schedule::list}) {
-            cost::TrainingPartition plan = sorted;
-            plan.schedule = schedule;
-            cost::set_in_flight(problem_, plan);
-            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
-            if (schedule != cost::Schedule::list) continue;
-            for (cost::TrainingStage& stage : plan.stages) stage.in_flight = problem_.options.mini_batch;
-            if (cost::faults_of(problem_, plan).empty()) visit_(plan);
-        }
+        // Recomputation never makes a plan faster, but it may be what makes it fit; beside it, one pass for both gradients keeps least.
+        const bool limited = std::ranges::any_of(problem_.classes, &cost::TrainingDevice::limited);
+        for (std::size_t again = 0; again < (limited ? std::size_t{1} << sorted.stages.size() : 1); ++again)
+            for (const cost::Schedule schedule : {cost::Schedule::one_f_one_b, cost::Schedule::list}) {
+                cost::TrainingPartition plan = sorted;
+                plan.schedule = schedule;
+                for (std::size_t stage = 0; stage < plan.stages.size(); ++stage)
+                    plan.stages[stage].recompute = plan.stages[stage].joint_backward = (again >> stage & 1U) != 0;
+                cost::set_in_flight(problem_, plan);
+                if (cost::faults_of(problem_, plan).empty()) visit_(plan);
+                if (schedule != cost::Schedule::list) continue;
+                for (cost::TrainingStage& stage : plan.stages) stage.in_flight = problem_.options.mini_batch;
+                if (cost::faults_of(problem_, plan).empty()) visit_(plan);
+            }
     }
 
     const cost::TrainingProblem& problem_;
