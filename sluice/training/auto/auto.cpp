@@ -46,7 +46,7 @@ struct Candidate {
 };
 
 struct Proposal {
-    std::int64_t load = 0;     // of the busiest devices: no iteration takes less
+    std::int64_t load = 0;     // of the busiest devices, as the slicer estimates it: sums of gradients are charged whole
     std::int64_t promise = 0;  // with half of what one micro-batch takes on its longest way, while others wait
     Candidate candidate;
 };

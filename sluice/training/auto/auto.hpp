@@ -2,9 +2,9 @@
 //
 // 1. Layouts (layout.hpp): for every order, micro-batch, number of replicas and of slices a device, cuts that load devices evenly
 //    (slicing.hpp).
-// 2. Each is scheduled by Schedule::list with as many samples in flight as memory holds (memory_fit.hpp) and timed; those whose load alone
-//    is above the best time are left out. The most promising first, so that little is lost when time runs out. Slices on several devices
-//    are tried in pieces, too: sums of gradients then run beside passes.
+// 2. Each is scheduled by Schedule::list with as many samples in flight as memory holds (memory_fit.hpp) and timed; those whose estimated
+//    load is above the best time are left out. The most promising first, so that little is lost when time runs out. Slices on several
+//    devices are tried in pieces, too: sums of gradients then run beside passes.
 // 3. The best one of each shape is walked: cuts move, slices split and join, devices change hands, micro-batches halve and double, while
 //    that does not make them slower.
 // 4. The best ones are simulated with contention; the winner gives back memory that it does not need.
