@@ -18,7 +18,7 @@ public:
         if (!fits_problem()) return std::move(faults_);
         edges();
         if (problem_.rules.no_skip) no_skip();
-        if (problem_.rules.triangle) triangle();
+        if (problem_.rules.triangle && !problem_.rules.relay) triangle();
         if (problem_.rules.memory && problem_.sram) memory();
         nogoods();
         return std::move(faults_);

@@ -54,8 +54,16 @@ std::vector<Duration> chip_times(const ChipProblem& problem, std::span<const std
         std::uint64_t readers = chips_of(costs.consumers[e]);
         if (const NodeId producer = costs.producer[e]; producer.valid()) {
             const std::size_t from = assignment[producer.index()];
-            readers &= ~(std::uint64_t{1} << from);
-            if (readers != 0 || costs.to_host[e] != 0) terms[from].out += costs.transfer[e];
+            const std::uint64_t own = std::uint64_t{1} << from;
+            std::uint64_t senders = readers != own && readers != 0 ? own : 0;
+            if (problem.rules.relay && senders != 0) {
+                const auto to = static_cast<std::size_t>(std::bit_width(readers)) - 1;
+                readers = to > from ? (((std::uint64_t{2} << to) - 1) ^ ((std::uint64_t{2} << from) - 1)) : 0;
+                senders = readers == 0 ? 0 : (readers >> 1);
+            }
+            readers &= ~own;
+            if (costs.to_host[e] != 0) senders |= own;
+            for_each_chip(senders, [&](std::size_t chip) { terms[chip].out += costs.transfer[e]; });
         }
         for_each_chip(readers, [&](std::size_t chip) { terms[chip].in += costs.transfer[e]; });
     }

@@ -22,6 +22,9 @@ struct Rules {
     bool triangle = true;   // no edge a -> b, a != b, of the chip graph stands beside a walk of two or more hops from a to b
     bool memory = true;     // the parameters of a chip fit its SRAM, each counted once where it is used
     bool adjacent = false;  // f(v) <= f(u) + 1 on every edge: stricter than the paper. With acyclic it implies triangle
+    /// Every chip between a tensor's producer and its last reader hands it on: it enters and leaves there, and every transfer is to the next
+    /// chip, so triangle holds. What a plan records as relays (rewrite/). Needs acyclic.
+    bool relay = false;
 };
 
 struct ChipProblem {

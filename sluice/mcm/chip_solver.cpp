@@ -56,7 +56,7 @@ ChipSolver::ChipSolver(const ChipProblem& problem)
       chips_(problem.chips),
       acyclic_(problem.rules.acyclic),
       adjacent_(problem.rules.adjacent),
-      triangle_(problem.rules.triangle),
+      triangle_(problem.rules.triangle && !problem.rules.relay),
       prefix_(problem.rules.no_skip) {
     assert(nodes_ > 0 && chips_ >= 1 && chips_ <= kMostChips);
     choose_form();
