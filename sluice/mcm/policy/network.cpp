@@ -10,7 +10,7 @@ namespace sluice::mcm::policy {
 
 namespace {
 
-constexpr std::size_t kLanes = 16, kRows = 4;  // a tile of results that stays in registers
+constexpr std::size_t kLanes = 8, kRows = 4;  // a tile of results that stays in registers
 
 /// y = x w + b for `rows` rows, x: rows x in, w: in x out.
 void affine(const float* x, std::size_t rows, std::size_t in, const float* w, const float* b, std::size_t out, float* y) {
