@@ -3,7 +3,8 @@
 //             reads any more go. A chip that this empties is closed.
 //   relay     where the problem has rule relay: every tensor made on chip a and last read on chip c > a + 1 gets an Identity on each chip
 //             between, and a reader on chip d reads the one on d - 1.
-// With nothing merged, chip_times without rule relay on the result are those with it before; merging raises none.
+// With nothing merged, chip_times without rule relay on the result are those with it before; merging raises none. (But for links to the
+// host: what goes to the host and to other nodes is charged at the slower of two links, and merging moves readers.)
 //   recompute where relays are, and by cost (options): an operator is made again on a reader's chip instead of its output being passed on,
 //             where its inputs are at hand there. Only steps that raise no bottleneck.
 // O(rounds x operators + chips x tensors). Deterministic.

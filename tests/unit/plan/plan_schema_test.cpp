@@ -106,6 +106,8 @@ TEST(PlanSchema, AgreesWithTheReader) {
     expect_agreement(whole);
 }
 
+TEST(PlanSchema, AgreesWithTheReaderOfRewrites) { expect_agreement(sample::rewritten_plan()); }
+
 TEST(PlanSchema, AgreesWithTheReaderOfTrainingPlans) {
     Plan whole = sample::training_plan();
     whole.costs = measured();
