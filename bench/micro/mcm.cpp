@@ -2,7 +2,7 @@
 // costs included. `taken_back`, `gave_up`: of one sample. Uniform samples in the general form are left out: nearly all would give up.
 #include <benchmark/benchmark.h>
 
-#include "sluice/mcm/judge/event_judge.hpp"
+#include "sluice/mcm/policy/network.hpp"
 #include "sluice/mcm/sample.hpp"
 #include "tests/support/chips.hpp"
 
@@ -68,50 +68,23 @@ void mcm_bottleneck(benchmark::State& state) {
 }
 BENCHMARK(mcm_bottleneck)->Unit(benchmark::kMillisecond);
 
-/// Equal work on every chip, the cuts moved by a few operators each time.
-mcm::Assignment near_equal_work(const cost::StageProblem& costs, RandomStream& random) {
-    std::vector<std::size_t> cuts(37);
-    Duration total{0}, done{0};
-    for (const Duration work : costs.classes.front().work) total += work;
-    for (std::size_t v = 0, chip = 1; v < costs.node_count(); ++v) {
-        done += costs.classes.front().work[v];
-        while (chip < 36 && done.count() * 36 >= total.count() * static_cast<std::int64_t>(chip)) cuts[chip++] = v + 1;
-    }
-    mcm::Assignment chips(costs.node_count());
-    for (std::size_t chip = 1; chip < 36; ++chip)
-        for (std::size_t v = cuts[chip] + random.below(5) - 2; v < chips.size(); ++v) chips[v] = static_cast<std::uint8_t>(chip);
-    return chips;
+void mcm_policy_features(benchmark::State& state) {
+    const auto costs = testing::bert_like(60, false);
+    const auto problem = testing::on_chips(costs, 36);
+    for (auto _ : state) benchmark::DoNotOptimize(mcm::policy::features_of(problem)->values.data());
 }
+BENCHMARK(mcm_policy_features)->Unit(benchmark::kMillisecond);
 
-/// One verdict: what is new is compiled, the ring runs. `kept`: the same chips each time, so nothing is new.
-void mcm_judge(benchmark::State& state, bool kept, cost::StageModel model) {
-    const graph::Graph graph = testing::bert_like_graph(60, false);
-    platform::Platform platform = platform::given_platform(graph);
-    platform.topology = platform::Topology::ring;
-    platform.model = model;
-    const auto costs = cost::freeze(graph, platform)->problem;
-    const auto problem = mcm::chip_problem(graph, costs, platform, {.adjacent = true});
-    const auto judge = mcm::event_judge(graph, *problem, platform);
-    RandomStream random(1);
-    mcm::Assignment chips = near_equal_work(costs, random);
-    std::int64_t events = 0;
-    double slower = 0;
-    for (auto _ : state) {
-        if (!kept) {
-            state.PauseTiming();
-            chips = near_equal_work(costs, random);
-            state.ResumeTiming();
-        }
-        const auto verdict = (*judge)->judge(chips);
-        slower = static_cast<double>(verdict->period.count()) / static_cast<double>(mcm::bottleneck(*problem, chips).count());
-    }
-    events = (*judge)->detail(chips)->events;
-    state.counters["events"] = static_cast<double>(events);
-    state.counters["slower"] = slower;
+void mcm_policy_forward(benchmark::State& state, std::uint32_t layers, std::uint32_t width) {
+    const auto costs = testing::bert_like(60, false);
+    const auto problem = testing::on_chips(costs, 36);
+    const auto features = mcm::policy::features_of(problem);
+    const auto policy = mcm::policy::fresh_policy(
+        {.head = mcm::policy::Head::ordinal, .layers = layers, .width = width, .passes = 1, .chips = 0, .spread = mcm::policy::kNarrow}, 1);
+    for (auto _ : state) benchmark::DoNotOptimize(mcm::policy::probabilities(policy, *features).data());
 }
-BENCHMARK_CAPTURE(mcm_judge, known_chips, true, cost::StageModel::overlap)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(mcm_judge, new_chips, false, cost::StageModel::overlap)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(mcm_judge, serial, false, cost::StageModel::serial)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(mcm_policy_forward, shipped_4x64, 4, 64)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(mcm_policy_forward, paper_8x128, 8, 128)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace sluice

@@ -3,7 +3,11 @@
 #include <cassert>
 #include <format>
 
+#include "sluice/graph/rewrite.hpp"
+
 namespace sluice::graph {
+
+const std::string& Graph::model_fingerprint() const { return derivation_ ? derivation_->model : fingerprint_; }
 
 std::string Graph::label(OperatorId id) const {
     const Operator& op = (*this)[id];

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -63,6 +64,8 @@ struct GivenCosts {
     friend bool operator==(const GivenCosts&, const GivenCosts&) = default;
 };
 
+struct Derivation;  // rewrite.hpp
+
 class Graph {
 public:
     [[nodiscard]] const std::string& name() const { return name_; }
@@ -95,6 +98,10 @@ public:
     [[nodiscard]] std::span<const std::string> assumptions() const { return assumptions_; }
     /// Identity of structure, shapes, bytes and given costs (not of features, which we derive): what a plan is a plan for.
     [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
+    /// How it came from the model's graph (rewrite.hpp); null: it is that.
+    [[nodiscard]] const Derivation* derivation() const { return derivation_.get(); }
+    /// The fingerprint of the model's own graph: what a plan names.
+    [[nodiscard]] const std::string& model_fingerprint() const;
 
     /// "layer4.0.conv2", or "Conv -> 'y'" when the operator has no name.
     [[nodiscard]] std::string label(OperatorId id) const;
@@ -103,6 +110,7 @@ public:
 
 private:
     friend class GraphBuilder;
+    friend class Rewriter;
     std::string name_;
     std::vector<Operator> operators_;
     std::vector<Tensor> tensors_;
@@ -114,6 +122,7 @@ private:
     std::optional<GivenCosts> given_costs_;
     std::vector<std::string> assumptions_;
     std::string fingerprint_;
+    std::shared_ptr<const Derivation> derivation_;  // shared by copies, none changes it
 };
 
 /// Collects in any order; `build` sorts topologically (stable: the smallest insertion number first among the ready), checks and freezes.

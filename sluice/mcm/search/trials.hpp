@@ -22,8 +22,8 @@ public:
     /// Of Limits::evaluations; the largest number there is without that limit.
     [[nodiscard]] std::int64_t evaluations_left() const;
 
-    /// One evaluation of a legal assignment (asserted in heavy builds). nullptr: it is over, or the judge itself failed. Else valid until the
-    /// next call. `source`: what made the candidate, the winner should it be the best.
+    /// One evaluation of a legal assignment (asserted in heavy builds). nullptr: it is over, or the judge itself failed. Else valid until
+    /// the next call. `source`: what made the candidate, the winner should it be the best.
     const Verdict* ask(const Assignment& chips, std::string_view source);
 
     [[nodiscard]] bool found() const { return !best_.empty(); }
