@@ -2,6 +2,7 @@
 // costs included. `taken_back`, `gave_up`: of one sample. Uniform samples in the general form are left out: nearly all would give up.
 #include <benchmark/benchmark.h>
 
+#include "sluice/mcm/policy/network.hpp"
 #include "sluice/mcm/sample.hpp"
 #include "tests/support/chips.hpp"
 
@@ -66,6 +67,24 @@ void mcm_bottleneck(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(mcm::bottleneck(problem, drawn->chips));
 }
 BENCHMARK(mcm_bottleneck)->Unit(benchmark::kMillisecond);
+
+void mcm_policy_features(benchmark::State& state) {
+    const auto costs = testing::bert_like(60, false);
+    const auto problem = testing::on_chips(costs, 36);
+    for (auto _ : state) benchmark::DoNotOptimize(mcm::policy::features_of(problem)->values.data());
+}
+BENCHMARK(mcm_policy_features)->Unit(benchmark::kMillisecond);
+
+void mcm_policy_forward(benchmark::State& state, std::uint32_t layers, std::uint32_t width) {
+    const auto costs = testing::bert_like(60, false);
+    const auto problem = testing::on_chips(costs, 36);
+    const auto features = mcm::policy::features_of(problem);
+    const auto policy = mcm::policy::fresh_policy(
+        {.head = mcm::policy::Head::ordinal, .layers = layers, .width = width, .passes = 1, .chips = 0, .spread = mcm::policy::kNarrow}, 1);
+    for (auto _ : state) benchmark::DoNotOptimize(mcm::policy::probabilities(policy, *features).data());
+}
+BENCHMARK_CAPTURE(mcm_policy_forward, shipped_4x64, 4, 64)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(mcm_policy_forward, paper_8x128, 8, 128)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace sluice

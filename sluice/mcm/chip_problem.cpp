@@ -36,6 +36,8 @@ Result<ChipProblem> chip_problem(const graph::Graph& graph, const cost::StagePro
         std::string name = graph.operators()[operators.front().index()].name;
         if (operators.size() > 1) name += std::format(" and {} more", operators.size() - 1);
         problem.names.push_back(std::move(name));
+        const OperatorId heaviest = std::ranges::max(operators, {}, [&](OperatorId id) { return graph[id].features.flops; });
+        problem.classes.push_back(graph[heaviest].features.operator_class);
     }
     return problem;
 }

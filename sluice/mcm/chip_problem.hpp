@@ -22,8 +22,8 @@ struct Rules {
     bool triangle = true;   // no edge a -> b, a != b, of the chip graph stands beside a walk of two or more hops from a to b
     bool memory = true;     // the parameters of a chip fit its SRAM, each counted once where it is used
     bool adjacent = false;  // f(v) <= f(u) + 1 on every edge: stricter than the paper. With acyclic it implies triangle
-    /// Every chip between a tensor's producer and its last reader hands it on: it enters and leaves there, and every transfer is to the next
-    /// chip, so triangle holds. What a plan records as relays (rewrite/). Needs acyclic.
+    /// Every chip between a tensor's producer and its last reader hands it on: it enters and leaves there, and every transfer is to the
+    /// next chip, so triangle holds. What a plan records as relays (rewrite/). Needs acyclic.
     bool relay = false;
 };
 
@@ -34,6 +34,8 @@ struct ChipProblem {
     Rules rules;
     std::vector<std::string> names;            // per node, for diagnostics
     std::vector<std::vector<NodeId>> nogoods;  // nodes that must not all lie on one chip; none empty
+    /// Per node that of its operator with the most FLOPs; empty: not known. No rule asks for it: what learns does.
+    std::vector<graph::OperatorClass> classes = {};
 
     [[nodiscard]] std::size_t node_count() const { return costs->node_count(); }
 };

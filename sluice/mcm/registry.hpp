@@ -15,6 +15,10 @@
 
 namespace sluice::mcm {
 
+namespace policy {
+struct Policy;
+}
+
 struct PlannerOptions {
     std::uint64_t seed = 0;
     int threads = 1;
@@ -22,6 +26,7 @@ struct PlannerOptions {
     const Assignment* start = nullptr;  // legal; nothing worse under the judge is given back by methods that improve
     /// 1 - bound / bottleneck in reach: methods may end there. Of the planners' cost, which no verdict is below.
     std::optional<Duration> proven = {};
+    const policy::Policy* policy = nullptr;  // of method `policy`; null: the shipped one
 };
 
 /// The best so far after each evaluation that improved it.

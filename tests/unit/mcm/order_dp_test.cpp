@@ -1,0 +1,147 @@
+#include "sluice/mcm/search/order_dp.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <format>
+
+#include "tests/support/chips.hpp"
+#include "tests/support/effort.hpp"
+
+namespace sluice::mcm {
+namespace {
+
+bool topological(const cost::StageProblem& costs, const std::vector<NodeId>& order) {
+    std::vector<std::size_t> position(costs.node_count(), costs.node_count());
+    for (std::size_t i = 0; i < order.size(); ++i) position[order[i].index()] = i;
+    if (std::ranges::contains(position, costs.node_count())) return false;
+    for (std::size_t v = 0; v < costs.node_count(); ++v)
+        for (const NodeId u : costs.predecessors[v])
+            if (position[u.index()] >= position[v]) return false;
+    return order.size() == costs.node_count();
+}
+
+/// Every slicing of the order, the plain way.
+Duration best_of_all(const ChipProblem& problem, const std::vector<NodeId>& order) {
+    Duration best = Duration::max();
+    const std::size_t n = order.size();
+    for (std::uint32_t cuts = 0; cuts < (1U << (n - 1)); ++cuts) {
+        Assignment chips(n);
+        std::uint8_t chip = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            if (i > 0 && (cuts >> (i - 1) & 1) != 0) ++chip;
+            chips[order[i].index()] = chip;
+        }
+        if (chip >= problem.chips || !chip_faults(problem, chips).empty()) continue;
+        best = std::min(best, bottleneck(problem, chips));
+    }
+    return best;
+}
+
+TEST(ChipOrders, TopologicalOnAnyGraph) {
+    RandomStream random(7);
+    for (int i = 0; i < 300; ++i) {
+        const auto costs = testing::random_problem(random, {.max_operators = 30});
+        for (const OrderKind kind : kOrderKinds) EXPECT_TRUE(topological(costs, make_order(costs, kind))) << to_text(kind);
+    }
+}
+
+TEST(ChipOrders, TheFourAreNotOne) {
+    std::size_t all_differ = 0;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        RandomStream random(seed);
+        const auto costs = testing::random_problem(random, {.max_operators = 30});
+        std::vector<std::vector<NodeId>> orders;
+        for (const OrderKind kind : kOrderKinds) orders.push_back(make_order(costs, kind));
+        std::ranges::sort(orders);
+        if (std::ranges::adjacent_find(orders) == orders.end()) ++all_differ;
+    }
+    EXPECT_GT(all_differ, 20u);
+}
+
+struct RulesCase {
+    const char* name;
+    Rules rules;
+};
+
+TEST(SliceOrder, BestOfAllSlicings) {
+    constexpr RulesCase kCases[] = {{"relay", {.relay = true}}, {"adjacent", {.adjacent = true}}, {"free", {.triangle = false}}};
+    std::size_t feasible = 0, infeasible = 0;
+    for (const RulesCase& rules : kCases)
+        for (std::uint64_t seed = 0; seed < testing::cases(700); ++seed) {
+            SCOPED_TRACE(std::format("{} {}", rules.name, seed));
+            RandomStream random(seed, 5);
+            const auto costs = testing::random_problem(random, {.max_operators = 10, .overlap = 0.5, .host_link = 0.3});
+            auto problem = testing::random_chips(costs, 5, random);
+            const bool memory = problem.rules.memory;
+            problem.rules = rules.rules;
+            problem.rules.memory = memory;
+            const auto order = testing::random_order(costs, random);
+            const Duration best = best_of_all(problem, order);
+            const auto found = slice_order(problem, order);
+            ASSERT_EQ(found.has_value(), best != Duration::max());
+            found ? ++feasible : ++infeasible;
+            if (!found) continue;
+            EXPECT_TRUE(chip_faults(problem, *found).empty());
+            ASSERT_EQ(bottleneck(problem, *found), best);
+            EXPECT_FALSE(slice_order(problem, order, {.below = best}));
+            const auto above = slice_order(problem, order, {.below = best + Duration(1)});
+            ASSERT_TRUE(above);
+            EXPECT_EQ(bottleneck(problem, *above), best);
+        }
+    EXPECT_GT(feasible, 1000u);
+    EXPECT_GT(infeasible, 20u);
+}
+
+TEST(SliceOrder, ReserveIsKeptFree) {
+    RandomStream random(1);
+    const auto costs = testing::bert_like(4, false);
+    auto problem = testing::on_chips(costs, 8, {.relay = true});
+    problem.sram = Bytes{16 << 20};
+    const auto order = make_order(costs, OrderKind::depth_first);
+    ASSERT_TRUE(slice_order(problem, order));
+    auto less = problem;
+    less.sram = Bytes{10 << 20};
+    const auto tight = slice_order(less, order);
+    ASSERT_TRUE(tight);
+    const auto reserved = slice_order(problem, order, {.reserve = Bytes{6 << 20}});
+    ASSERT_TRUE(reserved);
+    EXPECT_TRUE(chip_faults(less, *reserved).empty());
+    EXPECT_EQ(bottleneck(problem, *reserved), bottleneck(problem, *tight));
+    EXPECT_FALSE(slice_order(problem, order, {.reserve = Bytes{15 << 20}}));
+}
+
+TEST(PlanByOrders, JudgesTheDistinctSlicingsBestFirst) {
+    RandomStream random(3);
+    const auto costs = testing::random_problem(random, {.min_operators = 30, .max_operators = 30});
+    const auto problem = testing::on_chips(costs, 6, {.relay = true});
+    AnalyticJudge judge(problem);
+    SilentObserver silent;
+    const auto result = plan_by_orders(problem, {.judge = &judge}, silent, {});
+    ASSERT_TRUE(result);
+    EXPECT_TRUE(chip_faults(problem, result->chips).empty());
+    EXPECT_EQ(result->verdict.period, bottleneck(problem, result->chips));
+    ASSERT_EQ(result->curve.size(), 1u);  // under the planners' own cost the first is the best
+    EXPECT_EQ(result->curve.front().evaluations, 1);
+    EXPECT_GE(result->termination.evaluations, 2);
+    EXPECT_EQ(result->termination.reason, StopReason::finished);
+    const auto one = plan_by_orders(problem, {.judge = &judge}, silent, {.deadline = {}, .evaluations = 1, .stop = {}});
+    ASSERT_TRUE(one);
+    EXPECT_EQ(one->termination.evaluations, 1);
+    EXPECT_EQ(one->termination.reason, StopReason::evaluations);
+    EXPECT_EQ(one->chips, result->chips);
+}
+
+TEST(PlanByOrders, SaysThatNothingFits) {
+    const auto costs = testing::bert_like(2, false);
+    auto problem = testing::on_chips(costs, 4, {.relay = true});
+    problem.sram = Bytes{1 << 20};
+    AnalyticJudge judge(problem);
+    SilentObserver silent;
+    const auto result = plan_by_orders(problem, {.judge = &judge}, silent, {});
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, DiagnosticKind::infeasible);
+}
+
+}  // namespace
+}  // namespace sluice::mcm
