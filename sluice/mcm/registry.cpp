@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sluice/base/find_named.hpp"
+#include "sluice/mcm/search/anneal.hpp"
 #include "sluice/mcm/search/baselines.hpp"
 #include "sluice/mcm/search/random_search.hpp"
 
@@ -10,6 +11,15 @@ namespace sluice::mcm {
 
 namespace {
 
+template <AnnealMoves kMoves, AnnealStart kStart>
+Result<PlannerResult> anneal(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+    return plan_by_annealing(problem, anneal_options(kMoves, kStart), options, observer, limits);
+}
+
+using enum AnnealMoves;
+using enum AnnealStart;
+
+constexpr std::string_view kAnneal = "Kirkpatrick, Gelatt, Vecchi 1983, on what the solver of Xie et al., MLSys 2022, makes legal";
 constexpr std::string_view kXie = "Xie et al., MLSys 2022, section 5 (random search over what the solver makes legal)";
 
 constexpr std::array kPlanners{
@@ -24,6 +34,18 @@ constexpr std::array kPlanners{
     Planner{"random-cuts", "cuts an order at random places and repairs the cuts", "common practice", plan_by_random_cuts, true},
     Planner{"random-equal-work", "draws legal assignments near equal shares of work; nothing is learnt",
             "the policy's prior with a fixed spread", plan_by_random_equal_work, true},
+    Planner{"anneal-node", "simulated annealing from a random start: moves an operator, and with it what has to move", kAnneal,
+            anneal<node, random>, true},
+    Planner{"anneal-node-equal-work", "simulated annealing from equal work: moves an operator, and with it what has to move", kAnneal,
+            anneal<node, equal_work>, true},
+    Planner{"anneal-cut", "simulated annealing from a random start: shifts the cuts of an order and repairs them", kAnneal,
+            anneal<cut, random>, true},
+    Planner{"anneal-cut-equal-work", "simulated annealing from equal work: shifts the cuts of an order and repairs them", kAnneal,
+            anneal<cut, equal_work>, true},
+    Planner{"anneal-smooth", "simulated annealing from a random start: moves operators by a norm of all chip times", kAnneal,
+            anneal<smooth, random>, true},
+    Planner{"anneal-smooth-equal-work", "simulated annealing from equal work: moves operators by a norm of all chip times", kAnneal,
+            anneal<smooth, equal_work>, true},
 };
 
 }  // namespace
