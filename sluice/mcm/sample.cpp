@@ -9,6 +9,8 @@
 #include <numeric>
 #include <utility>
 
+#include "sluice/mcm/walk.hpp"
+
 namespace sluice::mcm {
 
 namespace {
@@ -47,42 +49,6 @@ double log_probability(std::span<const float> row, std::uint64_t mask, std::size
     if (!(sum > 0)) return -std::log(static_cast<double>(std::popcount(mask)));
     return std::log(static_cast<double>(row[chip]) / sum);
 }
-
-/// Steps are numbered by the caller; each decides one node or none.
-class Walk {
-public:
-    Walk(ChipSolver& solver, const WalkLimits& limits) : solver_(solver), before_(solver.counts()), limits_(limits) { solver.reset(); }
-
-    /// The step to go on with: the next one, or the one whose decision was taken back.
-    Result<std::size_t> decide(std::size_t step, NodeId node, std::size_t chip) {
-        const auto stand = solver_.restrict(node, std::uint64_t{1} << chip);
-        if (!stand) return fail(solver_.why());
-        steps_.push_back(step);
-        const std::size_t next = *stand == steps_.size() ? step + 1 : steps_[*stand];
-        steps_.resize(*stand);
-        if (counts().backtracks <= limits_.backtracks) return next;
-        Diagnostic stopped = solver_.why();
-        stopped.kind = DiagnosticKind::stopped;
-        stopped.message = std::format("no legal assignment of {} operators to {} chips found: {} decisions were taken back",
-                                      solver_.problem().node_count(), solver_.problem().chips, counts().backtracks);
-        return fail(std::move(stopped));
-    }
-    [[nodiscard]] SolverCounts counts() const {
-        const SolverCounts& now = solver_.counts();
-        return {now.decisions - before_.decisions, now.backtracks - before_.backtracks, now.propagations - before_.propagations};
-    }
-    [[nodiscard]] Assignment chips() const {
-        Assignment chips(solver_.problem().node_count());
-        for (std::size_t v = 0; v < chips.size(); ++v) chips[v] = static_cast<std::uint8_t>(solver_.chip(NodeId(v)));
-        return chips;
-    }
-
-private:
-    ChipSolver& solver_;
-    SolverCounts before_;
-    WalkLimits limits_;
-    std::vector<std::size_t> steps_;  // of the decisions that stand
-};
 
 std::vector<NodeId> bisection(std::size_t count) {
     std::vector<NodeId> order;

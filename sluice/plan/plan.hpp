@@ -83,6 +83,14 @@ struct BoundClaim {
     friend bool operator==(const BoundClaim&, const BoundClaim&) = default;
 };
 
+/// What a judge said of the plan as it is: a simulator richer than the costs, or a machine.
+struct Judged {
+    std::string judge;    // "simulator", "planner" or the command
+    Duration period{0};   // between two outputs in the steady state, > 0
+    Duration latency{0};  // 0: not told
+    friend bool operator==(const Judged&, const Judged&) = default;
+};
+
 struct TrainingSettings {
     std::int64_t mini_batch = 1;
     cost::Optimizer optimizer = cost::Optimizer::adam;
@@ -101,6 +109,7 @@ struct Plan {
     std::vector<PlannedStage> stages;
     std::vector<OperatorReference> replicated;
     Predicted predicted;
+    std::optional<Judged> judged = {};  // inference, on a platform with chip rules
     cost::Objective objective = cost::Objective::throughput;  // what it was optimised for; bound and gap are on that
     std::optional<BoundClaim> bound;                          // training: on the iteration time
     std::optional<BoundClaim> bottleneck_bound;               // training: on the bottleneck

@@ -64,6 +64,13 @@ ordered_json to_json(const ModelReference& model) {
             {"assumptions", model.assumptions}};
 }
 
+ordered_json to_json(const Judged& judged) {
+    return {{"judge", judged.judge},
+            {"period_ps", judged.period.count()},
+            {"throughput_per_s", kPicosecondsPerSecond / static_cast<double>(judged.period.count())},
+            {"latency_ps", judged.latency.count() > 0 ? ordered_json(judged.latency.count()) : ordered_json(nullptr)}};
+}
+
 // --- reading ---------------------------------------------------------------------------------------------------------
 
 PlannedStage read_stage(const json::Node& node, std::optional<Diagnostic>& failure) {
@@ -106,6 +113,18 @@ Predicted read_predicted(const json::Node& node, bool training, std::optional<Di
     return predicted;
 }
 
+std::optional<Judged> read_judged(const json::Node& document, const Members& members) {
+    if (document.find("judged") == nullptr || members.failure()) return std::nullopt;
+    const Members judged_members(members.node("judged"), {"judge", "period_ps", "throughput_per_s", "latency_ps"}, members.failure());
+    Judged judged{.judge = judged_members.text("judge"), .period = judged_members.duration("period_ps")};
+    if (!judged_members.is_null("latency_ps")) judged.latency = judged_members.duration("latency_ps");
+    if (judged.period.count() < 1)
+        judged_members.refuse(input_error("'period_ps' must be above 0").at(judged_members.where("period_ps")));
+    const double throughput = kPicosecondsPerSecond / static_cast<double>(judged.period.count());
+    judged_members.agree("throughput_per_s", throughput, throughput, "1 s over 'period_ps'");
+    return judged;
+}
+
 void read_termination(const Members& members, Plan& plan) {
     const Members termination(members.node("termination"), {"reason", "limit"}, members.failure());
     const std::string reason = termination.text("reason");
@@ -145,8 +164,8 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
                                       "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
                            failure)
                  : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
-                                      "method",      "options", "seed",        "objective", "predicted",  "bound",       "gap",
-                                      "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
+                                      "method",      "options", "seed",        "objective", "predicted",  "judged",      "bound",
+                                      "gap",         "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
                            failure);
     if (training) plan.training = read_training_settings(members.node("training"), failure);
     plan.model = read_model(members.node("model"), failure);
@@ -168,6 +187,7 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     if (training && plan.objective != cost::Objective::throughput)
         members.refuse(input_error("a training plan's objective is 'throughput': samples a second").at(members.where("objective")));
     plan.predicted = read_predicted(members.node("predicted"), training, failure);
+    if (!training) plan.judged = read_judged(document, members);
     plan.bound = read_bound(members.node("bound"), failure);
     if (training) plan.bottleneck_bound = read_bounds(members, plan.bound);
     read_termination(members, plan);
@@ -218,6 +238,7 @@ std::string to_json_text(const Plan& plan) {
           {"latency_ps", plan.training ? ordered_json(nullptr) : ordered_json(plan.predicted.latency.count())},
           {"iteration_ps", or_null(plan.predicted.iteration)},
           {"peak_memory_bytes", plan.predicted.peak_memory.count}}},
+        {"judged", plan.judged ? to_json(*plan.judged) : ordered_json(nullptr)},
         {"bound", to_json(plan.bound)},
         {"bounds", {{"bottleneck", to_json(plan.bottleneck_bound)}, {"iteration", to_json(plan.bound)}}},
         {"gap", or_null(gap_of(plan))},
@@ -229,6 +250,7 @@ std::string to_json_text(const Plan& plan) {
         {"replicated", to_json(plan.replicated)},
         {"rewrites", ordered_json::array()}};
     if (!plan.costs) document.erase("costs");
+    if (!plan.judged) document.erase("judged");
     if (!plan.training) {
         document.erase("training");
         document.erase("bounds");

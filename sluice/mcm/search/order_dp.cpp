@@ -203,26 +203,43 @@ std::optional<Assignment> slice_order(const ChipProblem& problem, std::span<cons
     return OrderSlicer(problem, order, options.reserve).best(options);
 }
 
-Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
-    struct Candidate {
-        Assignment chips;
-        Duration bottleneck;
-        OrderKind kind;
-    };
-    std::vector<Candidate> candidates;
+std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limits& limits) {
+    std::vector<OrderCandidate> candidates;
     for (const OrderKind kind : kOrderKinds) {
         if (!candidates.empty() && (limits.interrupted() || limits.out_of_time())) break;
-        auto chips = slice_order(problem, make_order(*problem.costs, kind), {.limits = &limits});
-        if (!chips || std::ranges::contains(candidates, *chips, &Candidate::chips)) continue;
+        auto order = make_order(*problem.costs, kind);
+        auto chips = slice_order(problem, order, {.limits = &limits});
+        if (!chips || std::ranges::contains(candidates, *chips, &OrderCandidate::chips)) continue;
         const Duration value = bottleneck(problem, *chips);
-        candidates.push_back({*std::move(chips), value, kind});
+        candidates.push_back({*std::move(chips), value, std::move(order), to_text(kind)});
     }
-    if (candidates.empty())
-        return fail(Diagnostic{DiagnosticKind::infeasible, "none of the four orders has a legal slicing", {}, {}, {}}.note(
-            "every run of operators short enough for the SRAM's parameters leaves more than the chips there are"));
-    std::ranges::stable_sort(candidates, {}, &Candidate::bottleneck);
+    std::ranges::stable_sort(candidates, {}, &OrderCandidate::bottleneck);
+    return candidates;
+}
+
+OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven, RandomStream& random,
+                           const Limits& limits) {
+    constexpr double kSpreads[] = {0.002, 0.01, 0.05, 0.2};
+    for (std::int64_t i = 0; i < orders && start.bottleneck > proven && !limits.interrupted() && !limits.out_of_time(); ++i) {
+        auto order = perturbed_order(*problem.costs, start.order, kSpreads[random.below(std::size(kSpreads))], random);
+        auto chips = slice_order(problem, order, {.below = start.bottleneck, .limits = &limits});
+        if (!chips) continue;
+        const Duration value = bottleneck(problem, *chips);
+        start = {*std::move(chips), value, std::move(order), "walk over orders"};
+    }
+    return start;
+}
+
+Diagnostic no_slicing() {
+    return Diagnostic{DiagnosticKind::infeasible, "none of the four orders has a legal slicing", {}, {}, {}}.note(
+        "every run of operators short enough for the SRAM's parameters leaves more than the chips there are");
+}
+
+Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+    const auto candidates = sliced_orders(problem, limits);
+    if (candidates.empty()) return fail(no_slicing());
     Trials trials(problem, options, observer, limits);
-    for (const Candidate& candidate : candidates) trials.ask(candidate.chips, to_text(candidate.kind));
+    for (const OrderCandidate& candidate : candidates) trials.ask(candidate.chips, candidate.source);
     return std::move(trials).finish();
 }
 

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sluice/base/random.hpp"
 #include "sluice/base/stop.hpp"
 #include "sluice/mcm/registry.hpp"
 
@@ -31,6 +32,10 @@ inline constexpr std::array kOrderKinds{OrderKind::depth_first, OrderKind::great
 /// O(n + m) but for the search of the farthest source: that is done from every node without inputs, of at most 64 the deepest ones.
 [[nodiscard]] std::vector<NodeId> make_order(const cost::StageProblem& costs, OrderKind kind);
 
+/// Kahn's algorithm by keys: a node's place in `order`, moved by up to `spread` of the order's length either way. O(n log n + m).
+[[nodiscard]] std::vector<NodeId> perturbed_order(const cost::StageProblem& costs, std::span<const NodeId> order, double spread,
+                                                  RandomStream& random);
+
 struct OrderSliceOptions {
     std::optional<Duration> below = {};  // only slicings with a bottleneck strictly below this matter
     Bytes reserve = {};                  // of a chip's SRAM, kept free for what only the compile step knows
@@ -40,6 +45,23 @@ struct OrderSliceOptions {
 /// nullopt: none is legal (memory, nogoods), or none is below. `order`: topological, every node once.
 [[nodiscard]] std::optional<Assignment> slice_order(const ChipProblem& problem, std::span<const NodeId> order,
                                                     const OrderSliceOptions& options = {});
+
+/// A slicing and what the planners think of it.
+struct OrderCandidate {
+    Assignment chips;
+    Duration bottleneck{0};
+    std::vector<NodeId> order;
+    std::string_view source;  // of the order
+};
+/// Of the four orders; the distinct ones, best first. Ends with the first where `limits` say so.
+[[nodiscard]] std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limits& limits);
+/// Walks from `start` to better ones: perturbs its order, slices, keeps what has a lower bottleneck. At most `orders` of them, none once it
+/// is at `proven`.
+[[nodiscard]] OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven,
+                                         RandomStream& random, const Limits& limits);
+
+/// Of all four.
+[[nodiscard]] Diagnostic no_slicing();
 
 /// `order-dp`: the four orders sliced, the distinct slicings judged, best first.
 [[nodiscard]] Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,

@@ -164,4 +164,29 @@ std::vector<NodeId> make_order(const cost::StageProblem& costs, OrderKind kind) 
     return order;
 }
 
+std::vector<NodeId> perturbed_order(const cost::StageProblem& costs, std::span<const NodeId> order, double spread, RandomStream& random) {
+    const std::size_t n = order.size();
+    std::vector<double> key(n);
+    for (std::size_t i = 0; i < n; ++i)
+        key[order[i].index()] = static_cast<double>(i) + spread * static_cast<double>(n) * (2 * random.unit() - 1);
+    std::vector<std::size_t> waiting(n);
+    std::vector<std::pair<double, std::uint32_t>> ready;  // a heap, least first
+    const auto enter = [&](std::size_t v) {
+        ready.emplace_back(key[v], static_cast<std::uint32_t>(v));
+        std::ranges::push_heap(ready, std::ranges::greater{});
+    };
+    for (std::size_t v = 0; v < n; ++v)
+        if ((waiting[v] = costs.predecessors[v].size()) == 0) enter(v);
+    std::vector<NodeId> result;
+    while (!ready.empty()) {
+        std::ranges::pop_heap(ready, std::ranges::greater{});
+        const std::uint32_t v = ready.back().second;
+        ready.pop_back();
+        result.emplace_back(v);
+        for (const NodeId w : costs.successors[v])
+            if (--waiting[w.index()] == 0) enter(w.index());
+    }
+    return result;
+}
+
 }  // namespace sluice::mcm

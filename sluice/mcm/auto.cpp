@@ -1,0 +1,35 @@
+#include "sluice/mcm/auto.hpp"
+
+#include <utility>
+
+#include "sluice/mcm/residual/residual.hpp"
+#include "sluice/mcm/search/order_dp.hpp"
+#include "sluice/mcm/search/trials.hpp"
+
+namespace sluice::mcm {
+
+namespace {
+
+/// Orders that a walk tries: what 2,000 operators take half a second for, more where they are fewer.
+std::int64_t orders_of(const ChipProblem& problem) {
+    return std::max<std::int64_t>(32, 400'000 / static_cast<std::int64_t>(problem.node_count()));
+}
+
+}  // namespace
+
+Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+    Trials trials(problem, options, observer, limits);
+    auto candidates = sliced_orders(problem, limits);
+    if (candidates.empty()) return fail(no_slicing());
+    for (const OrderCandidate& candidate : candidates) trials.ask(candidate.chips, candidate.source);
+    RandomStream random(options.seed);
+    const Duration proven = options.proven.value_or(Duration(0));
+    const auto walked = walk_orders(problem, candidates.front(), orders_of(problem), proven, random, limits);
+    if (walked.bottleneck < candidates.front().bottleneck) trials.ask(walked.chips, walked.source);
+    // The planners' cost is not all there is to the judge.
+    if (!trials.found() || trials.best_period() > bottleneck(problem, trials.best()))
+        improve_by_residual(problem, options.seed, trials, limits);
+    return std::move(trials).finish();
+}
+
+}  // namespace sluice::mcm

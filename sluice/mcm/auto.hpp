@@ -1,0 +1,13 @@
+// `auto`: what the other methods are good at, one after another, the best kept: the four orders sliced under the planners' cost and judged;
+// where the judge says otherwise than planned, corrections of that cost (residual/); then large neighbourhoods of the best until a limit.
+// Never worse under the judge than `order-dp` with as many evaluations. Deterministic under Limits::evaluations.
+#pragma once
+
+#include "sluice/mcm/registry.hpp"
+
+namespace sluice::mcm {
+
+[[nodiscard]] Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
+                                              const Limits& limits);
+
+}  // namespace sluice::mcm

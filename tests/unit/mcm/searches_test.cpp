@@ -1,0 +1,146 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "sluice/mcm/search/baselines.hpp"
+#include "sluice/mcm/search/random_search.hpp"
+#include "tests/support/chips.hpp"
+#include "tests/support/judges.hpp"
+
+namespace sluice::mcm {
+namespace {
+
+/// A chain of operators with these times; each makes a tensor of that transfer time.
+cost::StageProblem chain(const std::vector<std::int64_t>& times, std::int64_t transfer = 0) {
+    graph::GraphBuilder builder("chain");
+    graph::GivenCosts given;
+    given.classes.resize(1);
+    given.classes[0].name = "chip";
+    given.classes[0].count = 1;
+    std::vector<TensorId> last;
+    for (std::size_t v = 0; v < times.size(); ++v) {
+        graph::Tensor tensor;
+        tensor.name = std::format("t{}", v);
+        tensor.bytes.count = 1;
+        given.transfer.push_back(Duration{transfer});
+        const TensorId output = builder.add_tensor(std::move(tensor));
+        graph::Operator op;
+        op.name = std::format("op{}", v);
+        op.type = "Link";
+        builder.add_operator(std::move(op), last, std::vector{output});
+        last = {output};
+        given.classes[0].time.emplace_back(Duration{times[v]});
+    }
+    builder.set_given_costs(std::move(given));
+    const graph::Graph graph = testing::detail::must(std::move(builder).build());
+    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+}
+
+PlannerResult run(PlannerFunction planner, const ChipProblem& problem, std::int64_t evaluations = 1) {
+    AnalyticJudge judge(problem);
+    SilentObserver observer;
+    Limits limits;
+    limits.evaluations = evaluations;
+    auto result = planner(problem, {.judge = &judge}, observer, limits);
+    EXPECT_TRUE(result.has_value());
+    return result ? *std::move(result) : PlannerResult{};
+}
+
+TEST(Greedy, FillsToTheAverage) {
+    const auto costs = chain({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+    const auto problem = testing::on_chips(costs, 4);
+    EXPECT_EQ(run(plan_by_greedy, problem).chips, (Assignment{0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3}));
+    // What is larger than the average has a chip of its own, what is left over lies on the last one.
+    const auto uneven = chain({2, 9, 2, 2, 2, 2, 2, 2});
+    EXPECT_EQ(run(plan_by_greedy, testing::on_chips(uneven, 4)).chips, (Assignment{0, 1, 2, 2, 3, 3, 3, 3}));
+}
+
+TEST(EqualShares, OfOperatorsAndOfWork) {
+    const auto costs = chain({1, 1, 1, 1, 4, 4});
+    const auto problem = testing::on_chips(costs, 3);
+    EXPECT_EQ(run(plan_by_equal_operators, problem).chips, (Assignment{0, 0, 1, 1, 2, 2}));
+    EXPECT_EQ(run(plan_by_equal_work, problem).chips, (Assignment{0, 0, 0, 0, 1, 2}));
+    // No work at all: shares of operators. More chips than operators: one each.
+    EXPECT_EQ(run(plan_by_equal_work, testing::on_chips(chain({0, 0, 0, 0}), 2)).chips, (Assignment{0, 0, 1, 1}));
+    EXPECT_EQ(run(plan_by_equal_work, testing::on_chips(chain({1, 1, 1}), 64)).chips, (Assignment{0, 1, 2}));
+}
+
+TEST(EqualShares, TheCutsAreRepaired) {
+    const auto costs = testing::bert_like(12, false);
+    for (const bool adjacent : {false, true}) {
+        const auto problem = testing::on_chips(costs, 36, {.adjacent = adjacent});
+        const auto result = run(plan_by_equal_work, problem);
+        EXPECT_TRUE(chip_faults(problem, result.chips).empty());
+        EXPECT_EQ(result.termination.evaluations, 1);
+        const Assignment cut = cut_evenly(problem, known_orders(costs).front(), Share::work);
+        EXPECT_FALSE(chip_faults(problem, cut).empty());
+        EXPECT_LT(result.verdict.period * 3, run(plan_by_random, problem, 30).verdict.period * 2);
+    }
+}
+
+TEST(RandomSearch, PriorOfEqualWork) {
+    const auto costs = chain({2, 2, 2, 2});
+    const auto problem = testing::on_chips(costs, 4);
+    const auto order = known_orders(costs).front();
+    const auto prior = equal_work_prior(problem, order, 0.25);
+    for (std::size_t v = 0; v < 4; ++v) {
+        const auto row = std::span(prior).subspan(v * 4, 4);
+        // Half a chip is two standard deviations.
+        EXPECT_NEAR(row[v], 0.9545, 1e-3);
+        if (v > 0) { EXPECT_NEAR(row[v - 1], 0.0228, 1e-3); }
+        EXPECT_TRUE(std::ranges::all_of(row, [](float p) { return p > 0; }));
+        EXPECT_NEAR(std::accumulate(row.begin(), row.end(), 0.0), v == 0 || v == 3 ? 0.977 : 1.0, 1e-3);
+    }
+}
+
+TEST(RandomSearch, WhatIsDrawnDecides) {
+    const auto costs = testing::bert_like(12, false);
+    const auto problem = testing::on_chips(costs, 36);
+    const auto period = [&](PlannerFunction planner) { return run(planner, problem, 100).verdict.period; };
+    // notes/mcm-policy.md §3: evenly drawn ones are worse than cuts, and those worse than the prior, by far.
+    EXPECT_LT(period(plan_by_random_equal_work) * 5, period(plan_by_random_cuts) * 4);
+    EXPECT_LT(period(plan_by_random_cuts) * 10, period(plan_by_random) * 9);
+    EXPECT_LT(period(plan_by_random_cuts) * 10, period(plan_by_random_bisection) * 9);
+}
+
+/// Several components and edges that jump: here the walk under the wide rules ends in its limit.
+TEST(Repair, BranchyGraphsOfSeveralComponents) {
+    for (std::uint64_t seed = 1; seed < 4; ++seed) {
+        RandomStream random(seed, 99);
+        const auto costs = testing::random_problem(random, {.min_operators = 300, .max_operators = 300});
+        const auto problem = testing::on_chips(costs, 36);
+        Repair repair(problem);
+        for (int i = 0; i < 20; ++i) {
+            const auto drawn = repair.sample({}, walk_order(costs, WalkOrder::random, random), random);
+            ASSERT_TRUE(drawn.has_value());
+            ASSERT_TRUE(chip_faults(problem, *drawn).empty());
+            EXPECT_EQ(*repair.fix(*drawn, bisection_order(costs), random), *drawn);
+            const auto fixed =
+                repair.fix(cut_anywhere(problem, testing::random_order(costs, random), random), bisection_order(costs), random);
+            ASSERT_TRUE(fixed.has_value());
+            ASSERT_TRUE(chip_faults(problem, *fixed).empty());
+        }
+    }
+}
+
+TEST(Repair, WhatFailedNeverComesAgain) {
+    const auto costs = chain({1, 1, 1, 1});
+    const auto problem = testing::on_chips(costs, 3);
+    Repair repair(problem);
+    Verdict verdict;
+    EXPECT_FALSE(repair.learn(verdict));
+    verdict.failure = CompileFailure{0, {}, {}};
+    EXPECT_FALSE(repair.learn(verdict));
+    verdict.failure->nodes = {NodeId(1), NodeId(2)};
+    EXPECT_TRUE(repair.learn(verdict));
+    EXPECT_FALSE(repair.learn(verdict));
+    EXPECT_FALSE(repair.allows(Assignment{0, 0, 0, 0}));
+    EXPECT_FALSE(repair.allows(Assignment{0, 1, 1, 2}));
+    EXPECT_TRUE(repair.allows(Assignment{0, 0, 1, 1}));
+    RandomStream random(1);
+    for (int i = 0; i < 50; ++i) EXPECT_TRUE(repair.allows(*repair.sample({}, bisection_order(costs), random)));
+}
+
+}  // namespace
+}  // namespace sluice::mcm
