@@ -132,13 +132,12 @@ std::string ways_text(const mcm::BlockingTensor& blocking) {
 void add_chips(const ChipsView& view, std::vector<std::pair<std::string, std::string>>& facts) {
     facts.emplace_back("usable chips", use_text(view.before, view.chips));
     if (view.clones > 0)
-        facts.emplace_back("with clones",
-                           std::format("{}; {}, {} of the work", use_text(view.after, view.chips), counted(view.clones, "clone"),
-                                       percent(static_cast<double>(view.clone_work.count()) /
-                                               std::max(1.0, static_cast<double>(view.work.count())))));
+        facts.emplace_back(
+            "with clones",
+            std::format("{}; {}, {} of the work", use_text(view.after, view.chips), counted(view.clones, "clone"),
+                        percent(static_cast<double>(view.clone_work.count()) / std::max(1.0, static_cast<double>(view.work.count())))));
     const ChipsView::Use& left = view.clones > 0 ? view.after : view.before;
-    if (left.usable.blocking)
-        facts.emplace_back("to free it", ways_text(*left.usable.blocking));
+    if (left.usable.blocking) facts.emplace_back("to free it", ways_text(*left.usable.blocking));
 }
 
 nlohmann::ordered_json use_json(const ChipsView::Use& use) {

@@ -6,30 +6,29 @@
 #include <map>
 #include <optional>
 
+#include "sluice/mcm/rewrite/instances.hpp"
+
 namespace sluice::mcm {
 
 namespace {
 
-/// An operator of the model as one chip has it.
-struct Instance {
-    OperatorId planned;  // of the planned graph: the one that stands for all that were merged into it
-    std::size_t chip = 0;
-    bool original = false;            // the model's own operator; else a copy
-    std::vector<std::string> makes;   // names of its outputs
-    std::vector<std::size_t> inputs;  // per input of the model's operator: instance that makes it; kNone: none does
-};
-constexpr std::size_t kNone = ~std::size_t{0};
+constexpr std::size_t kNone = Instance::kNone;
 
 class Finisher {
 public:
     Finisher(const graph::Graph& model, const graph::Graph& planned, const ChipProblem& problem, std::span<const std::uint8_t> assignment)
         : model_(model), planned_(planned), problem_(problem), assignment_(assignment), names_(model) {}
 
-    Result<Finished> run(const platform::Platform& platform, const cost::MeasuredCosts* measured) {
+    Result<Finished> run(const platform::Platform& platform, const cost::MeasuredCosts* measured, bool recompute) {
         for (std::size_t v = 0; v < planned_.operator_count(); ++v)
             if (!origin(OperatorId(v)).valid()) return fail(usage_error("relays come from an assignment, so there are none before it"));
         merge();
+        find_originals();
         close_empty_chips();
+        if (recompute && problem_.rules.relay) {
+            recomputed_ = recompute_where_better(model_, planned_, problem_, state_);
+            find_originals();
+        }
         name_copies();
         add_copies();
         if (problem_.rules.relay) add_relays();
@@ -62,7 +61,7 @@ private:
             if (std::exchange(alive[id.index()], 1) == 0) open.push_back(id);
         };
         for (std::size_t v = 0; v < planned_.operator_count(); ++v)
-            if (const OperatorId id(v); placed(id) && !made(id) && must_stay(origin(id))) keep(stands_for(id));
+            if (const OperatorId id(v); placed(id) && !made(id) && must_stay(model_, origin(id))) keep(stands_for(id));
         while (!open.empty()) {
             const OperatorId id = open.back();
             open.pop_back();
@@ -71,35 +70,27 @@ private:
         }
         instances_of_.resize(model_.operator_count());
         std::vector<std::size_t> number(planned_.operator_count(), kNone);
+        std::vector<OperatorId> planned_as;    // per instance: the one that stands for all that were merged into it
         for (const auto& [key, id] : first) {  // by operator of the model, then by chip
             if (!alive[id.index()]) continue;
             number[id.index()] = instances_.size();
             instances_of_[key.first.index()].push_back(instances_.size());
-            instances_.push_back({.planned = id, .chip = key.second, .original = !made(id), .makes = {}, .inputs = {}});
+            instances_.push_back({.op = key.first, .chip = key.second, .original = !made(id), .inputs = {}});
+            planned_as.push_back(id);
         }
         merged_ = all - instances_.size();
-        for (Instance& instance : instances_)
-            for (const TensorId input : planned_.inputs(instance.planned)) {
+        for (std::size_t i = 0; i < instances_.size(); ++i)
+            for (const TensorId input : planned_.inputs(planned_as[i])) {
                 const OperatorId maker = planned_.producer(input);
-                instance.inputs.push_back(maker.valid() && placed(maker) ? number[stands_for(maker).index()] : kNone);
+                instances_[i].inputs.push_back(maker.valid() && placed(maker) ? number[stands_for(maker).index()] : kNone);
             }
-        // Where the model's own operator is read by nobody any more, a copy takes its place.
+    }
+
+    /// Where the model's own operator is read by nobody any more, a copy takes its place.
+    void find_originals() {
         for (const auto& list : instances_of_)
             if (!list.empty() && std::ranges::none_of(list, [&](std::size_t i) { return instances_[i].original; }))
                 instances_[list.front()].original = true;
-    }
-
-    /// A model output, or something that nothing on a chip reads in the model either.
-    [[nodiscard]] bool must_stay(OperatorId id) const {
-        bool read = false;
-        for (const TensorId output : model_.outputs(id)) {
-            if (model_[output].model_output) return true;
-            for (const OperatorId reader : model_.consumers(output)) {
-                if (model_[reader].replicated) return true;  // which reads the model's own
-                read = true;
-            }
-        }
-        return !read;
     }
 
     void close_empty_chips() {
@@ -127,8 +118,7 @@ private:
     [[nodiscard]] graph::OperatorName name_of(std::size_t i) const {
         const Instance& instance = instances_[i];
         if (!instance.original) return {{}, instance.makes.front()};
-        const OperatorId id = origin(instance.planned);
-        return {id, std::string(model_.first_output_name(id))};
+        return {instance.op, std::string(model_.first_output_name(instance.op))};
     }
 
     /// Last operators first, so that a copy's readers exist; each still reads the model's own then.
@@ -159,7 +149,7 @@ private:
 
     void add_relays() {
         for (std::size_t i = 0; i < instances_.size(); ++i) {
-            const auto outputs = model_.outputs(origin(instances_[i].planned));
+            const auto outputs = model_.outputs(instances_[i].op);
             for (std::size_t o = 0; o < outputs.size(); ++o) relay(i, outputs[o], instances_[i].makes[o]);
         }
     }
@@ -167,7 +157,7 @@ private:
     void relay(std::size_t maker, TensorId tensor, const std::string& made_as) {
         std::vector<std::size_t> readers;
         for (const std::size_t reader : readers_[maker]) {
-            const auto inputs = model_.inputs(origin(instances_[reader].planned));
+            const auto inputs = model_.inputs(instances_[reader].op);
             for (std::size_t p = 0; p < inputs.size(); ++p)
                 if (inputs[p] == tensor && instances_[reader].inputs[p] == maker) readers.push_back(reader);
         }
@@ -207,8 +197,8 @@ private:
                           .problem = std::move(*problem),
                           .chips = {},
                           .copies = copies_,
-                          .recomputed = 0,
                           .relays = relays_,
+                          .recomputed = recomputed_,
                           .merged = merged_};
         finished.chips.resize(finished.problem.node_count());
         const graph::Derivation* derivation = finished.graph.derivation();
@@ -233,12 +223,13 @@ private:
     const ChipProblem& problem_;
     std::span<const std::uint8_t> assignment_;
     graph::NewNames names_;
-    std::vector<Instance> instances_;
-    std::vector<std::vector<std::size_t>> instances_of_;  // per operator of the model
-    std::vector<std::vector<std::size_t>> readers_;       // per instance
+    Instances state_;
+    std::vector<Instance>& instances_ = state_.all;
+    std::vector<std::vector<std::size_t>>& instances_of_ = state_.of;
+    std::vector<std::vector<std::size_t>> readers_;  // per instance
     std::vector<graph::Rewrite> rewrites_;
     std::map<std::string, std::size_t, std::less<>> chip_of_new_;  // by first output
-    std::size_t merged_ = 0, copies_ = 0, relays_ = 0;
+    std::size_t merged_ = 0, copies_ = 0, relays_ = 0, recomputed_ = 0;
 };
 
 }  // namespace
@@ -246,8 +237,13 @@ private:
 Result<Finished> finish(const graph::Graph& model, const graph::Graph& planned, const ChipProblem& problem,
                         std::span<const std::uint8_t> assignment, const platform::Platform& platform, const cost::MeasuredCosts* measured,
                         const FinishOptions& options) {
-    static_cast<void>(options);
-    return Finisher(model, planned, problem, assignment).run(platform, measured);
+    const auto attempt = [&](bool recompute) { return Finisher(model, planned, problem, assignment).run(platform, measured, recompute); };
+    auto finished = attempt(options.recompute);
+    if (!finished || finished->recomputed == 0) return finished;
+    // What decides there is the cost of single operators: of a fused kernel or a colour it is not exact.
+    auto plain = attempt(false);
+    if (plain && bottleneck(plain->problem, plain->chips) < bottleneck(finished->problem, finished->chips)) return plain;
+    return finished;
 }
 
 }  // namespace sluice::mcm
