@@ -12,7 +12,9 @@
 namespace sluice::cli {
 
 /// -p where it has chip rules and the job is inference; nothing else. Diagnostics: the platform's own; flags that no plan for chips has.
-[[nodiscard]] Result<std::optional<platform::Platform>> chip_platform(const Arguments& arguments);
+enum class ChipMethods { planners, any };  // what --method names
+[[nodiscard]] Result<std::optional<platform::Platform>> chip_platform(const Arguments& arguments,
+                                                                      ChipMethods methods = ChipMethods::planners);
 
 [[nodiscard]] Result<Outcome> plan_chips(Session& session, const platform::Platform& platform);
 [[nodiscard]] Result<Outcome> compare_chips(Session& session, const platform::Platform& platform);

@@ -63,7 +63,7 @@ Result<ChipModel> load(Session& session) {
 
 }  // namespace
 
-Result<std::optional<platform::Platform>> chip_platform(const Arguments& arguments) {
+Result<std::optional<platform::Platform>> chip_platform(const Arguments& arguments, ChipMethods methods) {
     if (is_training(arguments)) return std::nullopt;
     std::optional<platform::Platform> platform;
     if (arguments.platform) {
@@ -94,7 +94,7 @@ Result<std::optional<platform::Platform>> chip_platform(const Arguments& argumen
                             .note(std::string(why))
                             .fix("leave it out"));
     for (const auto& list : {arguments.method, arguments.methods})
-        if (list)
+        if (list && methods == ChipMethods::planners)
             for (std::size_t at = 0; at <= list->size();) {
                 const std::size_t end = std::min(list->find(',', at), list->size());
                 if (auto known = mcm::find_planner(std::string_view(*list).substr(at, end - at)); !known)

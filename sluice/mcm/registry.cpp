@@ -3,8 +3,11 @@
 #include <array>
 
 #include "sluice/base/find_named.hpp"
+#include "sluice/mcm/auto.hpp"
+#include "sluice/mcm/residual/residual.hpp"
 #include "sluice/mcm/search/anneal.hpp"
 #include "sluice/mcm/search/baselines.hpp"
+#include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/random_search.hpp"
 
 namespace sluice::mcm {
@@ -22,7 +25,14 @@ using enum AnnealStart;
 constexpr std::string_view kAnneal = "Kirkpatrick, Gelatt, Vecchi 1983, on what the solver of Xie et al., MLSys 2022, makes legal";
 constexpr std::string_view kXie = "Xie et al., MLSys 2022, section 5 (random search over what the solver makes legal)";
 
+constexpr std::string_view kOrders = "docs/explanation/chips.md";
+
 constexpr std::array kPlanners{
+    Planner{"auto", "slices four orders, walks over orders, and learns what the judge says otherwise than planned", kOrders, plan_auto},
+    Planner{"order-dp", "the best slicing of four orders under the planners' cost: depth first, greatest, least and middle labels", kOrders,
+            plan_by_orders},
+    Planner{"residual", "learns the error of the planners' cost from judged plans, and slices the four orders under the corrected cost",
+            kOrders, plan_by_residual},
     Planner{"greedy", "fills chip after chip to the average work or its memory, in topological order",
             "the compiler heuristic that Xie et al., MLSys 2022, compare with", plan_by_greedy, true},
     Planner{"equal-operators", "cuts an order into equal numbers of operators and repairs the cuts", "common practice",
@@ -52,6 +62,6 @@ constexpr std::array kPlanners{
 
 std::span<const Planner> planners() { return kPlanners; }
 
-Result<const Planner*> find_planner(std::string_view name) { return find_named(planners(), name, "method"); }
+Result<const Planner*> find_planner(std::string_view name) { return find_named(planners(), name, "method for chips"); }
 
 }  // namespace sluice::mcm

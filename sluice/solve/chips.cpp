@@ -4,6 +4,7 @@
 #include <array>
 #include <format>
 #include <iterator>
+#include <numeric>
 #include <ranges>
 #include <utility>
 
@@ -73,6 +74,22 @@ private:
     const mcm::ChipProblem& problem_;
     std::unique_ptr<mcm::Judge> judge_;
 };
+
+/// Every parameter lies on some chip, whatever is rewritten.
+Result<void> parameters_fit(const cost::StageProblem& problem) {
+    const cost::DeviceCosts& chip = problem.classes.front();
+    if (chip.overflow != cost::Overflow::hard) return {};
+    const Bytes all = std::accumulate(problem.weight_bytes.begin(), problem.weight_bytes.end(), Bytes{});
+    const Bytes share{(all.count + chip.count - 1) / chip.count};
+    if (share <= chip.fast_memory) return {};
+    return fail(Diagnostic{DiagnosticKind::infeasible,
+                           std::format("the model has {} of parameters: {} for each of {} chips, which have {}", sluice::to_text(all),
+                                       sluice::to_text(share), chip.count, sluice::to_text(chip.fast_memory)),
+                           {},
+                           {},
+                           {}}
+                    .fix("more chips (devices=N) or larger ones (memory=SIZE)"));
+}
 
 /// As far as the search goes: a graph that may have copies, frozen, and the ring's problem on it.
 struct Search {
@@ -180,6 +197,8 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
     }
     auto plain = cost::freeze(model, platform, options.chips, measured);
     if (!plain) return fail(std::move(plain.error()));
+
+    if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
 
     // The bound: all work over all chips, or the largest operator. Whatever is rewritten, each operator of the model runs at least once.
     const std::int64_t chips = plain->problem.classes.front().count;
