@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sluice/base/find_named.hpp"
+#include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/mcm/search/baselines.hpp"
 #include "sluice/mcm/search/random_search.hpp"
 
@@ -24,6 +25,8 @@ constexpr std::array kPlanners{
     Planner{"random-cuts", "cuts an order at random places and repairs the cuts", "common practice", plan_by_random_cuts, true},
     Planner{"random-equal-work", "draws legal assignments near equal shares of work; nothing is learnt",
             "the policy's prior with a fixed spread", plan_by_random_equal_work, true},
+    Planner{"policy", "draws legal assignments from a trained policy, as it comes or from a file",
+            "Xie et al., MLSys 2022, section 4, with an ordinal head on equal work", policy::plan_by_policy, false},
 };
 
 }  // namespace
