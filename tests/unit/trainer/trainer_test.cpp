@@ -170,7 +170,7 @@ Gradient still(const Architecture&, std::span<const float> weights, const mcm::p
 }
 
 TEST(Training, FinetuneCountsEvaluationsAndKeepsTheBest) {
-    const auto instance = make_instance("zoo:chain:layers=20,width=2048", "mcm-36:devices=6", false);
+    const auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", false);
     ASSERT_TRUE(instance) << instance.error().message;
     mcm::AnalyticJudge judge((*instance)->problem);
     TrainingOptions options = options_for(kSmall, true);
