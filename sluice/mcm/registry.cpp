@@ -6,6 +6,7 @@
 #include "sluice/mcm/auto.hpp"
 #include "sluice/mcm/residual/residual.hpp"
 #include "sluice/mcm/search/anneal.hpp"
+#include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/mcm/search/baselines.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/random_search.hpp"
@@ -56,6 +57,8 @@ constexpr std::array kPlanners{
             anneal<smooth, random>, true},
     Planner{"anneal-smooth-equal-work", "simulated annealing from equal work: moves operators by a norm of all chip times", kAnneal,
             anneal<smooth, equal_work>, true},
+    Planner{"policy", "draws legal assignments from a trained policy, as it comes or from a file",
+            "Xie et al., MLSys 2022, section 4, with an ordinal head on equal work", policy::plan_by_policy, false},
 };
 
 }  // namespace

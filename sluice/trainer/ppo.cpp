@@ -53,14 +53,13 @@ double reward_of(const mcm::Verdict& verdict, Duration reference) {
     return std::max(0.0, std::log(static_cast<double>(reference.count()) / static_cast<double>(verdict.period.count()) / kWorst));
 }
 
-Result<UpdateResult> ppo_update(mcm::policy::Policy& policy, Adam& adam, const Arena& arena, const PpoOptions& options,
-                                const GradientFunction& gradient, RandomStream& random) {
+Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, const PpoOptions& options, RandomStream& random) {
     const std::vector<float> logits = mcm::policy::logits(policy, *arena.features);
     const std::vector<float> rows = softmax_rows(logits, arena.features->chips);
     mcm::ChipSolver solver(*arena.problem);
     const auto order = mcm::walk_order(*arena.problem->costs, mcm::WalkOrder::bisection, random);
-    UpdateResult result;
-    std::vector<Rollout> rollouts;
+    Batch batch{.arena = &arena, .rollouts = {}, .result = {}};
+    UpdateResult& result = batch.result;
     std::optional<Diagnostic> why;
     for (std::size_t i = 0; i < options.rollouts; ++i) {
         const auto drawn = mcm::sample(solver, rows, order, random);
@@ -70,9 +69,9 @@ Result<UpdateResult> ppo_update(mcm::policy::Policy& policy, Adam& adam, const A
         }
         const auto verdict = arena.judge->judge(drawn->chips);
         if (!verdict) return fail(verdict.error());
-        rollouts.push_back({choices_of(*drawn, order, logits), reward_of(*verdict, arena.reference)});
-        result.mean_reward += rollouts.back().advantage;
-        result.entropy += entropy_of(rollouts.back().choices, logits, arena.features->chips);
+        batch.rollouts.push_back({choices_of(*drawn, order, logits), reward_of(*verdict, arena.reference)});
+        result.mean_reward += batch.rollouts.back().advantage;
+        result.entropy += entropy_of(batch.rollouts.back().choices, logits, arena.features->chips);
         result.periods.push_back(verdict->fits() ? verdict->period : Duration{0});
         if (!verdict->fits())
             ++result.failed;
@@ -81,24 +80,38 @@ Result<UpdateResult> ppo_update(mcm::policy::Policy& policy, Adam& adam, const A
             result.best_chips = drawn->chips;
         }
     }
-    result.rollouts = rollouts.size();
-    if (rollouts.empty()) return fail(*std::move(why));
-    result.mean_reward /= static_cast<double>(rollouts.size());
-    result.entropy /= static_cast<double>(rollouts.size());
-    standardise(rollouts);
+    result.rollouts = batch.rollouts.size();
+    if (batch.rollouts.empty()) return fail(*std::move(why));
+    result.mean_reward /= static_cast<double>(result.rollouts);
+    result.entropy /= static_cast<double>(result.rollouts);
+    standardise(batch.rollouts);
+    return batch;
+}
 
-    std::vector<const Rollout*> shuffled;
-    for (const Rollout& rollout : rollouts) shuffled.push_back(&rollout);
-    const std::size_t size = (shuffled.size() + options.batches - 1) / options.batches;
+void improve(mcm::policy::Policy& policy, Adam& adam, std::span<const Batch> batches, const PpoOptions& options,
+             const GradientFunction& gradient, RandomStream& random) {
+    std::vector<std::vector<const Rollout*>> shuffled;
+    for (const Batch& batch : batches) {
+        auto& all = shuffled.emplace_back();
+        for (const Rollout& rollout : batch.rollouts) all.push_back(&rollout);
+    }
+    struct Step {
+        std::size_t batch, begin;
+    };
+    const auto size = [&](std::size_t b) { return (shuffled[b].size() + options.batches - 1) / options.batches; };
     for (int epoch = 0; epoch < options.epochs; ++epoch) {
-        random.shuffle(std::span(shuffled));
-        for (std::size_t begin = 0; begin < shuffled.size(); begin += size) {
-            const auto batch = std::span(shuffled).subspan(begin, std::min(size, shuffled.size() - begin));
-            const Gradient step = gradient(policy.architecture, policy.weights, *arena.features, batch, options.objective);
+        std::vector<Step> steps;
+        for (std::size_t b = 0; b < shuffled.size(); ++b) {
+            random.shuffle(std::span(shuffled[b]));
+            for (std::size_t begin = 0; begin < shuffled[b].size(); begin += size(b)) steps.push_back({b, begin});
+        }
+        random.shuffle(std::span(steps));
+        for (const auto& [b, begin] : steps) {
+            const auto part = std::span(shuffled[b]).subspan(begin, std::min(size(b), shuffled[b].size() - begin));
+            const auto step = gradient(policy.architecture, policy.weights, *batches[b].arena->features, part, options.objective);
             adam.step(policy.weights, step.values, options.rate);
         }
     }
-    return result;
 }
 
 }  // namespace sluice::trainer

@@ -70,9 +70,18 @@ struct Arena {
     mcm::Judge* judge = nullptr;
 };
 
-/// Draws, judges, then `epochs` times over all of them in `batches` parts. Fewer than `rollouts` where the solver gave up. Diagnostics: no
-/// rollout at all; the judge's own.
-[[nodiscard]] Result<UpdateResult> ppo_update(mcm::policy::Policy& policy, Adam& adam, const Arena& arena, const PpoOptions& options,
-                                              const GradientFunction& gradient, RandomStream& random);
+/// Rollouts of one arena, with standardised advantages.
+struct Batch {
+    const Arena* arena = nullptr;
+    std::vector<Rollout> rollouts;
+    UpdateResult result;
+};
+
+/// Draws and judges. Fewer than `rollouts` where the solver gave up. Diagnostics: no rollout at all; the judge's own.
+[[nodiscard]] Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, const PpoOptions& options, RandomStream& random);
+
+/// `epochs` times over all rollouts, each arena's in `batches` parts, all parts shuffled together.
+void improve(mcm::policy::Policy& policy, Adam& adam, std::span<const Batch> batches, const PpoOptions& options,
+             const GradientFunction& gradient, RandomStream& random);
 
 }  // namespace sluice::trainer

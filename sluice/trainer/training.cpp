@@ -4,6 +4,7 @@
 #include <cmath>
 #include <format>
 #include <map>
+#include <optional>
 
 #include "sluice/mcm/policy/policy_planner.hpp"
 
@@ -17,10 +18,10 @@ double seconds(Duration period) { return static_cast<double>(period.count()) * 1
 
 std::string settings_of(const TrainingOptions& o, const mcm::policy::Architecture& a) {
     return std::format(
-        "{}; {} {}x{}, {} passes, {} chips, spread {}; {} updates of {} rollouts, {} epochs, {} parts, rate {}, clip {}, "
+        "{}; {} {}x{}, {} passes, {} chips, spread {}; {} updates of {} x {} rollouts, {} epochs, {} parts, rate {}, clip {}, "
         "entropy {} floor {}; validation {} x {}; seed {}",
-        o.settings, to_text(a.head), a.layers, a.width, a.passes, a.chips, a.spread, o.updates, o.ppo.rollouts, o.ppo.epochs, o.ppo.batches,
-        o.ppo.rate, o.ppo.objective.clip, o.entropy_bonus, o.entropy_floor, o.validate_every, o.validation_samples, o.seed);
+        o.settings, to_text(a.head), a.layers, a.width, a.passes, a.chips, a.spread, o.updates, o.graphs, o.ppo.rollouts, o.ppo.epochs,
+        o.ppo.batches, o.ppo.rate, o.ppo.objective.clip, o.entropy_bonus, o.entropy_floor, o.validate_every, o.validation_samples, o.seed);
 }
 
 /// From the checkpoint where there is one.
@@ -88,6 +89,7 @@ TrainingOptions options_for(const mcm::policy::Architecture& architecture, bool 
     options.ppo.rate = architecture.head == mcm::policy::Head::categorical ? 3e-3 : narrow ? 5e-4 : 2e-3;
     options.entropy_bonus = narrow ? 2e-4 : 1e-3;
     if (fine_tuning) options.ppo.rate /= 2;
+    if (fine_tuning) options.graphs = 1;
     return options;
 }
 
@@ -162,27 +164,47 @@ Result<TrainingResult> train(mcm::policy::Policy policy, std::span<const std::un
     int barren = 0;
     while (state.updates < options.updates && !options.stop.stop_requested()) {
         RandomStream random(options.seed, state.updates + 1);
-        const Instance* pupil = pupils[random.below(pupils.size())];
-        if (options.entropy_floor > 0 && !first_entropy.contains(pupil)) first_entropy[pupil] = entropy_now(untrained, *pupil);
-        mcm::AnalyticJudge judge(pupil->problem);
-        const Arena arena{&pupil->strict, &pupil->features, pupil->features.positions.period, &judge};
         const double done = static_cast<double>(state.updates) / static_cast<double>(options.updates);
-        const auto result = ppo_update(state.now, state.adam, arena, ppo_at(options, done, first_entropy[pupil]), gradient, random);
+        std::vector<std::unique_ptr<mcm::AnalyticJudge>> judges;
+        std::vector<Arena> arenas;
+        arenas.reserve(options.graphs);  // batches point to them
+        std::vector<Batch> batches;
+        double floor = 0, reward = 0, entropy = 0;
+        std::string_view name;
+        std::optional<Diagnostic> why;
+        for (std::size_t g = 0; g < options.graphs; ++g) {
+            const Instance* pupil = pupils[random.below(pupils.size())];
+            if (options.entropy_floor > 0 && !first_entropy.contains(pupil)) first_entropy[pupil] = entropy_now(untrained, *pupil);
+            judges.push_back(std::make_unique<mcm::AnalyticJudge>(pupil->problem));
+            arenas.push_back({&pupil->strict, &pupil->features, pupil->features.positions.period, judges.back().get()});
+            auto batch = collect(state.now, arenas.back(), options.ppo, random);
+            if (!batch) {
+                why = Diagnostic(batch.error()).note(std::format("training on '{}', {}", pupil->name, pupil->platform));
+                continue;
+            }
+            floor += first_entropy[pupil];
+            reward += batch->result.mean_reward;
+            entropy += batch->result.entropy;
+            state.evaluations += batch->result.rollouts;
+            name = pupil->name;
+            batches.push_back(*std::move(batch));
+        }
         ++state.updates;
-        if (!result) {
+        if (batches.empty()) {
             if (++barren < kMostBarren) continue;
-            return fail(Diagnostic(result.error()).note(std::format("training on '{}', {}", pupil->name, pupil->platform)));
+            return fail(*std::move(why));
         }
         barren = 0;
-        state.evaluations += result->rollouts;
+        const auto count = static_cast<double>(batches.size());
+        improve(state.now, state.adam, batches, ppo_at(options, done, floor / count), gradient, random);
         progress({.kind = Progress::Kind::update,
                   .updates = state.updates,
                   .evaluations = state.evaluations,
-                  .graph = pupil->name,
-                  .value = result->mean_reward,
+                  .graph = name,
+                  .value = reward / count,
                   .best = state.best_value,
-                  .entropy = result->entropy,
-                  .failed = result->failed});
+                  .entropy = entropy / count,
+                  .failed = 0});
         if (state.updates % options.validate_every == 0 || state.updates == options.updates)
             if (auto validated = validate(); !validated) return fail(std::move(validated.error()));
         if (state.updates % options.checkpoint_every == 0)
@@ -209,12 +231,14 @@ Result<TrainingResult> finetune(mcm::policy::Policy policy, const Instance& inst
         const Arena arena{&instance.strict, &instance.features, scale, &judge};
         PpoOptions ppo = ppo_at(options, static_cast<double>(state.evaluations) / static_cast<double>(evaluations), first_entropy);
         ppo.rollouts = std::min<std::uint64_t>(ppo.rollouts, evaluations - state.evaluations);
-        const auto result = ppo_update(state.now, state.adam, arena, ppo, gradient, random);
+        auto batch = collect(state.now, arena, ppo, random);
         ++state.updates;
-        if (!result) {
-            if (result.error().kind == DiagnosticKind::infeasible || ++barren >= kMostBarren) return fail(result.error());
+        if (!batch) {
+            if (batch.error().kind == DiagnosticKind::infeasible || ++barren >= kMostBarren) return fail(std::move(batch.error()));
             continue;
         }
+        improve(state.now, state.adam, std::span(&*batch, 1), ppo, gradient, random);
+        const UpdateResult* result = &batch->result;
         barren = 0;
         for (std::size_t i = 0; i < result->periods.size(); ++i) {
             ++state.evaluations;

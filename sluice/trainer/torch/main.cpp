@@ -3,7 +3,7 @@
 //   train     output= [corpus= models= skip-broken=1 from=] and settings
 //   finetune  model= platform= output= evaluations= [from=] and settings
 //   describe  model=... : what a corpus file says of each
-// settings: updates= seed= threads= head= layers= width= passes= chips= spread= rate= entropy-floor= command=
+// settings: updates= seed= threads= head= layers= width= passes= chips= spread= rate= entropy-floor= graphs= epochs= command=
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -159,6 +159,8 @@ Result<Setup> setup(Words& words, bool fine_tuning, const std::stop_token& stop)
     words.number("updates", setup.options.updates);
     words.number("rate", setup.options.ppo.rate);
     words.number("entropy-floor", setup.options.entropy_floor);
+    words.number("graphs", setup.options.graphs);
+    words.number("epochs", setup.options.ppo.epochs);
     const auto output = words.text("output");
     if (!output) return fail(usage_error("sluice-trainer needs output=FILE"));
     setup.output = *output;
