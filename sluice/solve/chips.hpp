@@ -35,7 +35,7 @@ inline constexpr std::string_view kSimulator = "simulator", kPlanner = "planner"
 [[nodiscard]] Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& platform);
 
 struct ChipSolveOptions {
-    std::string method;  // empty: the registry's first
+    std::string method = {};  // empty: the registry's first
     std::string judge{kSimulator};
     MakeJudge make_judge = {};  // another than these: it judges finished plans (finish.hpp), `judge` is what the plan calls it
     ChipRewrites rewrites = {};
