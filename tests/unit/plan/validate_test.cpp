@@ -220,7 +220,7 @@ TEST_F(Validate, PartitionAndBack) {
     EXPECT_FALSE(partition_of(p, graph, frozen.problem));
 }
 
-TEST(Validate, APlanIsOfTheRewrittenGraph) {
+TEST(ValidateRewritten, APlanIsOfTheRewrittenGraph) {
     const graph::Graph model = sample::model();
     Plan plan = sample::rewritten_plan();
     EXPECT_EQ(plan.model.fingerprint, model.fingerprint());
