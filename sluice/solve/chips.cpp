@@ -217,7 +217,7 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
     if (!inner) return fail(std::move(inner.error()));
     FittingJudge judge(problem, *std::move(inner));
     mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = &judge};
-    if (certified)
+    if (certified && !options.make_judge)  // a machine may be faster than planned
         asked.proven =
             Duration(static_cast<std::int64_t>(static_cast<double>(certificate.value.count()) / (1 - std::clamp(options.gap, 0.0, 0.999))));
     auto planned = planner->plan(problem, asked, observer, limits);
