@@ -102,7 +102,10 @@ Result<Outcome> run_bound(Session& session) {
     if (is_training(arguments)) return bound_of_training(session);
     const auto chips = chip_platform(arguments, ChipMethods::any);
     if (!chips) return fail(chips.error());
-    if (*chips) terminal.warn("on chips this bounds plans whose operators run once each: clones and recomputation can avoid transfers (kind combinatorial holds for all)");
+    if (*chips)
+        terminal.warn(
+            "on chips this bounds plans whose operators run once each: clones and recomputation can avoid transfers (kind combinatorial "
+            "holds for all)");
 
     std::optional<OldPlan> old;
     Arguments filled = arguments;

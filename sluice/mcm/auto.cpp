@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sluice/mcm/residual/residual.hpp"
+#include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/trials.hpp"
 
@@ -21,14 +22,24 @@ Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions
     Trials trials(problem, options, observer, limits);
     auto candidates = sliced_orders(problem, limits);
     if (candidates.empty()) return fail(no_slicing());
-    for (const OrderCandidate& candidate : candidates) trials.ask(candidate.chips, candidate.source);
+    Lessons lessons(problem);
+    std::optional<OrderCandidate> start;
+    for (OrderCandidate& candidate : candidates) {
+        auto compiled = judge_slicings(problem, candidate.order, candidate.source, lessons, trials, limits);
+        if (!compiled) continue;
+        candidate.bottleneck = bottleneck(problem, *compiled);
+        candidate.chips = *std::move(compiled);
+        if (!start || candidate.bottleneck < start->bottleneck) start = std::move(candidate);
+    }
     RandomStream random(options.seed);
     const Duration proven = options.proven.value_or(Duration(0));
-    const auto walked = walk_orders(problem, candidates.front(), orders_of(problem), proven, random, limits);
-    if (walked.bottleneck < candidates.front().bottleneck) trials.ask(walked.chips, walked.source);
+    if (start) {
+        const auto walked = walk_orders(problem, *start, orders_of(problem), proven, lessons, random, limits);
+        if (walked.bottleneck < start->bottleneck) judge_slicings(problem, walked.order, walked.source, lessons, trials, limits);
+    }
     // The planners' cost is not all there is to the judge.
     if (!trials.found() || trials.best_period() > bottleneck(problem, trials.best()))
-        improve_by_residual(problem, options.seed, trials, limits);
+        improve_by_residual(problem, options.seed, lessons, trials, limits);
     return std::move(trials).finish();
 }
 

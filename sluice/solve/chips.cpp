@@ -82,13 +82,13 @@ Result<void> parameters_fit(const cost::StageProblem& problem) {
     const Bytes all = std::accumulate(problem.weight_bytes.begin(), problem.weight_bytes.end(), Bytes{});
     const Bytes share{(all.count + chip.count - 1) / chip.count};
     if (share <= chip.fast_memory) return {};
-    return fail(Diagnostic{DiagnosticKind::infeasible,
-                           std::format("the model has {} of parameters: {} for each of {} chips, which have {}", sluice::to_text(all),
-                                       sluice::to_text(share), chip.count, sluice::to_text(chip.fast_memory)),
-                           {},
-                           {},
-                           {}}
-                    .fix("more chips (devices=N) or larger ones (memory=SIZE)"));
+    return fail(Diagnostic{
+        DiagnosticKind::infeasible,
+        std::format("the model has {} of parameters: {} for each of {} chips, which have {}", sluice::to_text(all), sluice::to_text(share),
+                    chip.count, sluice::to_text(chip.fast_memory)),
+        {},
+        {},
+        {}}.fix("more chips (devices=N) or larger ones (memory=SIZE)"));
 }
 
 /// As far as the search goes: a graph that may have copies, frozen, and the ring's problem on it.

@@ -65,7 +65,7 @@ Replanner::Replanner(const ChipProblem& problem)
     for (const OrderKind kind : kOrderKinds) orders_.push_back(make_order(costs_, kind));
 }
 
-std::optional<Replanner::Plan> Replanner::plan(const Correction& correction, const Limits& limits) {
+std::optional<Replanner::Plan> Replanner::plan(const Correction& correction, Lessons& lessons, const Limits& limits) {
     const std::vector<Duration>& work = original_.costs->classes.front().work;
     for (std::size_t v = 0; v < work.size(); ++v)
         costs_.classes.front().work[v] = rounded((static_cast<double>(work[v].count()) + grain_) * factor(correction.log_work[v]));
@@ -76,7 +76,7 @@ std::optional<Replanner::Plan> Replanner::plan(const Correction& correction, con
     std::optional<Plan> best;
     Duration best_time{0};
     for (std::size_t i = 0; i < orders_.size(); ++i) {
-        auto chips = slice_order(problem_, orders_[i], {.below = best ? std::optional(best_time) : std::nullopt, .limits = &limits});
+        auto chips = lessons.slice(problem_, orders_[i], {.below = best ? std::optional(best_time) : std::nullopt, .limits = &limits});
         if (!chips) continue;
         best_time = bottleneck(problem_, *chips);
         best = Plan{*std::move(chips), kOrderKinds[i]};

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/mcm/search/order_dp.hpp"
+#include "sluice/mcm/search/lessons.hpp"
 
 namespace sluice::mcm {
 
@@ -39,9 +39,7 @@ public:
         OrderKind order = OrderKind::depth_first;
     };
     /// The best of the four orders' slicings under the correction. nullopt: none is legal. O(orders · slicing).
-    [[nodiscard]] std::optional<Plan> plan(const Correction& correction, const Limits& limits);
-    /// These nodes failed to compile together: no plan from here on has them on one chip.
-    void learn(std::vector<NodeId> nogood) { problem_.nogoods.push_back(std::move(nogood)); }
+    [[nodiscard]] std::optional<Plan> plan(const Correction& correction, Lessons& lessons, const Limits& limits);
 
 private:
     cost::StageProblem costs_;  // the corrected ones

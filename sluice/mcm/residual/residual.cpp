@@ -20,8 +20,9 @@ constexpr std::string_view kAnalytical = "analytical", kReweighting = "reweighti
 /// Corrections become plans, plans verdicts; each plan is judged once.
 class Residual {
 public:
-    Residual(const ChipProblem& problem, std::uint64_t seed, Trials& trials, const Limits& limits)
+    Residual(const ChipProblem& problem, std::uint64_t seed, Lessons& lessons, Trials& trials, const Limits& limits)
         : problem_(problem),
+          lessons_(lessons),
           trials_(trials),
           limits_(limits),
           random_(seed, 1),
@@ -45,7 +46,7 @@ private:
     std::optional<Judged> attempt(const Correction& correction, std::string_view source) {
         constexpr int kMostFailures = 64;  // in a row
         for (int i = 0; i < kMostFailures && !trials_.over(); ++i) {
-            const auto plan = replanner_.plan(correction, limits_);
+            const auto plan = replanner_.plan(correction, lessons_, limits_);
             if (!plan) return std::nullopt;
             if (const auto known = judged_.find(plan->chips); known != judged_.end()) return Judged{known->second, false};
             const Verdict* verdict = trials_.ask(plan->chips, source);
@@ -56,8 +57,7 @@ private:
                 return Judged{verdict->period, true};
             }
             judged_.emplace(plan->chips, std::nullopt);
-            if (verdict->failure->nodes.empty()) return Judged{std::nullopt, true};
-            replanner_.learn(verdict->failure->nodes);  // the next one does not have these together
+            if (!lessons_.learn(*verdict->failure)) return Judged{std::nullopt, true};
         }
         return std::nullopt;
     }
@@ -134,6 +134,7 @@ private:
     }
 
     const ChipProblem& problem_;
+    Lessons& lessons_;
     Trials& trials_;
     const Limits& limits_;
     RandomStream random_;
@@ -146,15 +147,16 @@ private:
 
 }  // namespace
 
-void improve_by_residual(const ChipProblem& problem, std::uint64_t seed, Trials& trials, const Limits& limits,
+void improve_by_residual(const ChipProblem& problem, std::uint64_t seed, Lessons& lessons, Trials& trials, const Limits& limits,
                          const ResidualOptions& options) {
-    Residual(problem, seed, trials, limits).run(options);
+    Residual(problem, seed, lessons, trials, limits).run(options);
 }
 
 Result<PlannerResult> plan_by_residual(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
                                        const Limits& limits) {
     Trials trials(problem, options, observer, limits);
-    improve_by_residual(problem, options.seed, trials, limits);
+    Lessons lessons(problem);
+    improve_by_residual(problem, options.seed, lessons, trials, limits);
     if (trials.evaluations() == 0 && !trials.over()) return fail(no_slicing());
     return std::move(trials).finish();
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sluice/cost/stage_cost.hpp"
+#include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/trials.hpp"
 
 namespace sluice::mcm {
@@ -217,12 +218,12 @@ std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limi
     return candidates;
 }
 
-OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven, RandomStream& random,
-                           const Limits& limits) {
+OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven, Lessons& lessons,
+                           RandomStream& random, const Limits& limits) {
     constexpr double kSpreads[] = {0.002, 0.01, 0.05, 0.2};
     for (std::int64_t i = 0; i < orders && start.bottleneck > proven && !limits.interrupted() && !limits.out_of_time(); ++i) {
         auto order = perturbed_order(*problem.costs, start.order, kSpreads[random.below(std::size(kSpreads))], random);
-        auto chips = slice_order(problem, order, {.below = start.bottleneck, .limits = &limits});
+        auto chips = lessons.slice(problem, order, {.below = start.bottleneck, .limits = &limits});
         if (!chips) continue;
         const Duration value = bottleneck(problem, *chips);
         start = {*std::move(chips), value, std::move(order), "walk over orders"};
@@ -239,7 +240,8 @@ Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOp
     const auto candidates = sliced_orders(problem, limits);
     if (candidates.empty()) return fail(no_slicing());
     Trials trials(problem, options, observer, limits);
-    for (const OrderCandidate& candidate : candidates) trials.ask(candidate.chips, candidate.source);
+    Lessons lessons(problem);
+    for (const OrderCandidate& candidate : candidates) judge_slicings(problem, candidate.order, candidate.source, lessons, trials, limits);
     return std::move(trials).finish();
 }
 

@@ -57,13 +57,15 @@ struct OrderCandidate {
 [[nodiscard]] std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limits& limits);
 /// Walks from `start` to better ones: perturbs its order, slices, keeps what has a lower bottleneck. At most `orders` of them, none once it
 /// is at `proven`.
+class Lessons;  // lessons.hpp
 [[nodiscard]] OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven,
-                                         RandomStream& random, const Limits& limits);
+                                         Lessons& lessons, RandomStream& random, const Limits& limits);
 
 /// Of all four.
 [[nodiscard]] Diagnostic no_slicing();
 
-/// `order-dp`: the four orders sliced, the distinct slicings judged, best first.
+/// `order-dp`: the four orders sliced, the distinct slicings judged, best first; where one does not compile, sliced again with what that
+/// taught (lessons.hpp).
 [[nodiscard]] Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
                                                    const Limits& limits);
 

@@ -23,7 +23,8 @@ platform::Platform ring_for(const graph::Graph& graph, std::int64_t chips) {
     return ring;
 }
 
-ChipSolveResult solved(const graph::Graph& graph, const platform::Platform& ring, const ChipSolveOptions& options, std::int64_t evaluations) {
+ChipSolveResult solved(const graph::Graph& graph, const platform::Platform& ring, const ChipSolveOptions& options,
+                       std::int64_t evaluations) {
     SilentObserver silent;
     auto result = solve_chips(graph, ring, nullptr, options, silent, {.deadline = {}, .evaluations = evaluations, .stop = {}});
     if (!result) throw std::runtime_error(to_text(result.error()));
@@ -47,9 +48,7 @@ TEST(SolveChips, PlansThatVerifyAcceptsUnderAnyRewrites) {
         const auto report = verify(graph, plan, &result.certificate);
         EXPECT_TRUE(report.valid) << to_text(report.failures.front());
         EXPECT_TRUE(report.certified);
-        if (rewrites == ChipRewrites{false, false, false}) {
-            EXPECT_TRUE(plan.rewrites.empty());
-        }
+        if (rewrites == ChipRewrites{false, false, false}) { EXPECT_TRUE(plan.rewrites.empty()); }
         // The file is the plan.
         const auto document = json::parse(plan::to_json_text(plan), "plan");
         ASSERT_TRUE(document);
