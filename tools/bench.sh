@@ -1,6 +1,6 @@
 # `./dev bench NAME [ARG...]`, sourced by ./dev inside the environment. NAME is a case below, or a suite of bench/suites.
-own='mtpp graphpipe micro export runtime kills'  # the first two have suite files, read by programs of their own
-suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||' -e '/^mtpp$/d' -e '/^graphpipe$/d')
+own='mtpp graphpipe mcm micro export runtime kills'  # the first three have suite files, read by programs of their own
+suites=$(cd "$here/bench/suites" && ls ./*.json 2>/dev/null | sed -e 's|^\./||' -e 's|\.json$||' -e '/^mtpp$/d' -e '/^graphpipe$/d' -e '/^mcm$/d')
 results=$here/bench/results
 mkdir -p "$results"
 name=${1:-}
@@ -25,6 +25,9 @@ case $name in
     graphpipe)
         build release sluice
         exec python3 "$here/bench/run_graphpipe.py" "$here" "$@" ;;
+    mcm)
+        build release sluice
+        exec python3 "$here/bench/run_mcm.py" "$here" "$@" ;;
     runtime)
         build release sluice
         exec python3 "$here/bench/run_runtime.py" "$here" "$@" ;;

@@ -59,7 +59,8 @@ double corrected_time(cost::StageModel model, double work, const ChipTransfers& 
     return model == cost::StageModel::serial ? work + in + out : std::max({work, in, out});
 }
 
-Replanner::Replanner(const ChipProblem& problem) : costs_(*problem.costs), problem_(problem), original_(problem), grain_(grain_of(problem)) {
+Replanner::Replanner(const ChipProblem& problem)
+    : costs_(*problem.costs), problem_(problem), original_(problem), grain_(grain_of(problem)) {
     problem_.costs = &costs_;
     for (const OrderKind kind : kOrderKinds) orders_.push_back(make_order(costs_, kind));
 }

@@ -98,9 +98,7 @@ void PerceptronLearner::learn(std::span<const Observed> seen, int steps) {
     }
 }
 
-double PerceptronLearner::loss(std::span<const Observed> seen) const {
-    return descend(seen, perceptron_.outputs(table_.rows), nullptr);
-}
+double PerceptronLearner::loss(std::span<const Observed> seen) const { return descend(seen, perceptron_.outputs(table_.rows), nullptr); }
 
 Correction PerceptronLearner::correction() const {
     Correction correction{.log_work = {}, .log_link = log_link_, .message = message_ * unit_};

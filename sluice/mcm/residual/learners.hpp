@@ -1,5 +1,6 @@
 // What learns a correction of the planners' cost from judged plans (design §3.2 "residual"; notes on hidden judges).
-//   reweighting   a chip that took r times what was predicted makes each of its operators r times as heavy. No features: right also where the
+//   reweighting   a chip that took r times what was predicted makes each of its operators r times as heavy. No features: right also where
+//   the
 //                 error is of each operator its own
 //   perceptron    the log factor of an operator from its local features, and the link's rate and message cost, by gradient descent on the
 //                 squared log error of chip times

@@ -151,7 +151,8 @@ void improve_by_residual(const ChipProblem& problem, std::uint64_t seed, Trials&
     Residual(problem, seed, trials, limits).run(options);
 }
 
-Result<PlannerResult> plan_by_residual(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
+Result<PlannerResult> plan_by_residual(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
+                                       const Limits& limits) {
     Trials trials(problem, options, observer, limits);
     improve_by_residual(problem, options.seed, trials, limits);
     if (trials.evaluations() == 0 && !trials.over()) return fail(no_slicing());

@@ -15,9 +15,9 @@ namespace sluice::mcm {
                                                      const Limits& limits);
 
 struct ResidualOptions {
-    std::int64_t with_chip_times = 24;   // evaluations of the learners, at most
-    int generations = 40;                // of evolution, at most
-    int patience = 10;                   // generations without a better plan
+    std::int64_t with_chip_times = 24;  // evaluations of the learners, at most
+    int generations = 40;               // of evolution, at most
+    int patience = 10;                  // generations without a better plan
 };
 /// The same within the trials of another search.
 void improve_by_residual(const ChipProblem& problem, std::uint64_t seed, Trials& trials, const Limits& limits,

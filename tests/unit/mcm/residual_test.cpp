@@ -19,7 +19,7 @@ public:
         problem_.costs = &costs_;
         for (std::size_t v = 0; v < costs_.node_count(); ++v) {
             const auto work = static_cast<double>(costs_.classes.front().work[v].count());
-            const double log = 0.6 * std::sin(std::log(work + 1)) + (costs_.weights[v].empty() ? 0 : 0.4);
+            const double log = 0.9 * std::sin(2 * std::log(work + 1)) + (costs_.weights[v].empty() ? 0.8 : 0);
             costs_.classes.front().work[v] = Duration(std::llround(work * std::exp(log)));
         }
         for (Duration& transfer : costs_.transfer) transfer = Duration(std::llround(1.6 * static_cast<double>(transfer.count())));
@@ -64,27 +64,39 @@ Result<PlannerResult> learn(const ChipProblem& problem, HiddenMachine& machine, 
     return plan_by_residual(problem, {.seed = 1, .judge = &machine}, silent, {.deadline = {}, .evaluations = evaluations, .stop = {}});
 }
 
+/// Of four graphs, in the mean: the analytical plan's share of what the oracle reaches, and what was learnt in so many evaluations.
+struct Shares {
+    double analytical = 0, learnt = 0;
+};
+Shares shares(bool chip_times, std::int64_t evaluations) {
+    Shares mean;
+    constexpr std::uint64_t kGraphs = 4;
+    for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
+        RandomStream random(seed, 2);
+        const auto costs = testing::random_problem(random, {.min_operators = 150, .max_operators = 150, .largest_time = 2000, .spill = 0});
+        const auto problem = testing::on_chips(costs, 12, {.relay = true});
+        HiddenMachine machine(problem, chip_times);
+        const auto analytical = learn(problem, machine, 1), learnt = learn(problem, machine, evaluations);
+        EXPECT_TRUE(analytical && learnt);
+        EXPECT_LE(learnt->termination.evaluations, evaluations);
+        EXPECT_EQ(analytical->winner, "analytical");
+        EXPECT_TRUE(chip_faults(problem, learnt->chips).empty());
+        mean.analytical += share_of_oracle(machine, *analytical) / kGraphs;
+        mean.learnt += share_of_oracle(machine, *learnt) / kGraphs;
+    }
+    return mean;
+}
+
 TEST(Residual, FindsTheErrorFromChipTimes) {
-    const auto costs = testing::bert_like(12, false);
-    const auto problem = testing::on_chips(costs, 36, {.relay = true});
-    HiddenMachine machine(problem, true);
-    const auto analytical = learn(problem, machine, 1), learnt = learn(problem, machine, 10);
-    ASSERT_TRUE(analytical && learnt);
-    EXPECT_LT(share_of_oracle(machine, *analytical), 0.95);  // there is something to learn
-    EXPECT_GT(share_of_oracle(machine, *learnt), 0.99);
-    EXPECT_LE(learnt->termination.evaluations, 10);
-    EXPECT_EQ(analytical->winner, "analytical");
-    EXPECT_TRUE(chip_faults(problem, learnt->chips).empty());
+    const auto [analytical, learnt] = shares(true, 10);
+    EXPECT_LT(analytical, 0.9);  // there is something to learn
+    EXPECT_GT(learnt, 0.95);
 }
 
 TEST(Residual, FindsTheErrorFromThroughputAlone) {
-    const auto costs = testing::bert_like(12, false);
-    const auto problem = testing::on_chips(costs, 18, {.relay = true});
-    HiddenMachine machine(problem, false);
-    const auto learnt = learn(problem, machine, 100);
-    ASSERT_TRUE(learnt);
-    EXPECT_GT(share_of_oracle(machine, *learnt), 0.97);
-    EXPECT_EQ(learnt->winner, "evolution");
+    const auto [analytical, learnt] = shares(false, 100);
+    EXPECT_LT(analytical, 0.9);
+    EXPECT_GT(learnt, 0.95);
 }
 
 TEST(Residual, NeverLosesTheAnalyticalPlan) {
@@ -170,7 +182,8 @@ TEST(Correction, NoneIsThePlannersCost) {
         const auto order = testing::random_order(costs, random);
         Assignment chips(costs.node_count());
         std::uint8_t chip = 0;
-        for (const NodeId node : order) chips[node.index()] = chip = static_cast<std::uint8_t>(std::min<std::uint64_t>(3, chip + random.below(2)));
+        for (const NodeId node : order)
+            chips[node.index()] = chip = static_cast<std::uint8_t>(std::min<std::uint64_t>(3, chip + random.below(2)));
         const auto times = chip_times(problem, chips);
         const auto transfers = chip_transfers(problem, chips);
         for (std::size_t c = 0; c < 4; ++c) {

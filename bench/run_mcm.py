@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Partitions for a ring of chips compared: the parts of bench/suites/mcm.json, one `sluice compare` process for each model, method and seed.
+
+usage: run_mcm.py CHECKOUT [--quick | --tables] [--part NAME] [--only TEXT] [--any-build] [--list]
+
+Every finished run is one line of bench/results/mcm/runs.jsonl, with the best so far after each evaluation; started again, a bench goes on with what
+this build of sluice has not done. --tables makes docs/results/mcm.md from the lines that there are; a whole bench ends with that. --quick: fewer
+evaluations and seeds, into build/mcm-quick. Exit 1 when a run failed; 130 after Ctrl-C.
+"""
+import argparse
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import store  # noqa: E402
+from run_suite import geometric_mean, machine  # noqa: E402
+
+LONGEST = 900
+LEVELS = [1, 10, 30, 100, 300, 1000, 5000]
+QUICK = {"evaluations": 300, "seeds": 2, "time": 20}
+
+
+@dataclass(frozen=True)
+class Run:
+    part: str
+    model: str
+    name: str
+    platform: str
+    judge: str
+    method: str
+    seed: int
+    evaluations: int  # 0: no limit
+    time: float       # 0: none
+    options: tuple = ()
+
+    @property
+    def instance(self):
+        return f"{self.part}: {self.name} {self.platform}"
+
+    @property
+    def key(self):
+        return f"{self.instance} {self.method} {self.seed} {self.evaluations}"
+
+
+def runs_of(part, quick):
+    for platform in part["platforms"]:
+        for model in part["models"]:
+            for method in part["methods"]:
+                seeds = min(method["seeds"], QUICK["seeds"]) if quick else method["seeds"]
+                evaluations = min(method.get("evaluations", part.get("evaluations", 0)), QUICK["evaluations"]) if quick \
+                    else method.get("evaluations", part.get("evaluations", 0))
+                limit = min(part.get("time", 0), QUICK["time"]) if quick else part.get("time", 0)
+                for seed in range(seeds):
+                    yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
+                              tuple(part.get("options", ())))
+
+
+def locate(model, shared):
+    if model.startswith("zoo:"):
+        return model
+    path = shared / "models" / model
+    return str(path) if path.exists() else None
+
+
+def execute(run, sluice, model):
+    command = [sluice, "compare", model, "-p", run.platform, "--methods", run.method, "--judge", run.judge, "--seed", str(run.seed), "--json", "--quiet",
+               *run.options]
+    if run.evaluations:
+        command += ["--evals", str(run.evaluations)]
+    if run.time:
+        command += ["--time", str(run.time)]
+    started = time.perf_counter()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return {"wall": LONGEST, "failed": f"no end within {LONGEST} s"}
+    wall = round(time.perf_counter() - started, 3)
+    if done.returncode != 0:
+        first = done.stderr.strip().splitlines()
+        return {"wall": wall, "failed": first[0] if first else f"exit {done.returncode}"}
+    row = json.loads(done.stdout)[0]
+    return {"wall": wall, **{key: row[key] for key in ("judged_ps", "bottleneck_ps", "bound_ps", "chips", "seconds", "evaluations", "failed", "curve")
+                             if key != "failed"}, "not_compiled": row["failed"]}
+
+
+def told(figures):
+    if "failed" in figures:
+        return f"FAILED: {figures['failed']}"
+    return f"{figures['judged_ps'] / 1e6:.1f} us, {figures['evaluations']} evaluations, {figures['seconds']:.2f} s"
+
+
+def best_after(line, evaluations):
+    """Period of the best so far; None where there was none yet."""
+    best = None
+    for count, period in line["curve"]:
+        if count <= evaluations:
+            best = period
+    return best
+
+
+def spread(values):
+    low, high = min(values), max(values)
+    middle = statistics.median(values)
+    return f"{middle:.3f}" if low == high else f"{middle:.3f} ({low:.3f}–{high:.3f})"
+
+
+def instances(lines, part):
+    grouped = {}
+    for line in lines:
+        if line["part"] == part["name"]:
+            grouped.setdefault(line["instance"], {}).setdefault(line["method"], []).append(line)
+    return grouped
+
+
+def curves(lines, part):
+    """Throughput against evaluations, as a share of what the certified bound allows."""
+    for instance, methods in instances(lines, part).items():
+        done = [line for runs in methods.values() for line in runs if "curve" in line]
+        if not done:
+            continue
+        bound = max(line["bound_ps"] for line in done)
+        levels = [level for level in LEVELS if level <= max(line["evaluations"] for line in done)]
+        yield f"### {instance.split(': ', 1)[1]}\n"
+        yield "bound / period, median (least–most) over seeds; no method can be above 1\n"
+        yield "| method | " + " | ".join(f"{level:,}" for level in levels) + " | seeds | did not compile |"
+        yield "| --- | " + " | ".join("---" for _ in levels) + " | --- | --- |"
+        for method, runs in methods.items():
+            good = [line for line in runs if "curve" in line]
+            if not good:
+                yield f"| {method} | {runs[0].get('failed', '')} |" + " |" * (len(levels) + 1)
+                continue
+            cells = []
+            for level in levels:
+                values = [bound / period for line in good if (period := best_after(line, level))]
+                cells.append(spread(values) if len(values) == len(good) else "–")
+            share = sum(line["not_compiled"] for line in good) / max(1, sum(line["evaluations"] for line in good))
+            yield f"| {method} | " + " | ".join(cells) + f" | {len(good)} | {share:.1%} |"
+        yield ""
+
+
+def gaps(lines, part):
+    methods = [method["method"] for method in part["methods"]]
+    yield "1 − bound / bottleneck of the planners' cost, and seconds\n"
+    yield "| model | operators' bound | " + " | ".join(methods) + " |"
+    yield "| --- | --- | " + " | ".join("---" for _ in methods) + " |"
+    ratios = {method: [] for method in methods}
+    for instance, found in instances(lines, part).items():
+        cells, bound = [], None
+        for method in methods:
+            line = found.get(method, [{"failed": ""}])[0]
+            if "curve" not in line:
+                cells.append(line["failed"])
+                continue
+            bound = line["bound_ps"]
+            ratios[method].append(line["judged_ps"] / bound)
+            cells.append(f"{1 - bound / line['judged_ps']:.1%}, {line['seconds']:.1f} s")
+        yield f"| {instance.split(': ', 1)[1]} | {bound / 1e6:.1f} us | " + " | ".join(cells) + " |" if bound else f"| {instance} | | " + " | ".join(cells) + " |"
+    means = [f"{geometric_mean(ratios[method]) - 1:.1%} above the bound" if ratios[method] else "" for method in methods]
+    yield "| geometric mean | | " + " | ".join(means) + " |\n"
+
+
+def tables(lines, suite, title):
+    yield f"# {title}\n"
+    yield f"Made by `./dev bench mcm` on {machine()}; every run is a line of bench/results/mcm/runs.jsonl.\n"
+    for part in suite["parts"]:
+        if not any(line["part"] == part["name"] for line in lines):
+            continue
+        yield f"## {part['title']}\n"
+        yield from (gaps if part["judge"] == "planner" else curves)(lines, part)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("--part")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--any-build", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    arguments = parser.parse_args()
+    checkout = arguments.checkout.resolve()
+    suite = json.loads((checkout / "bench/suites/mcm.json").read_text())
+    sluice = checkout / "build/release/bin/sluice"
+    build = hashlib.sha256(sluice.read_bytes()).hexdigest()[:16]
+    folder = checkout / ("build/mcm-quick" if arguments.quick else "bench/results/mcm")
+    page = checkout / ("build/mcm-quick/mcm.md" if arguments.quick else "docs/results/mcm.md")
+    runs = [run for part in suite["parts"] if arguments.part in (None, part["name"]) for run in runs_of(part, arguments.quick)
+            if arguments.only in run.key]
+    if arguments.list:
+        print("\n".join(run.key for run in runs))
+        return 0
+    failed = absent = 0
+    if not arguments.tables:
+        known = {line["key"]: line for line in store.read(folder)} if folder.exists() else {}
+        with store.Store(folder, "runs") as lines:
+            for number, run in enumerate(runs, 1):
+                model = locate(run.model, checkout.parent / "shared")
+                if model is None:
+                    absent += 1
+                    continue
+                line = known.get(run.key)
+                if line is None or (line["build"] != build and not arguments.any_build):
+                    figures = execute(run, str(sluice), model)
+                    line = {"key": run.key, "at": time.time(), "build": build, "part": run.part, "instance": run.instance, "model": run.model,
+                            "method": run.method, "seed": run.seed, **figures}
+                    lines.append(line)
+                failed += "failed" in line
+                print(f"{number}/{len(runs)} {run.key}: {told(line)}", flush=True)
+    if absent:
+        print(f"{absent} runs need models of ../shared/models, which is absent", file=sys.stderr)
+    wanted = {run.key for run in runs_of_all(suite, arguments.quick)}
+    lines = [line for line in store.read(folder) if line["key"] in wanted]
+    page.write_text("\n".join(tables(lines, suite, "Partitions for a ring of chips")) + "\n")
+    print(f"wrote {page}")
+    return 1 if failed else 0
+
+
+def runs_of_all(suite, quick):
+    for part in suite["parts"]:
+        yield from runs_of(part, quick)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
