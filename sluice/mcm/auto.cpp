@@ -4,12 +4,15 @@
 
 #include "sluice/mcm/residual/residual.hpp"
 #include "sluice/mcm/search/lessons.hpp"
+#include "sluice/mcm/search/lns.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/trials.hpp"
 
 namespace sluice::mcm {
 
 namespace {
+
+constexpr std::int64_t kNeighbourhoods = 400;  // evaluations of the last part
 
 /// Orders that a walk tries: what 2,000 operators take half a second for, more where they are fewer.
 std::int64_t orders_of(const ChipProblem& problem) {
@@ -40,6 +43,7 @@ Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions
     // The planners' cost is not all there is to the judge.
     if (!trials.found() || trials.best_period() > bottleneck(problem, trials.best()))
         improve_by_residual(problem, options.seed, lessons, trials, limits);
+    if (trials.found()) improve_by_lns(problem, options.seed, trials, limits, kNeighbourhoods);
     return std::move(trials).finish();
 }
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "sluice/mcm/search/order_dp.hpp"
 
 namespace sluice::mcm {
 
@@ -36,7 +39,9 @@ std::vector<double> positions(const ChipProblem& problem, std::span<const NodeId
 std::vector<std::vector<NodeId>> known_orders(const cost::StageProblem& costs) {
     std::vector<NodeId> own;
     for (std::size_t v = 0; v < costs.node_count(); ++v) own.emplace_back(v);
-    return {own};
+    std::vector<std::vector<NodeId>> orders{std::move(own)};
+    for (const OrderKind kind : kOrderKinds) orders.push_back(make_order(costs, kind));
+    return orders;
 }
 
 Assignment cut_evenly(const ChipProblem& problem, std::span<const NodeId> order, Share share) {

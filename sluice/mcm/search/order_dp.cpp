@@ -25,7 +25,7 @@ public:
           costs_(*problem.costs),
           device_(costs_.classes.front()),
           order_(order),
-          form_(problem.rules.relay                                ? Form::relay
+          form_(problem.rules.relay && !problem.rules.adjacent     ? Form::relay
                 : problem.rules.triangle || problem.rules.adjacent ? Form::adjacent
                                                                    : Form::free),
           position_(order.size()),

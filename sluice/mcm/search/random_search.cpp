@@ -5,6 +5,7 @@
 
 #include "sluice/mcm/search/budget.hpp"
 #include "sluice/mcm/search/cuts.hpp"
+#include "sluice/mcm/search/keys.hpp"
 #include "sluice/mcm/search/repair.hpp"
 
 namespace sluice::mcm {
@@ -75,6 +76,24 @@ Result<PlannerResult> plan_by_random_cuts(const ChipProblem& problem, const Plan
     return search(problem, "random-cuts", options, observer, limits, [&](Repair& repair, std::uint64_t i, RandomStream& random) {
         return repair.fix(cut_anywhere(problem, orders[i % orders.size()], random), walk, random);
     });
+}
+
+Result<PlannerResult> plan_by_random_keys(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
+                                          const Limits& limits) {
+    Trials trials(problem, options, observer, limits);
+    const Budget budget(trials, limits);
+    const LevelKeys levels(*problem.costs);
+    Decoder decoder(problem);
+    for (std::uint64_t i = 0; !budget.spent(); ++i) {
+        RandomStream random(options.seed, i);
+        const auto chips = decoder.decode(order_by_keys(*problem.costs, levels.draw(random)), random, limits);
+        if (!chips && trials.evaluations() == 0) return fail(chips.error());
+        if (!chips) break;
+        const Verdict* verdict = trials.ask(*chips, "random-keys");
+        if (verdict == nullptr) break;
+        decoder.learn(*verdict);
+    }
+    return std::move(trials).finish();
 }
 
 Result<PlannerResult> plan_by_random_equal_work(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,

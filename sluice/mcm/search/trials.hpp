@@ -29,6 +29,7 @@ public:
     [[nodiscard]] bool found() const { return !best_.empty(); }
     [[nodiscard]] const Assignment& best() const { return best_; }
     [[nodiscard]] Duration best_period() const { return best_verdict_.period; }
+    [[nodiscard]] const Verdict& best_verdict() const { return best_verdict_; }
 
     /// `reason`: of a search that ended by itself, `finished`; a limit that was reached goes before it.
     [[nodiscard]] Result<PlannerResult> finish(StopReason reason = StopReason::finished) &&;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "sluice/mcm/registry.hpp"
+#include "sluice/mcm/sample.hpp"
 #include "tests/support/chips.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/judges.hpp"
@@ -26,6 +27,14 @@ ChipProblem any_problem(const cost::StageProblem& costs, std::size_t most_chips,
     if (random.chance(0.25)) problem.rules.acyclic = problem.rules.relay = true;
     return problem;
 }
+
+/// These slice orders, or draw samples, and do nothing else: they may find none where the problem has one.
+bool may_miss(const Planner& planner) {
+    return planner.name == "auto" || planner.name == "order-dp" || planner.name == "residual" || planner.name == "policy";
+}
+
+/// These take long over every small problem: they are asked for some.
+bool is_slow(const Planner& planner) { return planner.name == "auto" || planner.name == "residual"; }
 
 testing::RandomProblemOptions shape(std::size_t most) {
     testing::RandomProblemOptions options{.max_operators = most};
@@ -62,12 +71,13 @@ TEST(ChipPlanners, SmallProblemsOfAllKinds) {
         Duration best = Duration::max();
         for (const Assignment& chips : legal) best = std::min(best, std::max(bottleneck(problem, chips), Duration{1}));
         for (const Planner& planner : planners()) {
+            if (is_slow(planner) && seed % 32 != 0) continue;
             SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed);
             testing::FussyJudge judge(problem, problem.node_count(), true);
             const auto result = plan(planner, problem, judge, 20, seed);
             if (!result) {
-                EXPECT_TRUE(legal.empty()) << to_text(result.error());
-                EXPECT_EQ(result.error().kind, DiagnosticKind::infeasible);
+                EXPECT_TRUE(legal.empty() || may_miss(planner)) << to_text(result.error());
+                EXPECT_TRUE(may_miss(planner) || result.error().kind == DiagnosticKind::infeasible) << to_text(result.error());
                 ++infeasible;
                 continue;
             }
@@ -95,6 +105,7 @@ TEST(ChipPlanners, GoOnAfterWhatDoesNotCompile) {
             std::ranges::any_of(legal, [&](const Assignment& chips) { return testing::FussyJudge::compiles(problem, most, chips); });
         for (const Planner& planner : planners())
             for (const bool telling : {true, false}) {
+                if (is_slow(planner) && seed % 32 != 0) continue;
                 SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed << (telling ? ", telling" : ""));
                 testing::FussyJudge judge(problem, most, telling);
                 const auto result = plan(planner, problem, judge, 300, seed);
@@ -104,19 +115,19 @@ TEST(ChipPlanners, GoOnAfterWhatDoesNotCompile) {
                     check(problem, *result, judge, 300);
                     ++planned;
                 } else {
-                    EXPECT_EQ(result.error().kind, DiagnosticKind::infeasible);
-                    EXPECT_TRUE(!possible || !telling) << to_text(result.error());
+                    EXPECT_TRUE(may_miss(planner) || result.error().kind == DiagnosticKind::infeasible) << to_text(result.error());
+                    EXPECT_TRUE(!possible || !telling || may_miss(planner)) << to_text(result.error());
                 }
             }
         if (HasFailure()) return;
     }
     EXPECT_GT(failed, planned / 10);
-    EXPECT_GT(planned, testing::cases(150) * planners().size() / 2);
+    EXPECT_GT(planned, testing::cases(150) * planners().size() / 4);
 }
 
 /// Larger ones under the rules as they are: always an answer, the same at any number of threads, other seeds and budgets within the limit.
 TEST(ChipPlanners, LargerProblems) {
-    for (std::uint64_t seed = 0; seed < testing::cases(16); ++seed) {
+    for (std::uint64_t seed = 0; seed < testing::cases(10); ++seed) {
         RandomStream random(seed, 13);
         testing::RandomProblemOptions options = shape(90);
         options.min_operators = seed % 4 == 0 ? 1 : 40;
@@ -127,11 +138,13 @@ TEST(ChipPlanners, LargerProblems) {
         problem.rules.relay = seed % 5 == 2;
         problem.rules.triangle = seed % 5 != 3;
         for (const Planner& planner : planners()) {
+            if ((planner.name == "exact" && costs.node_count() > 20) || (is_slow(planner) && seed % 8 != 1)) continue;
             SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed << ", " << costs.node_count() << " operators, "
                                               << problem.chips << " chips");
             testing::FussyJudge judge(problem, problem.node_count(), true);
             const auto limit = static_cast<std::int64_t>(1 + random.below(60));
             const auto result = plan(planner, problem, judge, limit, seed);
+            if (!result && may_miss(planner)) continue;
             ASSERT_TRUE(result.has_value()) << to_text(result.error());
             check(problem, *result, judge, limit);
             const auto again = plan(planner, problem, judge, limit, seed, 3);
@@ -142,6 +155,34 @@ TEST(ChipPlanners, LargerProblems) {
         }
         if (HasFailure()) return;
     }
+}
+
+/// From a legal start that compiles, methods that improve give nothing worse back.
+TEST(ChipPlanners, NeverWorseThanTheStart) {
+    std::size_t better = 0;
+    for (std::uint64_t seed = 0; seed < testing::cases(40); ++seed) {
+        RandomStream random(seed, 14);
+        const auto costs = testing::random_problem(random, shape(30));
+        const auto problem = any_problem(costs, 8, random);
+        ChipSolver solver(problem);
+        const auto start = sample(solver, {}, walk_order(costs, WalkOrder::random, random), random);
+        if (!start) continue;
+        for (const Planner& planner : planners()) {
+            if (!planner.name.starts_with("anneal") && planner.name != "brkga" && planner.name != "lns") continue;
+            SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed);
+            testing::FussyJudge judge(problem, problem.node_count(), true);
+            const auto first = judge.judge(start->chips)->period;
+            const auto result = plan(planner, problem, judge, 40, seed, 2, &start->chips);
+            ASSERT_TRUE(result.has_value()) << to_text(result.error());
+            check(problem, *result, judge, 40);
+            EXPECT_LE(result->verdict.period, first);
+            EXPECT_EQ(result->curve.front().evaluations, 1);
+            EXPECT_EQ(result->curve.front().period, first);
+            better += result->verdict.period < first;
+        }
+        if (HasFailure()) return;
+    }
+    EXPECT_GT(better, testing::cases(40) * 3);
 }
 
 TEST(ChipPlanners, WithoutAnEvaluationOrWithABrokenJudge) {

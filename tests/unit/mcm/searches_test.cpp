@@ -1,10 +1,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "sluice/mcm/search/baselines.hpp"
+#include "sluice/mcm/search/exact.hpp"
+#include "sluice/mcm/search/keys.hpp"
+#include "sluice/mcm/search/lns.hpp"
+#include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/random_search.hpp"
+#include "sluice/mcm/search/window.hpp"
 #include "tests/support/chips.hpp"
 #include "tests/support/judges.hpp"
 
@@ -140,6 +146,138 @@ TEST(Repair, WhatFailedNeverComesAgain) {
     EXPECT_TRUE(repair.allows(Assignment{0, 0, 1, 1}));
     RandomStream random(1);
     for (int i = 0; i < 50; ++i) EXPECT_TRUE(repair.allows(*repair.sample({}, bisection_order(costs), random)));
+}
+
+Duration period_of(std::string_view method, const ChipProblem& problem, std::int64_t evaluations) {
+    return run((*find_planner(method))->plan, problem, evaluations).verdict.period;
+}
+
+cost::StageProblem branchy() {
+    RandomStream random(3, 99);
+    return testing::random_problem(random,
+                                   {.min_operators = 300, .max_operators = 300, .largest_time = 2000, .largest_transfer = 100, .spill = 0});
+}
+
+TEST(Annealing, IsWorthItsEvaluations) {
+    const auto costs = branchy();
+    const auto problem = testing::on_chips(costs, 24);
+    const Duration drawn = period_of("random", problem, 500), even = period_of("equal-work", problem, 1);
+    for (const std::string_view moves : {"anneal-node", "anneal-cut", "anneal-smooth"}) {
+        SCOPED_TRACE(moves);
+        EXPECT_LT(period_of(moves, problem, 500) * 5, drawn * 4);
+        EXPECT_LE(period_of(std::string(moves) + "-equal-work", problem, 500), even);
+    }
+    // The plateau of the largest is what the norm is for.
+    EXPECT_LT(period_of("anneal-smooth-equal-work", problem, 500) * 20, even * 19);
+    EXPECT_LT(period_of("anneal-smooth-equal-work", problem, 500), period_of("anneal-node-equal-work", problem, 500));
+}
+
+TEST(Brkga, BeginsWithTheKnownOrdersAndGoesOn) {
+    const auto costs = branchy();
+    const auto problem = testing::on_chips(costs, 24);
+    Duration known = Duration::max();
+    for (const auto& order : known_orders(costs))
+        if (const auto chips = slice_order(problem, order)) known = std::min(known, bottleneck(problem, *chips));
+    EXPECT_LE(period_of("brkga", problem, 20), known);
+    EXPECT_LT(period_of("brkga", problem, 200), known);
+}
+
+TEST(Keys, GiveTheirOrderBack) {
+    RandomStream random(5);
+    const auto costs = branchy();
+    const auto order = testing::random_order(costs, random);
+    EXPECT_EQ(order_by_keys(costs, keys_of(order)), order);
+    const LevelKeys levels(costs);
+    const auto drawn = order_by_keys(costs, levels.draw(random));
+    EXPECT_NE(drawn, order_by_keys(costs, levels.draw(random)));
+    std::vector<std::size_t> at(drawn.size());
+    for (std::size_t i = 0; i < drawn.size(); ++i) at[drawn[i].index()] = i;
+    for (std::size_t v = 0; v < at.size(); ++v)
+        for (const NodeId next : costs.successors[v]) EXPECT_LT(at[v], at[next.index()]);
+}
+
+/// One operator in seven takes three times what was planned.
+class OtherMachine final : public Judge {
+public:
+    explicit OtherMachine(const ChipProblem& problem) : costs_(*problem.costs), problem_(problem) {
+        for (std::size_t v = 0; v < costs_.node_count(); v += 7) costs_.classes.front().work[v] *= 3;
+        problem_.costs = &costs_;
+    }
+    Result<Verdict> judge(std::span<const std::uint8_t> chips) override { return AnalyticJudge(problem_).judge(chips); }
+
+private:
+    cost::StageProblem costs_;
+    ChipProblem problem_;
+};
+
+TEST(Lns, HearsAMachineThatDisagrees) {
+    const auto costs = testing::bert_like(8, false);
+    const auto problem = testing::on_chips(costs, 12, {.adjacent = true});
+    OtherMachine machine(problem);
+    SilentObserver observer;
+    Limits limits;
+    limits.evaluations = 150;
+    const auto result = plan_by_lns(problem, {.judge = &machine}, observer, limits);
+    ASSERT_TRUE(result.has_value());
+    EXPECT_TRUE(chip_faults(problem, result->chips).empty());
+    EXPECT_LT(result->verdict.period * 20, result->curve.front().period * 19);
+}
+
+TEST(Window, SolvedAgainIsLegalAndNoWorse) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        RandomStream random(seed, 31);
+        const auto costs = testing::random_problem(random, {.min_operators = 20, .max_operators = 40});
+        const Rules rules[] = {{.adjacent = true}, {.relay = true}, {.triangle = false}};
+        const auto problem = testing::on_chips(costs, 8, rules[seed % 3]);
+        const auto sliced = slice_order(problem, known_orders(costs).front());
+        ASSERT_TRUE(sliced.has_value());
+        const std::size_t used = std::size_t{1} + std::ranges::max(*sliced);
+        WindowSolver solver(problem);
+        // All chips in the same order: the slicing with the least norm is among those whose largest is the least or near it.
+        const auto again = solver.solve(problem, *sliced, {.first = 0, .count = used, .most = 8}, {}, 0, random);
+        ASSERT_FALSE(again.empty());
+        EXPECT_TRUE(chip_faults(problem, again).empty());
+        const auto norm = [&](const Assignment& chips) {
+            double sum = 0;
+            for (const Duration time : chip_times(problem, chips)) sum += std::pow(static_cast<double>(time.count()), 8);
+            return sum;
+        };
+        EXPECT_LE(norm(again), norm(*sliced) * (1 + 1e-9)) << seed;
+        // Two chips in the middle: the others keep their operators.
+        if (used < 4) continue;
+        const auto part = solver.solve(problem, *sliced, {.first = 1, .count = 2, .most = 2}, {}, 0.5, random);
+        if (part.empty()) continue;
+        for (std::size_t v = 0; v < part.size(); ++v)
+            if ((*sliced)[v] == 0) { EXPECT_EQ(part[v], 0); }
+        EXPECT_TRUE(chip_faults(problem, part).empty()) << seed;
+    }
+}
+
+TEST(Exact, ProvesWhatItFinds) {
+    const auto costs = testing::bert_like(3, false);
+    const auto problem = testing::on_chips(costs, 6, {.adjacent = true});
+    const auto result = run(plan_exact, problem, 5);
+    EXPECT_EQ(result.termination.reason, StopReason::optimal);
+    EXPECT_TRUE(result.warnings.empty());
+    EXPECT_FALSE(search_chains(problem, {.below = result.verdict.period}, {}).best.has_value());
+    EXPECT_LE(result.verdict.period, period_of("brkga", problem, 50));
+    // Under the paper's triangle more is legal than is searched, and it says so.
+    const auto wider = run(plan_exact, testing::on_chips(costs, 6), 5);
+    EXPECT_EQ(wider.termination.reason, StopReason::finished);
+    EXPECT_EQ(wider.warnings.size(), 1u);
+}
+
+TEST(Exact, SaysWhenDownsetsAreTooMany) {
+    const auto costs = branchy();
+    const auto problem = testing::on_chips(costs, 24, {.relay = true});
+    const auto small = search_chains(problem, {.memory = Bytes{1 << 16}}, {});
+    EXPECT_EQ(small.outcome, ExactOutcome::too_large);
+    EXPECT_EQ(search_chains(problem, {.nodes = 1'000}, {}).outcome, ExactOutcome::too_large);
+    std::stop_source stop;
+    stop.request_stop();
+    Limits limits;
+    limits.stop = stop.get_token();
+    EXPECT_EQ(search_chains(problem, {}, limits).outcome, ExactOutcome::stopped);
 }
 
 }  // namespace
