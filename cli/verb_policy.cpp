@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/json.hpp"
+#include "sluice/mcm/policy/network.hpp"
 #include "sluice/mcm/policy/policy_file.hpp"
 #include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/report/table.hpp"
