@@ -7,7 +7,6 @@
 #include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/mcm/residual/residual.hpp"
 #include "sluice/mcm/search/anneal.hpp"
-#include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/mcm/search/baselines.hpp"
 #include "sluice/mcm/search/brkga.hpp"
 #include "sluice/mcm/search/exact.hpp"
