@@ -42,8 +42,6 @@ std::string chips_plan_text(const plan::Plan& plan, const solve::ChipSolveResult
                                  rate_text(per_second(plan.judged->period)), to_text(plan.judged->period), percent(std::max(0.0, slower)),
                                  plan.judged->latency.count() > 0 ? std::format("; latency {}", to_text(plan.judged->latency)) : ""));
     }
-    facts.emplace_back("rewrites", std::format("{}, {} made again, {}", counted(result.copies, "clone"), result.recomputed,
-                                               counted(result.relays, "relay")));
     if (result.failed > 0)
         facts.emplace_back("compile", std::format("{} did not fit a chip", counted(static_cast<std::size_t>(result.failed), "evaluation")));
     return plan_text(plan, result.graph) + facts_text(facts);

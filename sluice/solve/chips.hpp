@@ -53,7 +53,6 @@ struct ChipSolveResult {
     /// On the bottleneck of every plan for the model on these chips, whatever is rewritten: no rewrite takes work away.
     bound::Certificate certificate;
     bool certified = false;
-    std::size_t copies = 0, recomputed = 0, relays = 0;
     std::string method, winner;
     std::vector<mcm::Improvement> curve;
     std::int64_t failed = 0;  // evaluations that did not compile
