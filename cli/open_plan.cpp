@@ -5,6 +5,7 @@
 #include "cli/planning.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/plan/validate.hpp"
+#include "sluice/solve/chips.hpp"
 
 namespace sluice::cli {
 
@@ -22,6 +23,12 @@ Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
                      "PLAN --actions FILE`)"));
     auto loaded = onnx::load_model(model, {.dimensions = plan.model.dimensions, .assume_size = plan.model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
+    auto graph = plan::planned_graph(plan, loaded->graph);
+    if (!graph) {
+        graph.error().kind = DiagnosticKind::input;
+        return fail(std::move(graph.error()));
+    }
+    loaded->graph = std::move(*graph);
     auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
     if (!frozen) return fail(std::move(frozen.error()));
     auto failures = plan::validate(plan, loaded->graph, *frozen);
@@ -33,6 +40,10 @@ Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
     }
     auto partition = plan::partition_of(plan, loaded->graph, frozen->problem);
     if (!partition) return fail(std::move(partition.error()));
+    if (auto illegal = solve::chip_failures(loaded->graph, plan.platform, frozen->problem, *partition); !illegal.empty()) {
+        illegal.front().kind = DiagnosticKind::input;
+        return fail(std::move(illegal.front()));
+    }
     return OpenPlan{std::move(plan), std::move(*loaded), std::move(*frozen), std::move(*partition)};
 }
 

@@ -118,8 +118,7 @@ std::optional<Judged> read_judged(const json::Node& document, const Members& mem
     const Members judged_members(members.node("judged"), {"judge", "period_ps", "throughput_per_s", "latency_ps"}, members.failure());
     Judged judged{.judge = judged_members.text("judge"), .period = judged_members.duration("period_ps")};
     if (!judged_members.is_null("latency_ps")) judged.latency = judged_members.duration("latency_ps");
-    if (judged.period.count() < 1)
-        judged_members.refuse(input_error("'period_ps' must be above 0").at(judged_members.where("period_ps")));
+    if (judged.period.count() < 1) judged_members.refuse(input_error("'period_ps' must be above 0").at(judged_members.where("period_ps")));
     const double throughput = kPicosecondsPerSecond / static_cast<double>(judged.period.count());
     judged_members.agree("throughput_per_s", throughput, throughput, "1 s over 'period_ps'");
     return judged;
@@ -163,9 +162,9 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
                                       "method",      "options", "seed",        "objective", "predicted",  "bound",   "bounds",      "gap",
                                       "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
                            failure)
-                 : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
-                                      "method",      "options", "seed",        "objective", "predicted",  "judged",      "bound",
-                                      "gap",         "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
+                 : Members(document, {"format", "job",         "model",   "platform",    "k",         "cost_source", "costs",
+                                      "method", "options",     "seed",    "objective",   "predicted", "judged",      "bound",
+                                      "gap",    "termination", "seconds", "evaluations", "stages",    "replicated",  "rewrites"},
                            failure);
     if (training) plan.training = read_training_settings(members.node("training"), failure);
     plan.model = read_model(members.node("model"), failure);
@@ -194,8 +193,9 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     for (const json::Node& stage : members.array("stages"))
         plan.stages.push_back(training ? read_training_stage(stage, failure) : read_stage(stage, failure));
     plan.replicated = read_operators(members, "replicated");
-    if (!members.array("rewrites").empty())
-        members.refuse(input_error("this version knows no rewrites, the plan has some").at(members.where("rewrites")));
+    plan.rewrites = read_rewrites(members, "rewrites");
+    if (training && !plan.rewrites.empty())
+        members.refuse(input_error("a plan for training has no rewrites").at(members.where("rewrites")));
 
     if (failure) return plan;
     const Members predicted(members.node("predicted"),
@@ -248,7 +248,7 @@ std::string to_json_text(const Plan& plan) {
         {"evaluations", plan.termination.evaluations},
         {"stages", std::move(stages)},
         {"replicated", to_json(plan.replicated)},
-        {"rewrites", ordered_json::array()}};
+        {"rewrites", to_json(plan.rewrites)}};
     if (!plan.costs) document.erase("costs");
     if (!plan.judged) document.erase("judged");
     if (!plan.training) {
