@@ -30,20 +30,20 @@ constexpr std::string_view kAnneal = "Kirkpatrick, Gelatt, Vecchi 1983, on what 
 constexpr std::string_view kXie = "Xie et al., MLSys 2022, section 5 (random search over what the solver makes legal)";
 
 constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 1 (SliceGraph), with the rules of the ring";
-constexpr std::string_view kOwn = "docs/explanation/chips.md";
+constexpr std::string_view kOrders = "docs/explanation/chips.md";
 
 constexpr std::array kPlanners{
-    Planner{"auto", "slices the best orders, corrects the cost by what the judge says, then searches around the best", kOwn, plan_auto},
-    Planner{"order-dp", "the best slicing of four orders", kArcher, plan_by_orders},
-    Planner{"lns", "frees a few consecutive chips of the best plan, slices their operators anew, keeps what the judge prefers", kOwn,
+    Planner{"auto", "slices four orders, walks over orders, and learns what the judge says otherwise than planned", kOrders, plan_auto},
+    Planner{"order-dp", "the best slicing of four orders under the planners' cost: depth first, greatest, least and middle labels", kOrders,
+            plan_by_orders},
+    Planner{"residual", "learns the error of the planners' cost from judged plans, and slices the four orders under the corrected cost",
+            kOrders, plan_by_residual},
+    Planner{"lns", "frees a few consecutive chips of the best plan, slices their operators anew, keeps what the judge prefers", kOrders,
             plan_by_lns},
     Planner{"exact", "searches all chains of downsets under the planners' cost: the optimum where graphs are narrow",
             "docs/explanation/chips.md; after Tarnawski et al., NeurIPS 2020, section 5", plan_exact},
     Planner{"brkga", "genetic algorithm over orders by random keys, each sliced",
             "Archer et al., ICML 2024, Algorithm 2 (BrkgaSortAndSlice)", plan_by_brkga, true},
-    Planner{"residual", "learns from judged plans what the planners' cost gets wrong, and slices again", kOwn, plan_by_residual},
-    Planner{"policy", "draws from a trained policy through the solver", "Xie et al., MLSys 2022, zero-shot, with an ordinal head",
-            policy::plan_by_policy},
     Planner{"greedy", "fills chip after chip to the average work or its memory, in topological order",
             "the compiler heuristic that Xie et al., MLSys 2022, compare with", plan_by_greedy, true},
     Planner{"equal-operators", "cuts an order into equal numbers of operators and repairs the cuts", "common practice",
@@ -69,6 +69,8 @@ constexpr std::array kPlanners{
             anneal<smooth, random>, true},
     Planner{"anneal-smooth-equal-work", "simulated annealing from equal work: moves operators by a norm of all chip times", kAnneal,
             anneal<smooth, equal_work>, true},
+    Planner{"policy", "draws legal assignments from a trained policy, as it comes or from a file",
+            "Xie et al., MLSys 2022, section 4, with an ordinal head on equal work", policy::plan_by_policy, false},
 };
 
 }  // namespace

@@ -10,8 +10,8 @@ namespace {
 constexpr int kTries = 3;  // walks that may end in the limit before the wider rules are left alone
 /// While another way is open. With less a walk that was nearly there is lost; more only makes the first few slower.
 constexpr WalkLimits kTrial{.backtracks = 500};
-/// A candidate that is legal needs none, and must not be changed.
-constexpr WalkLimits kAsItIs{.backtracks = 0};
+/// Afterwards: what is nearly legal must be changed little, and what is legal not at all.
+constexpr WalkLimits kNearly{.backtracks = 20};
 
 /// The graph with an edge from node v - 1 to v where v is the first of its component; nullptr: it has but one.
 std::unique_ptr<cost::StageProblem> join(const cost::StageProblem& costs) {
@@ -73,7 +73,7 @@ Result<Assignment> Repair::either(std::optional<WalkLimits> wide, int& given_up,
     if (wide) {
         auto made = walk(solver_, *wide);
         if (made) {
-            given_up = 0;
+            if (given_up < kTries) given_up = 0;
             return std::move(made->chips);
         }
         if (made.error().kind != DiagnosticKind::stopped) return fail(std::move(made.error()));
@@ -83,7 +83,6 @@ Result<Assignment> Repair::either(std::optional<WalkLimits> wide, int& given_up,
         if (auto made = walk(*solver, WalkLimits{})) return std::move(made->chips);
     auto made = walk(solver_, WalkLimits{});
     if (!made) return fail(std::move(made.error()));
-    given_up = 0;
     return std::move(made->chips);
 }
 
@@ -94,7 +93,7 @@ Result<Assignment> Repair::sample(std::span<const float> probabilities, std::spa
 }
 
 Result<Assignment> Repair::fix(std::span<const std::uint8_t> candidate, std::span<const NodeId> order, RandomStream& random) {
-    return either(repairs_given_up_ < kTries ? kTrial : kAsItIs, repairs_given_up_, [&](ChipSolver& solver, const WalkLimits& limits) {
+    return either(repairs_given_up_ < kTries ? kTrial : kNearly, repairs_given_up_, [&](ChipSolver& solver, const WalkLimits& limits) {
         return mcm::fix(solver, candidate, order, OpenNodes::nearest, random, limits);
     });
 }

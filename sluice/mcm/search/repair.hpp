@@ -4,7 +4,8 @@
 // walk in the backtrack limit. Then the walk is done again under narrower rules: acyclic and adjacent, which imply the triangle whatever
 // the graph is, and every component but the first held to the node before it by an edge more, which implies no_skip. What comes out is
 // legal, and but for memory and nogoods nothing is ever taken back. After the first few such walks samples are drawn narrowly from the
-// start: that distribution leaves out what only the wider rules allow. Deterministic for a stream's seed and the calls before.
+// start, and repairs get little time before: that distribution leaves out what only the wider rules allow.
+// Deterministic for a stream's seed and the calls before.
 #pragma once
 
 #include <memory>
