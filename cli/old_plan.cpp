@@ -21,6 +21,10 @@ Result<OldPlan> read_old_plan(const std::string& path, std::string_view job) {
     if (plan->job != job)
         return fail(input_error(std::format("'{}' is a plan for {}; one for {} is needed", path, plan->job, job))
                         .fix(plan->training ? "add --for training" : "leave --for training out"));
+    if (!plan->rewrites.empty())
+        return fail(input_error(std::format("'{}' rests on {} of the model, and what is planned here is the model as it is", path,
+                                            report::counted(plan->rewrites.size(), "rewrite")))
+                        .fix("plan without it"));
     return OldPlan{std::move(*plan), fingerprint_of(*text)};
 }
 

@@ -22,6 +22,12 @@ Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
                      "PLAN --actions FILE`)"));
     auto loaded = onnx::load_model(model, {.dimensions = plan.model.dimensions, .assume_size = plan.model.assume_size});
     if (!loaded) return fail(std::move(loaded.error()));
+    auto graph = plan::planned_graph(plan, loaded->graph);
+    if (!graph) {
+        graph.error().kind = DiagnosticKind::input;
+        return fail(std::move(graph.error()));
+    }
+    loaded->graph = std::move(*graph);
     auto frozen = cost::freeze(loaded->graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
     if (!frozen) return fail(std::move(frozen.error()));
     auto failures = plan::validate(plan, loaded->graph, *frozen);

@@ -14,7 +14,7 @@ namespace sluice::cli {
 
 struct OpenPlan {
     plan::Plan plan;
-    onnx::LoadedModel model;
+    onnx::LoadedModel model;  // its graph with the plan's rewrites
     cost::FrozenProblem frozen;
     cost::Partition partition;
 };

@@ -258,7 +258,8 @@ Result<Verdict> verify_files(std::string_view model, const std::filesystem::path
     if (!loaded) return fail(std::move(loaded.error()));
     auto report = plan->training ? solve::verify_training(loaded->graph, *plan, of_training ? &*of_training : nullptr)
                                  : solve::verify(loaded->graph, *plan, certificate ? &*certificate : nullptr);
-    for (Diagnostic& failure : report.failures) failure = with_labels(std::move(failure), loaded->graph);
+    const auto graph = plan::planned_graph(*plan, loaded->graph);
+    for (Diagnostic& failure : report.failures) failure = with_labels(std::move(failure), graph ? *graph : loaded->graph);
     return Verdict{std::move(*plan), loaded->graph.name(), std::move(report), size};
 }
 

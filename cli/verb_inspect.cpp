@@ -8,6 +8,7 @@
 #include "sluice/base/files.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/graph/serialise.hpp"
+#include "sluice/mcm/rewrite/shared_clones.hpp"
 #include "sluice/report/model_text.hpp"
 #include "sluice/report/text.hpp"
 
@@ -51,6 +52,35 @@ report::OperatorTimes times_of(const platform::Platform& platform, const cost::S
     return times;
 }
 
+report::ChipsView::Use use_of(const graph::Graph& graph, const mcm::ChipProblem& problem) {
+    report::ChipsView::Use use{mcm::usable_chips(problem), {}};
+    if (use.usable.blocking) use.tensor = graph[use.usable.blocking->tensor].name;
+    return use;
+}
+
+/// Chips that a plan can use, before and after cloning.
+Result<report::ChipsView> chips_of(const graph::Graph& graph, const cost::StageProblem& costs, const platform::Platform& platform,
+                                   const cost::MeasuredCosts* measured) {
+    const mcm::Rules rules{.memory = false, .adjacent = true};
+    auto problem = mcm::chip_problem(graph, costs, platform, rules);
+    if (!problem) return fail(std::move(problem.error()));
+    report::ChipsView view{.chips = problem->chips, .before = use_of(graph, *problem), .after = {}};
+    for (const Duration time : costs.classes.front().work) view.work += time;
+    const mcm::SharedClones clones = mcm::shared_clones(graph, costs);
+    view.after = view.before;
+    if (clones.rewrites.empty()) return view;
+    const auto cloned = graph::rewritten(graph, clones.rewrites);
+    if (!cloned) return fail(cloned.error());
+    const auto frozen = cost::freeze(*cloned, platform, 0, measured);
+    if (!frozen) return fail(frozen.error());
+    problem = mcm::chip_problem(*cloned, frozen->problem, platform, rules);
+    if (!problem) return fail(std::move(problem.error()));
+    view.after = use_of(*cloned, *problem);
+    view.clones = clones.rewrites.size();
+    view.clone_work = clones.work;
+    return view;
+}
+
 }  // namespace
 
 Result<Outcome> run_inspect(Session& session) {
@@ -79,6 +109,11 @@ Result<Outcome> run_inspect(Session& session) {
             view.warnings.push_back(warning);
         }
         view.times = times_of(*platform, frozen->problem);
+        if (platform->chip_rules) {
+            auto chips = chips_of(model->graph, frozen->problem, *platform, *costs ? &**costs : nullptr);
+            if (!chips) return fail(std::move(chips.error()));
+            view.chips = std::move(*chips);
+        }
     }
     if (arguments.output) {
         if (auto written = write_file(*arguments.output, graph::to_json_text(model->graph)); !written)

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "sluice/graph/json_fields.hpp"
+#include "sluice/graph/rewrite.hpp"
 
 namespace sluice::cost {
 
@@ -197,15 +198,16 @@ public:
     }
 
     Result<AppliedCosts> run() && {
-        if (!costs_.model.empty() && costs_.model != graph_.fingerprint())
+        if (!costs_.model.empty() && costs_.model != graph_.model_fingerprint())
             return fail(input_error(std::format("the costs are of another model: fingerprint {}, '{}' has {}", costs_.model, graph_.name(),
-                                                graph_.fingerprint()))
+                                                graph_.model_fingerprint()))
                             .fix("profile this model, with the same --dim and --assume-size; or remove 'model' from the file if its names "
                                  "fit all the same"));
         const OperatorNames names(graph_);
         for (const MeasuredEntry& entry : costs_.entries)
             if (entry.type.empty())
                 if (auto added = add_named(entry, names); !added) return fail(std::move(added.error()));
+        add_made();
         for (const MeasuredEntry& entry : costs_.entries)
             if (!entry.type.empty()) add_type(entry);
         for (const MeasuredEntry& entry : costs_.entries)
@@ -244,13 +246,32 @@ private:
         return {};
     }
 
+    /// What rewrites made: a copy takes what the operator takes that it is a copy of (of one kernel with others, the whole kernel), a relay
+    /// nothing.
+    void add_made() {
+        const graph::Derivation* derivation = graph_.derivation();
+        if (!derivation) return;
+        std::vector<const MeasuredEntry*> entry_of_model(graph_.operator_count(), nullptr);
+        for (std::size_t o = 0; o < graph_.operator_count(); ++o)
+            if (!derivation->made[o]) entry_of_model[derivation->origin[o].index()] = entry_of_[o];
+        for (std::size_t o = 0; o < graph_.operator_count(); ++o) {
+            if (!derivation->made[o]) continue;
+            if (!derivation->origin[o].valid()) {
+                applied_.time[o] = Duration{0};
+            } else if (const MeasuredEntry* entry = entry_of_model[derivation->origin[o].index()]) {
+                entry_of_[o] = applied_.entry[o] = entry;
+                applied_.time[o] = entry->time;
+            }
+        }
+    }
+
     void add_type(const MeasuredEntry& entry) {
         bool present = false;
         for (std::size_t o = 0; o < graph_.operator_count(); ++o) {
             const graph::Operator& op = graph_[OperatorId(o)];
             if (op.type != entry.type) continue;
             present = true;
-            if (op.replicated || entry_of_[o]) continue;
+            if (op.replicated || entry_of_[o] || applied_.time[o]) continue;
             applied_.time[o] = entry.time;
             applied_.entry[o] = &entry;
             used_.insert(&entry);

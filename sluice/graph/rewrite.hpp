@@ -31,8 +31,8 @@ struct OperatorName {
 
 struct Rewrite {
     RewriteKind kind = RewriteKind::clone;
-    OperatorName copied;             // clone and recompute: of the model, never one that a rewrite made
-    std::string tensor;              // relay: the model's, or one that an earlier rewrite makes
+    OperatorName copied = {};        // clone and recompute: of the model, never one that a rewrite made
+    std::string tensor = {};         // relay: the model's, or one that an earlier rewrite makes
     std::vector<std::string> makes;  // the new operator's outputs in the order of the copied one's; relay: one. No tensor has the name yet
     std::vector<OperatorName> readers;  // at least one: what they read of `copied` (`tensor`) they read of the new operator from here on
     friend bool operator==(const Rewrite&, const Rewrite&) = default;
@@ -54,6 +54,9 @@ struct Derivation {
 /// new name that is taken; a copy of an operator that is replicated for free or has a colour; a clone that is a recompute, or the other
 /// way round. None of them: the graph itself.
 [[nodiscard]] Result<Graph> rewritten(const Graph& graph, std::span<const Rewrite> rewrites);
+
+/// Makes each copy a clone or a recompute, whichever it is when all are applied. Diagnostics: as above.
+[[nodiscard]] Result<void> settle_kinds(const Graph& graph, std::span<Rewrite> rewrites);
 
 /// A name no tensor has: "x@copy2" for ("x", "copy"), the least number from 1 on.
 class NewNames {

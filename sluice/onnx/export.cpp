@@ -5,6 +5,7 @@
 
 #include "sluice/base/files.hpp"
 #include "sluice/onnx/export/folder.hpp"
+#include "sluice/onnx/export/rewrite_model.hpp"
 #include "sluice/onnx/export/slice.hpp"
 #include "sluice/onnx/export/stage_model.hpp"
 #include "sluice/onnx/features.hpp"
@@ -84,12 +85,13 @@ Result<StageModel> write_stage(const Understood& model, const Slice& slice, std:
     return written;
 }
 
-Result<std::vector<std::optional<std::size_t>>> owners(const graph::Graph& graph, std::span<const std::vector<OperatorId>> stages,
-                                                       std::size_t nodes) {
+/// `sources`: per operator of the graph, its node.
+Result<std::vector<std::optional<std::size_t>>> owners(const graph::Graph& graph, std::span<const std::int64_t> sources,
+                                                       std::span<const std::vector<OperatorId>> stages, std::size_t nodes) {
     std::vector<std::optional<std::size_t>> owner(nodes);
     for (std::size_t s = 0; s < stages.size(); ++s) {
         for (const OperatorId op : stages[s]) {
-            const std::int64_t source = graph[op].source;
+            const std::int64_t source = sources[op.index()];
             if (source < 0 || source >= static_cast<std::int64_t>(nodes))
                 return fail(input_error(std::format("{} of the graph is no operator of the model file", graph.label(op))));
             owner[static_cast<std::size_t>(source)] = s;
@@ -110,10 +112,22 @@ Result<Manifest> export_model(const fs::path& path, const graph::Graph& graph, s
     if (!model) return fail(std::move(model.error()));
     const auto again = build_graph(*model->scope, model->cleaned, model->shapes, model->opsets, options.import, model->report, file);
     if (!again) return fail(again.error());
-    if (again->graph.fingerprint() != graph.fingerprint())
-        return fail(input_error(std::format("'{}' is another model than the one that was split", file))
-                        .note(std::format("its fingerprint is {}, the plan is for {}", again->graph.fingerprint(), graph.fingerprint())));
-    const auto owner = owners(again->graph, stages, model->scope->nodes.size());
+    if (again->graph.fingerprint() != graph.model_fingerprint())
+        return fail(
+            input_error(std::format("'{}' is another model than the one that was split", file))
+                .note(std::format("its fingerprint is {}, the plan is for {}", again->graph.fingerprint(), graph.model_fingerprint())));
+    std::vector<std::int64_t> sources;
+    if (const graph::Derivation* derivation = graph.derivation()) {
+        const auto changed = graph::rewritten(again->graph, derivation->rewrites);
+        if (!changed) return fail(changed.error());
+        auto rewritten = rewrite_model(std::move(*model), again->graph, *changed, options.import, file);
+        if (!rewritten) return fail(std::move(rewritten.error()));
+        *model = std::move(rewritten->model);
+        sources = std::move(rewritten->source);
+    } else {
+        for (const graph::Operator& op : again->graph.operators()) sources.push_back(op.source);
+    }
+    const auto owner = owners(graph, sources, stages, model->scope->nodes.size());
     if (!owner) return fail(owner.error());
     const auto slices = slice_stages(*model, *owner, stages.size());
     if (!slices) return fail(slices.error());
@@ -128,7 +142,7 @@ Result<Manifest> export_model(const fs::path& path, const graph::Graph& graph, s
                         : options.adopt_weights ? WeightPlacement::move
                                                 : WeightPlacement::link,
                         options.stop);
-    Manifest manifest{.model = graph.name(), .fingerprint = graph.fingerprint(), .stages = {}, .inputs = {}, .outputs = {}};
+    Manifest manifest{.model = graph.name(), .fingerprint = graph.model_fingerprint(), .stages = {}, .inputs = {}, .outputs = {}};
     if (auto done = add_model_borders(manifest, *model->scope, *slices); !done) return fail(std::move(done.error()));
     for (std::size_t s = 0; s < stages.size(); ++s) {
         if (options.stop.stop_requested()) return fail({DiagnosticKind::stopped, "stopped before the stages were written", {}, {}, {}});

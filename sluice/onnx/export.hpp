@@ -21,7 +21,8 @@ struct ExportOptions {
 
 /// Writes stage-0.onnx, …, and manifest.json into `folder` (made when absent; all files appear or none; an earlier export there is
 /// replaced). Weights beside the model are reached through relative links weights-N.bin: ONNX Runtime takes no path out of the folder from
-/// a body of If. `stages`: operators of `graph`, which must be the import of `model` with these options. Operators in no stage (replicated
+/// a body of If. `stages`: operators of `graph`, which must be the import of `model` with these options, or that with rewrites
+/// (graph::rewritten), which are made in the stages. Operators in no stage (replicated
 /// ones) go where they are needed, so do folded constants, shape chains, removed identities and what bodies capture; a parameter goes to
 /// every stage that uses it. Diagnostics: weights that are absent (which file; --weights); another model; a folder that cannot be written;
 /// no room.

@@ -33,7 +33,7 @@ struct StageModel {
 
 struct Manifest {
     std::string model;        // its name
-    std::string fingerprint;  // graph::Graph::fingerprint
+    std::string fingerprint;  // graph::Graph::model_fingerprint
     std::vector<StageModel> stages;
     /// The model's own, in its order. An output is the tensor `made_as` of the stages (an Identity at the end of the model renames it);
     /// made_as empty: it depends on no input's data and no stage makes it.

@@ -103,6 +103,9 @@ private:
 [[nodiscard]] nlohmann::ordered_json to_json(std::span<const OperatorReference> operators);
 [[nodiscard]] std::vector<OperatorReference> read_operators(const Members& members, std::string_view key);
 
+[[nodiscard]] nlohmann::ordered_json to_json(std::span<const graph::Rewrite> rewrites);
+[[nodiscard]] std::vector<graph::Rewrite> read_rewrites(const Members& members, std::string_view key);
+
 /// null where there is none.
 [[nodiscard]] nlohmann::ordered_json to_json(const std::optional<BoundClaim>& bound);
 /// nullopt for null.

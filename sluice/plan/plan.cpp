@@ -3,8 +3,16 @@
 #include <cassert>
 
 #include "sluice/plan/read_partition.hpp"
+#include "sluice/plan/validate.hpp"
 
 namespace sluice::plan {
+
+Result<graph::Graph> planned_graph(const Plan& plan, const graph::Graph& model) {
+    if (auto other = other_model(plan, model)) return fail(*std::move(other));
+    auto graph = graph::rewritten(model, plan.rewrites);
+    if (!graph) graph.error().kind = DiagnosticKind::verification;
+    return graph;
+}
 
 std::vector<OperatorReference> references(const graph::Graph& graph, const cost::StageProblem& problem, std::span<const NodeId> nodes) {
     std::vector<OperatorReference> operators;
@@ -17,7 +25,8 @@ Plan describe(const graph::Graph& graph, const platform::Platform& platform, con
     assert(problem.node_of.size() == graph.operator_count());
     Plan plan;
     plan.model.name = graph.name();
-    plan.model.fingerprint = graph.fingerprint();
+    plan.model.fingerprint = graph.model_fingerprint();
+    if (const graph::Derivation* derivation = graph.derivation()) plan.rewrites = derivation->rewrites;
     plan.model.assumptions.assign(graph.assumptions().begin(), graph.assumptions().end());
     plan.platform = platform;
     for (std::size_t v = 0; v < graph.operator_count(); ++v)

@@ -16,6 +16,7 @@
 #include "sluice/cost/partition.hpp"
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/graph/graph.hpp"
+#include "sluice/graph/rewrite.hpp"
 #include "sluice/platform/platform.hpp"
 
 namespace sluice::plan {
@@ -35,7 +36,7 @@ inline constexpr std::array<std::string_view, 10> kBoundKinds{"combinatorial", "
 /// What the plan is a plan for, and how the model must be imported to be that again.
 struct ModelReference {
     std::string name;
-    std::string fingerprint;                                       // graph::Graph::fingerprint
+    std::string fingerprint;                                       // graph::Graph::model_fingerprint
     std::vector<std::pair<std::string, std::int64_t>> dimensions;  // --dim; names distinct
     std::optional<std::int64_t> assume_size;                       // --assume-size
     std::vector<std::string> assumptions;
@@ -108,6 +109,7 @@ struct Plan {
     std::optional<cost::MeasuredCosts> costs;
     std::vector<PlannedStage> stages;
     std::vector<OperatorReference> replicated;
+    std::vector<graph::Rewrite> rewrites;  // of the model; the operators above are those of the rewritten graph
     Predicted predicted;
     std::optional<Judged> judged = {};  // inference, on a platform with chip rules
     cost::Objective objective = cost::Objective::throughput;  // what it was optimised for; bound and gap are on that
@@ -127,18 +129,22 @@ struct Plan {
     return plan.objective == cost::Objective::latency ? plan.predicted.latency : plan.predicted.bottleneck;
 }
 
+/// The graph that the plan's operators are of: the model's with the plan's rewrites. Everything that reads a plan against a model starts
+/// here. Diagnostics: a plan for another model (validate.hpp: other_model); rewrites that the model does not allow (graph::rewritten).
+[[nodiscard]] Result<graph::Graph> planned_graph(const Plan& plan, const graph::Graph& model);
+
 /// The operators of these nodes as a plan names them.
 [[nodiscard]] std::vector<OperatorReference> references(const graph::Graph& graph, const cost::StageProblem& problem,
                                                         std::span<const NodeId> nodes);
-/// What a plan of any job says of model and platform; no stages yet.
+/// What a plan of any job says of model, with its rewrites, and platform; no stages yet.
 [[nodiscard]] Plan describe(const graph::Graph& graph, const platform::Platform& platform, const cost::StageProblem& problem);
 
 /// The stages of a partition as the plan names them, with predicted costs.
 [[nodiscard]] Plan make_plan(const graph::Graph& graph, const platform::Platform& platform, const cost::FrozenProblem& frozen,
                              const cost::Partition& partition, std::int64_t stage_limit);
 
-/// Back to nodes of the problem. Fails when an operator does not exist, is named by another output, is missing, is there twice, or
-/// a node is split between stages.
+/// Back to nodes of the problem, which was frozen from `graph`, the planned_graph of the plan. Fails when an operator does not exist, is
+/// named by another output, is missing, is there twice, or a node is split between stages.
 [[nodiscard]] Result<cost::Partition> partition_of(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem);
 
 }  // namespace sluice::plan

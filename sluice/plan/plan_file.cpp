@@ -194,8 +194,9 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
     for (const json::Node& stage : members.array("stages"))
         plan.stages.push_back(training ? read_training_stage(stage, failure) : read_stage(stage, failure));
     plan.replicated = read_operators(members, "replicated");
-    if (!members.array("rewrites").empty())
-        members.refuse(input_error("this version knows no rewrites, the plan has some").at(members.where("rewrites")));
+    plan.rewrites = read_rewrites(members, "rewrites");
+    if (training && !plan.rewrites.empty())
+        members.refuse(input_error("a plan for training has no rewrites").at(members.where("rewrites")));
 
     if (failure) return plan;
     const Members predicted(members.node("predicted"),
@@ -248,7 +249,7 @@ std::string to_json_text(const Plan& plan) {
         {"evaluations", plan.termination.evaluations},
         {"stages", std::move(stages)},
         {"replicated", to_json(plan.replicated)},
-        {"rewrites", ordered_json::array()}};
+        {"rewrites", to_json(plan.rewrites)}};
     if (!plan.costs) document.erase("costs");
     if (!plan.judged) document.erase("judged");
     if (!plan.training) {

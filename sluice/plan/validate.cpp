@@ -43,6 +43,9 @@ private:
 
     void check_settings() {
         if (plan_.job != "inference") complain(std::format("the plan is for job '{}', not for 'inference'", plan_.job));
+        const graph::Derivation* derivation = graph_.derivation();
+        if (plan_.rewrites != (derivation ? derivation->rewrites : std::vector<graph::Rewrite>()))
+            complain("the graph at hand has other rewrites than the plan");
         if (plan_.cost_source != source_)
             complain(std::format("the plan's costs are '{}', model and platform give '{}'", plan_.cost_source, source_));
     }
@@ -91,9 +94,9 @@ private:
 }  // namespace
 
 std::optional<Diagnostic> other_model(const Plan& plan, const graph::Graph& graph) {
-    if (plan.model.fingerprint == graph.fingerprint()) return std::nullopt;
+    if (plan.model.fingerprint == graph.model_fingerprint()) return std::nullopt;
     Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
-                                               plan.model.name, plan.model.fingerprint, graph.name(), graph.fingerprint()));
+                                               plan.model.name, plan.model.fingerprint, graph.name(), graph.model_fingerprint()));
     for (const auto& [name, value] : plan.model.dimensions) other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
     if (plan.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan.model.assume_size));
     return std::move(other).fix("give the model it was made for, or plan again");

@@ -113,6 +113,46 @@ std::string section(std::string_view title, const Table& table) {
     return table.rows.empty() ? std::string() : std::format("\n{}\n", title) + table_text(table, 2);
 }
 
+std::string use_text(const ChipsView::Use& use, std::size_t chips) {
+    std::string text = std::format("{} of {}", use.usable.chips, chips);
+    if (const auto& blocking = use.usable.blocking)
+        text += std::format(": '{}' is read by {}, all on its chip or the next one", printable(use.tensor),
+                            counted(blocking->readers, "operator"));
+    return text;
+}
+
+/// What could be done about it.
+std::string ways_text(const mcm::BlockingTensor& blocking) {
+    return std::format("relayed {} a chip, recomputed {}, cloned from the inputs on {}{}; then {}", to_text(blocking.relay),
+                       to_text(blocking.recompute), to_text(blocking.clone),
+                       blocking.clone_parameters > Bytes{} ? " with " + to_text(blocking.clone_parameters) + " of parameters" : "",
+                       counted(blocking.usable_without, "chip"));
+}
+
+void add_chips(const ChipsView& view, std::vector<std::pair<std::string, std::string>>& facts) {
+    facts.emplace_back("usable chips", use_text(view.before, view.chips));
+    if (view.clones > 0)
+        facts.emplace_back(
+            "with clones",
+            std::format("{}; {}, {} of the work", use_text(view.after, view.chips), counted(view.clones, "clone"),
+                        percent(static_cast<double>(view.clone_work.count()) / std::max(1.0, static_cast<double>(view.work.count())))));
+    const ChipsView::Use& left = view.clones > 0 ? view.after : view.before;
+    if (left.usable.blocking) facts.emplace_back("to free it", ways_text(*left.usable.blocking));
+}
+
+nlohmann::ordered_json use_json(const ChipsView::Use& use) {
+    nlohmann::ordered_json out{{"usable", use.usable.chips}, {"span", use.usable.span}, {"blocking", nullptr}};
+    if (const auto& blocking = use.usable.blocking)
+        out["blocking"] = {{"tensor", use.tensor},
+                           {"readers", blocking->readers},
+                           {"usable_without", blocking->usable_without},
+                           {"relay_ps", blocking->relay.count()},
+                           {"recompute_ps", blocking->recompute.count()},
+                           {"clone_ps", blocking->clone.count()},
+                           {"clone_parameter_bytes", blocking->clone_parameters.count}};
+    return out;
+}
+
 }  // namespace
 
 std::vector<OperatorId> heaviest_operators(const ModelView& view) {
@@ -145,6 +185,7 @@ std::string model_text(const ModelView& view) {
         {"activations", std::format("{} in {}", to_text(s.activations), counted(view.graph->tensor_count(), "tensor"))},
         {"longest path", counted(s.longest_path, "operator")},
         {"widest level", counted(s.widest_level, "operator")}};
+    if (view.chips) add_chips(*view.chips, facts);
     if (s.unshaped > 0) facts.emplace_back("shapes", std::format("{} unknown", counted(s.unshaped, "tensor")));
     if (s.assumed > 0) facts.emplace_back("shapes", std::format("{} of assumed size", counted(s.assumed, "tensor")));
     for (const auto& [name, value] : view.facts) facts.emplace_back(name, printable(value));
@@ -201,6 +242,12 @@ nlohmann::ordered_json model_json(const ModelView& view) {
     for (TensorId id : heaviest_tensors(view))
         out["heaviest_tensors"].push_back(
             {{"name", graph[id].name}, {"bytes", graph[id].bytes.count}, {"readers", graph.consumers(id).size()}});
+    if (view.chips)
+        out["chips"] = {{"count", view.chips->chips},
+                        {"before", use_json(view.chips->before)},
+                        {"after", use_json(view.chips->after)},
+                        {"clones", view.chips->clones},
+                        {"clone_work_ps", view.chips->clone_work.count()}};
     out["import"] = ordered_json::object();
     for (const auto& [name, value] : view.facts) out["import"][name] = value;
     out["assumptions"] = graph.assumptions();

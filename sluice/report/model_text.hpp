@@ -8,6 +8,7 @@
 
 #include "sluice/graph/graph.hpp"
 #include "sluice/graph/summary.hpp"
+#include "sluice/mcm/rewrite/usable_chips.hpp"
 
 namespace sluice::report {
 
@@ -17,6 +18,18 @@ struct OperatorTimes {
     std::vector<std::optional<Duration>> time;  // per operator
 };
 
+/// How many chips of a module a plan can use, every reader being on its tensor's chip or the next one; before rewrites and with clones.
+struct ChipsView {
+    struct Use {
+        mcm::UsableChips usable;
+        std::string tensor;  // that blocks; empty: none does
+    };
+    std::size_t chips = 0;  // of the module
+    Use before, after;
+    std::size_t clones = 0;
+    Duration clone_work{0}, work{0};  // of the clones; of the model
+};
+
 struct ModelView {
     const graph::Graph* graph = nullptr;
     graph::Summary summary;
@@ -24,6 +37,7 @@ struct ModelView {
     std::vector<std::pair<std::string, std::string>> facts;  // what import says, in the order to print
     std::vector<std::string> warnings;
     std::optional<OperatorTimes> times;
+    std::optional<ChipsView> chips;
     std::size_t heaviest = 8;  // rows of each table of heavy things
 };
 

@@ -59,6 +59,17 @@ std::size_t slowest_stage(const plan::Plan& plan) {
     return static_cast<std::size_t>(it - plan.stages.begin());
 }
 
+/// "24 clones, 3 recomputed operators, 35 relays"; empty: none.
+std::string rewrites_text(const plan::Plan& plan) {
+    std::string text;
+    for (const auto& [kind, what] :
+         {std::pair(graph::RewriteKind::clone, "clone"), std::pair(graph::RewriteKind::recompute, "recomputed operator"),
+          std::pair(graph::RewriteKind::relay, "relay")})
+        if (const auto count = std::ranges::count(plan.rewrites, kind, &graph::Rewrite::kind); count > 0)
+            text += std::format("{}{}", text.empty() ? "" : ", ", counted(static_cast<std::size_t>(count), what));
+    return text;
+}
+
 }  // namespace
 
 std::string why_stopped(const Termination& termination, const std::string& limit) {
@@ -108,6 +119,7 @@ std::string plan_text(const plan::Plan& plan, const graph::Graph& graph) {
         "stopped", std::format("{}; {:.2f} s, {}", why_stopped(plan.termination, plan.limit), plan.termination.seconds,
                                counted(static_cast<std::size_t>(std::max<std::int64_t>(0, plan.termination.evaluations)), "evaluation")));
     facts.emplace_back("method", std::format("{}, seed {}", plan.method, plan.seed));
+    facts.emplace_back("rewrites", rewrites_text(plan));
     for (const std::string& assumption : plan.model.assumptions) facts.emplace_back("assumed", printable(assumption));
     const std::string_view model = plan.platform.model == platform::StageModel::serial ? "serial" : "overlap";
     return std::format("{} on {}: {} of at most {}, {}, {} cost, times {}\n\n", printable(plan.model.name), printable(plan.platform.name),

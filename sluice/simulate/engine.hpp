@@ -109,6 +109,8 @@ struct Message {
 ///     LinkId link_of(const Message&, std::uint32_t hop);
 ///     void carried(LinkId, const Message&, Time start);  the link has carried it, from `start` to now (kShared: among others)
 ///     bool proceed();                                    asked every few thousand events; false ends the run
+///     void began(LinkId, const Message&);                may be left out; fifo: the message starts on the link
+///     void settled();                                    may be left out: all that happens now has happened, time is about to go on
 template <typename Client>
 class Engine {
 public:
@@ -155,9 +157,28 @@ public:
     /// Most messages that ever waited (fifo), or that were there beside the first (fair).
     [[nodiscard]] std::int64_t longest_queue(LinkId link) const { return links_[link.index()].longest; }
 
+    /// No further event after this one.
+    void stop() { stopped_ = true; }
+
+    /// What the future of machines and links depends on, relative to now, as numbers: two equal states go on alike. `write_message` writes
+    /// what the client's tag and key mean. Sharing is not fair.
+    void state(auto&& write, auto&& write_message) const {
+        for (const Machine& m : machines_) write(std::max<Time>(0, m.until - now_));
+        for (const Link& link : links_) {
+            if (link.current == kNone) {
+                write(-1);
+                continue;
+            }
+            write(link.until - now_);
+            write_place(link.current, write, write_message);
+            write(link.waiting);
+            for (std::uint32_t id = link.head; id != kNone; id = messages_[id].next) write_place(id, write, write_message);
+        }
+    }
+
     /// Until nothing is to come, or the client says stop.
     void run() {
-        while (!queue_.empty()) {
+        while (!queue_.empty() && !stopped_) {
             const EventQueue::Event event = queue_.top();
             queue_.pop();
             if (event.id < machines_.size()) {
@@ -172,6 +193,8 @@ public:
             } else {
                 continue;  // a fair link that has been given another end since
             }
+            if constexpr (requires { client_.settled(); })
+                if (queue_.empty() || queue_.top().time != now_) client_.settled();
             if ((++events_ & (kAskEvery - 1)) == 0 && !client_.proceed()) return;
         }
     }
@@ -199,6 +222,13 @@ private:
         Wide service = 0;
         std::vector<Share> sharing;  // a heap, the first to end on top
     };
+
+    void write_place(std::uint32_t id, auto&& write, auto&& write_message) const {
+        const Message& message = messages_[id];
+        write_message(message);
+        write(message.hop);
+        write(message.open);
+    }
 
     void carried(std::uint32_t id) {
         if (--messages_[id].open > 0) return;
@@ -229,6 +259,7 @@ private:
         link.until = now_ + messages_[id].on_wire;
         link.busy += messages_[id].on_wire;
         queue_.push({link.until, event, link.stamp});
+        if constexpr (requires { client_.began(LinkId(0), messages_[id]); }) client_.began(LinkId(event - machines_.size()), messages_[id]);
         return ++messages_[id].hop < messages_[id].hops;
     }
     void release(Link& link, std::uint32_t event) {
@@ -291,6 +322,7 @@ private:
     std::vector<Link> links_;
     std::vector<Message> messages_;
     std::uint32_t free_ = kNone;
+    bool stopped_ = false;
     std::vector<std::uint32_t> ended_;
 };
 

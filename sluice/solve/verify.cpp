@@ -92,26 +92,37 @@ std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan:
 
 }  // namespace
 
-VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate) {
+VerifyReport verify(const graph::Graph& model, const plan::Plan& plan, const bound::Certificate* certificate) {
     VerifyReport report;
     const auto add = [&](std::vector<Diagnostic> failures) { std::ranges::move(failures, std::back_inserter(report.failures)); };
 
-    if (plan.model.fingerprint != graph.fingerprint() || plan.stage_limit < 1 || plan.stage_limit > plan::kMostDevices) {
+    if (plan.model.fingerprint != model.fingerprint() || plan.stage_limit < 1 || plan.stage_limit > plan::kMostDevices) {
         // Freezing another model could fail for reasons of its own; validate says what is wrong without a problem.
-        add(plan::validate(plan, graph, {}));
+        add(plan::validate(plan, model, {}));
         return report;
     }
-    auto frozen = cost::freeze(graph, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
-    if (!frozen) {
-        Diagnostic failure = std::move(frozen.error());
+    const auto refused = [&](Diagnostic failure) {
         failure.kind = DiagnosticKind::verification;
         report.failures.push_back(std::move(failure).note("while freezing the plan's own platform with this model"));
         return report;
+    };
+    auto graph = plan::planned_graph(plan, model);
+    if (!graph) {
+        report.failures.push_back(std::move(graph.error()));
+        return report;
     }
-    add(plan::validate(plan, graph, *frozen));
+    const auto freeze = [&](const graph::Graph& of) {
+        return cost::freeze(of, plan.platform, plan.stage_limit, plan.costs ? &*plan.costs : nullptr);
+    };
+    auto frozen = freeze(*graph);
+    if (!frozen) return refused(std::move(frozen.error()));
+    add(plan::validate(plan, *graph, *frozen));
     if (certificate) {
         auto failures = compare(plan, *certificate);
         const auto started = std::chrono::steady_clock::now();
+        // A bound is on plans of the model, whatever rewrites they rest on: its witness speaks of the model's own operators.
+        if (graph->derivation())
+            if (frozen = freeze(model); !frozen) return refused(std::move(frozen.error()));
         std::ranges::move(bound::check_certificate(frozen->problem, *certificate), std::back_inserter(failures));
         report.check_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
         report.certified = failures.empty();

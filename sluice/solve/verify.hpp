@@ -17,9 +17,9 @@ struct VerifyReport {
     double check_seconds = 0;  // that the certificate took to check
 };
 
-/// Linear in model and plan, beside freezing; a certificate takes what its kind takes
-/// (bound/check_certificate.hpp). Deterministic but for the seconds.
-[[nodiscard]] VerifyReport verify(const graph::Graph& graph, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
+/// `model`: as imported; the plan's rewrites are applied here. Linear in model and plan, beside freezing; a certificate takes what its kind
+/// takes (bound/check_certificate.hpp). Deterministic but for the seconds.
+[[nodiscard]] VerifyReport verify(const graph::Graph& model, const plan::Plan& plan, const bound::Certificate* certificate = nullptr);
 
 /// The same for a training plan, whose iteration time is simulated anew; the certificate may be of either objective.
 [[nodiscard]] VerifyReport verify_training(const graph::Graph& graph, const plan::Plan& plan,

@@ -49,7 +49,7 @@ inline std::vector<mcm::Assignment> legal_assignments(const mcm::ChipProblem& pr
 
 /// An encoder of 36 operators a layer: three projections, attention, two normalisations, feed-forward. The mask is an operator: one for all
 /// layers, or one each.
-inline cost::StageProblem bert_like(std::size_t layers, bool shared_mask) {
+inline graph::Graph bert_like_graph(std::size_t layers, bool shared_mask) {
     graph::GraphBuilder builder("bert-like");
     graph::GivenCosts given;
     given.classes.resize(1);
@@ -99,7 +99,10 @@ inline cost::StageProblem bert_like(std::size_t layers, bool shared_mask) {
         x = normalise(add(kSmall, 0, {attended, add(4 * kMatrix, 4 * kWeight, {active})}));
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph graph = detail::must(std::move(builder).build());
+    return detail::must(std::move(builder).build());
+}
+inline cost::StageProblem bert_like(std::size_t layers, bool shared_mask) {
+    const graph::Graph graph = bert_like_graph(layers, shared_mask);
     return detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 

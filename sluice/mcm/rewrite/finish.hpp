@@ -3,9 +3,10 @@
 //             reads any more go. A chip that this empties is closed.
 //   relay     where the problem has rule relay: every tensor made on chip a and last read on chip c > a + 1 gets an Identity on each chip
 //             between, and a reader on chip d reads the one on d - 1.
-// With nothing merged, chip_times without rule relay on the result are those with it before; merging raises none.
+// With nothing merged, chip_times without rule relay on the result are those with it before; merging raises none. (But for links to the
+// host: what goes to the host and to other nodes is charged at the slower of two links, and merging moves readers.)
 //   recompute where relays are, and by cost (options): an operator is made again on a reader's chip instead of its output being passed on,
-//             where its inputs are at hand there. Only steps that raise no bottleneck.
+//             where its inputs come by or can be sent. Only steps that raise no bottleneck, with less work and transfers in total.
 // O(rounds x operators + chips x tensors). Deterministic.
 #pragma once
 
@@ -26,7 +27,8 @@ struct Finished {
     std::unique_ptr<const cost::FrozenProblem> frozen;
     ChipProblem problem;  // on `frozen`, rule relay off and adjacent as it was; no nogoods
     Assignment chips;     // legal there, if it was before
-    std::size_t copies = 0, recomputed = 0, relays = 0, merged = 0;
+    // Operators beside the model's; steps in which a copy took readers over from relays; copies that went.
+    std::size_t copies = 0, relays = 0, recomputed = 0, merged = 0;
 };
 
 /// `model`: not rewritten. `planned`: the same, or rewritten from it (shared_clones). `problem`: on what was frozen from `planned` for

@@ -113,7 +113,7 @@ TEST(PlanFile, RefusesWhatItDoesNotKnow) {
     expect_refused([](auto& d) { d["format"] = "sluice.plan/2"; }, "sluice.plan/2");
     expect_refused([](auto& d) { d["format"] = "sluice.graph/1"; }, "sluice.graph/1");
     expect_refused([](auto& d) { d["job"] = "training"; }, "training");
-    expect_refused([](auto& d) { d["rewrites"].push_back("clone"); }, "rewrites");
+    expect_refused([](auto& d) { d["rewrites"].push_back("clone"); }, "object");
     expect_refused([](auto& d) { d["termination"]["reason"] = "bored"; }, "bored");
     expect_refused([](auto& d) { d["predicted"]["iteration_ps"] = 5; }, "iteration_ps");
     const auto kind = read_changed([](auto& d) { d["bound"]["kind"] = "combinatoria"; });
@@ -206,6 +206,31 @@ TEST(PlanFile, Files) {
     EXPECT_FALSE(read_plan_file(folder / "absent.json"));
     EXPECT_FALSE(read_plan_file(folder));
     std::filesystem::remove_all(folder);
+}
+
+TEST(PlanFile, RewritesComeBack) {
+    const Plan plan = sample::rewritten_plan();
+    ASSERT_EQ(plan.rewrites, sample::rewrites());
+    const std::string text = to_json_text(plan);
+    const auto again = read_text(text);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(*again, plan);
+    const auto rewrites = ordered_json::parse(text).at("rewrites");
+    EXPECT_EQ(rewrites[0].dump(), R"({"kind":"recompute","operator":[2,"tb"],"makes":["tb@copy1"],"readers":[[4,"td"]]})");
+    EXPECT_EQ(rewrites[1].dump(), R"({"kind":"relay","tensor":"ta","makes":["ta@relay1"],"readers":[[8,"y"],"tb@copy1"]})");
+
+    const auto refused = [&](auto change, const std::string& what) {
+        ordered_json document = ordered_json::parse(text);
+        change(document.at("rewrites"));
+        const auto read = read_text(document.dump());
+        ASSERT_FALSE(read) << what;
+        EXPECT_NE((read.error().message + read.error().help).find(what), std::string::npos) << read.error().message;
+    };
+    refused([](auto& r) { r[0]["kind"] = "recompte"; }, "did you mean 'recompute'?");
+    refused([](auto& r) { r[0]["kind"] = "relay"; }, "operator");
+    refused([](auto& r) { r[1]["readers"][0].push_back(1); }, "3 entries");
+    refused([](auto& r) { r[1].erase("makes"); }, "makes");
+    refused([](auto& r) { r[1]["makes"] = "x"; }, "x");
 }
 
 }  // namespace

@@ -118,6 +118,39 @@ inline cost::Partition partition(const cost::StageProblem& problem) {
     return partition;
 }
 
+/// Of `model()`: operator b once more for d, and ta passed on to h by two relays.
+inline std::vector<graph::Rewrite> rewrites() {
+    return {{.kind = graph::RewriteKind::recompute,
+             .copied = {OperatorId(2), "tb"},
+             .tensor = {},
+             .makes = {"tb@copy1"},
+             .readers = {{OperatorId(4), "td"}}},
+            {.kind = graph::RewriteKind::relay,
+             .copied = {},
+             .tensor = "ta",
+             .makes = {"ta@relay1"},
+             .readers = {{OperatorId(8), "y"}, {{}, "tb@copy1"}}},
+            {.kind = graph::RewriteKind::relay,
+             .copied = {},
+             .tensor = "ta@relay1",
+             .makes = {"ta@relay2"},
+             .readers = {{OperatorId(8), "y"}}}};
+}
+
+/// That model with them: every node in one stage.
+inline plan::Plan rewritten_plan() {
+    const graph::Graph graph = graph::rewritten(model(), rewrites()).value();
+    const platform::Platform platform = machine();
+    const cost::FrozenProblem frozen = cost::freeze(graph, platform, kStages).value();
+    cost::Partition whole;
+    whole.stages.resize(1);
+    for (std::size_t v = 0; v < frozen.problem.node_count(); ++v) whole.stages[0].nodes.emplace_back(v);
+    plan::Plan plan = plan::make_plan(graph, platform, frozen, whole, kStages);
+    plan.method = "by-hand";
+    plan.termination = {.reason = StopReason::finished, .seconds = 0.25, .evaluations = 1};
+    return plan;
+}
+
 inline plan::Plan plan(const graph::Graph& graph, const platform::Platform& platform, const cost::MeasuredCosts* costs = nullptr) {
     const cost::FrozenProblem frozen = cost::freeze(graph, platform, kStages, costs).value();
     plan::Plan plan = plan::make_plan(graph, platform, frozen, partition(frozen.problem), kStages);

@@ -220,5 +220,28 @@ TEST_F(Validate, PartitionAndBack) {
     EXPECT_FALSE(partition_of(p, graph, frozen.problem));
 }
 
+TEST(ValidateRewritten, APlanIsOfTheRewrittenGraph) {
+    const graph::Graph model = sample::model();
+    Plan plan = sample::rewritten_plan();
+    EXPECT_EQ(plan.model.fingerprint, model.fingerprint());
+    const auto graph = planned_graph(plan, model);
+    ASSERT_TRUE(graph) << graph.error().message;
+    const auto frozen = sample::freeze(*graph, plan.platform);
+    EXPECT_TRUE(validate(plan, *graph, frozen).empty());
+    EXPECT_TRUE(partition_of(plan, *graph, frozen.problem));
+    // A graph with other rewrites is another graph.
+    EXPECT_FALSE(validate(plan, model, sample::freeze(model, plan.platform)).empty());
+    plan.rewrites.pop_back();
+    const auto failures = validate(plan, *graph, frozen);
+    ASSERT_EQ(failures.size(), 1U);
+    EXPECT_NE(failures[0].message.find("other rewrites"), std::string::npos);
+    plan.rewrites[0].copied.output = "tx";
+    const auto wrong = planned_graph(plan, model);
+    ASSERT_FALSE(wrong);
+    EXPECT_NE(wrong.error().message.find("rewrite 0: operator 2 is said to make 'tx'"), std::string::npos);
+    EXPECT_EQ(wrong.error().kind, DiagnosticKind::verification);
+    EXPECT_FALSE(planned_graph(plan, sample::model("other", 1)));
+}
+
 }  // namespace
 }  // namespace sluice::plan

@@ -44,6 +44,23 @@ protected:
     bound::Certificate certificate;
 };
 
+/// Rewrites are applied to the model as it is given; a bound is on the model's own problem.
+TEST_F(Verify, APlanWithRewrites) {
+    plan = sample::rewritten_plan();
+    const VerifyReport report = verify(graph, plan, &certificate);
+    EXPECT_TRUE(report.valid) << (report.failures.empty() ? "" : to_text(report.failures[0]));
+    EXPECT_TRUE(report.certified);
+    plan::Plan other = plan;
+    other.rewrites[0].makes[0] = "ta";
+    expect_failure(other, certificate, "already a tensor 'ta'");
+    other = plan;
+    other.rewrites.pop_back();
+    expect_failure(other, certificate, "names operator");
+    other = plan;
+    other.stages[0].predicted.work += Duration{1};
+    expect_failure(other, certificate, "work");
+}
+
 TEST_F(Verify, APlanAndItsCertificate) {
     for (const char* bound : {"combinatorial", "cut"}) {
         use(bound);
