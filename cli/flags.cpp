@@ -7,6 +7,7 @@
 #include "sluice/bound/registry.hpp"
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/inference/registry.hpp"
+#include "sluice/mcm/registry.hpp"
 #include "sluice/onnx/zoo.hpp"
 #include "sluice/plan/plan.hpp"
 #include "sluice/platform/platform.hpp"
@@ -33,11 +34,13 @@ std::vector<std::string> zoo_models() {
     return names;
 }
 
-/// Of inference, then those of training that have other names; which of them a job has, its registry says.
+/// Of inference, then those of training and for chips that have other names; which of them a job has, its registry says.
 std::vector<std::string> planner_names() {
     std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
     for (const training::Planner& planner : training::planners())
+        if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
+    for (const mcm::Planner& planner : mcm::planners())
         if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
     return names;
 }
@@ -170,7 +173,11 @@ std::vector<Verb> make_verbs() {
         {VerbId::policy,
          "policy",
          "train, fine-tune or try a policy for chips on a ring",
+<<<<<<< HEAD
          "A policy is a small network that proposes where each operator goes; a solver keeps proposals legal (method policy of `sluice plan`). "
+=======
+         "A policy is a small network that proposes where each operator goes; a solver keeps proposals legal (method `policy` of `plan`). "
+>>>>>>> main
          "`train` makes one from nothing on a corpus of models, `finetune MODEL` goes on with one on a single model and keeps the best "
          "assignment it saw, `evaluate` shows what one finds without learning, on held-out models or on MODEL. Training runs in "
          "sluice-trainer, keeps a checkpoint beside -o (FILE.checkpoint) and goes on from it when called again with the same settings. "
@@ -285,6 +292,15 @@ std::vector<Flag> make_flags() {
          "the planners to compare, by name, with commas between", kCompare, 0, planner_names, true},
         {"bounds", 0, "LIST", &Arguments::bounds, "auto, without a table",
          "the bounds to compare, by name, with commas between: a second table", kCompare, 0, bound_names, true},
+        {"judge", 0, "WHO", &Arguments::judge, "simulator",
+         "chips: who says what a plan is worth: simulator, planner (the planners' own cost), or a command that gets a plan file as its "
+         "last "
+         "word and prints {\"throughput_per_s\": N}",
+         kPlan | kCompare},
+        {"judge-time", 0, "TIME", &Arguments::patience, "60s", "chips: how long a command of --judge may take for one plan",
+         kPlan | kCompare},
+        {"rewrites", 0, "LIST", &Arguments::rewrites, "all",
+         "chips: what may be done to the model: all, none, or some of clone, recompute, relay with commas between", kPlan | kCompare},
         {"from", 0, "PLAN", &Arguments::from, "none",
          "start from this plan file, of this model or of one before an edit, and give back nothing worse; what is not said here (platform, "
          "stages, costs, sizes) is as the plan has it",
