@@ -7,6 +7,7 @@
 #include "sluice/bound/registry.hpp"
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/inference/registry.hpp"
+#include "sluice/mcm/registry.hpp"
 #include "sluice/onnx/zoo.hpp"
 #include "sluice/plan/plan.hpp"
 #include "sluice/platform/platform.hpp"
@@ -33,11 +34,13 @@ std::vector<std::string> zoo_models() {
     return names;
 }
 
-/// Of inference, then those of training that have other names; which of them a job has, its registry says.
+/// Of inference, then those of training and for chips that have other names; which of them a job has, its registry says.
 std::vector<std::string> planner_names() {
     std::vector<std::string> names;
     for (const inference::Planner& planner : inference::planners()) names.emplace_back(planner.name);
     for (const training::Planner& planner : training::planners())
+        if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
+    for (const mcm::Planner& planner : mcm::planners())
         if (!std::ranges::contains(names, planner.name)) names.emplace_back(planner.name);
     return names;
 }
@@ -167,6 +170,21 @@ std::vector<Verb> make_verbs() {
          {"run model.onnx plan.json --inputs 200 --check", "run model.onnx plan.json --duration 30 --against single,replicas",
           "run model.onnx plan.json --input x.npz --output y.npz"},
          run_run},
+        {VerbId::policy,
+         "policy",
+         "train, fine-tune or try a policy for chips on a ring",
+         "A policy is a small network that proposes where each operator goes; a solver keeps proposals legal (method `policy` of `plan`). "
+         "`train` makes one from nothing on a corpus of models, `finetune MODEL` goes on with one on a single model and keeps the best "
+         "assignment it saw, `evaluate` shows what one finds without learning, on held-out models or on MODEL. Training runs in "
+         "sluice-trainer, keeps a checkpoint beside -o (FILE.checkpoint) and goes on from it when called again with the same settings. "
+         "Ctrl-C once ends it after the update under way and keeps the best.",
+         {{"ACTION", &Arguments::action, true, "train, finetune or evaluate",
+           [] { return std::vector<std::string>{"train", "finetune", "evaluate"}; }},
+          {"MODEL", &Arguments::model, false, kModelHelp, zoo_models, true, true}},
+         {"policy train -o my.policy", "policy train --corpus models/ --seed 1 -o my.policy",
+          "policy finetune zoo:mmt:branches=1,layers=16 -p mcm-36 --evals 1000 -o tuned.policy",
+          "policy finetune zoo:inception --policy none --spread wide --evals 5000 -o new.policy", "policy evaluate --policy my.policy"},
+         run_policy},
         {VerbId::zoo,
          "zoo",
          "list or make model files of any size",
@@ -206,12 +224,34 @@ std::vector<Flag> make_flags() {
     constexpr VerbSet kInspect = in(VerbId::inspect), kPlan = in(VerbId::plan), kBound = in(VerbId::bound), kZoo = in(VerbId::zoo),
                       kDemo = in(VerbId::demo), kVerify = in(VerbId::verify), kDoctor = in(VerbId::doctor), kProfile = in(VerbId::profile),
                       kSimulate = in(VerbId::simulate), kExport = in(VerbId::exporting), kRun = in(VerbId::run),
-                      kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep), kPlanners = kPlan | kCompare | kSweep,
-                      kSolvers = kPlanners | kBound, kOne = kPlan | kCompare | kBound;
+                      kCompare = in(VerbId::compare), kSweep = in(VerbId::sweep), kPolicy = in(VerbId::policy),
+                      kPlanners = kPlan | kCompare | kSweep, kSolvers = kPlanners | kBound, kOne = kPlan | kCompare | kBound;
     const Choices weight_sources = [] { return std::vector<std::string>{"file", "random", "zero"}; };
     return {
         {"platform", 'p', "PLATFORM", &Arguments::platform, "the workload's own devices, else cpu",
          "a preset, PRESET:key=value,... (asic-16:link=8GB/s), or a TOML file", kInspect | kSolvers, 0, platform_names, true},
+        {"platform", 'p', "PLATFORM", &Arguments::platform, "mcm-36", "finetune, evaluate MODEL: a ring of chips, named as for plan",
+         kPolicy, 0, platform_names, true},
+        {"policy", 0, "FILE", &Arguments::policy, "the one that comes with sluice; train: none",
+         "the policy to start from or to try (sluice.policy/1), shipped for sluice's own, none for an untrained one", kPolicy},
+        {"corpus", 0, "PATH", &Arguments::corpus, "98 models of the zoo",
+         "train, evaluate: a corpus file (sluice.corpus/1), or a folder of models", kPolicy},
+        {"models", 0, "FOLDER", &Arguments::models, "none", "where the models are that the corpus names as files", kPolicy},
+        {"skip-broken", 0, "", &Arguments::skip_broken, "", "leave out models of the corpus that cannot be read, instead of stopping",
+         kPolicy},
+        {"head", 0, "HEAD", &Arguments::head, "ordinal",
+         "what a new policy says of an operator: a place and a spread, for any number of chips, or one number a chip (categorical)",
+         kPolicy, 0, [] { return std::vector<std::string>{"ordinal", "categorical"}; }},
+        {"spread", 0, "WHICH", &Arguments::spread, "narrow", "how far a new ordinal policy looks: 0.37 or 1.33 chips", kPolicy, 0,
+         [] { return std::vector<std::string>{"narrow", "wide"}; }},
+        {"layers", 0, "N", &Arguments::layers, "4", "layers of a new policy", kPolicy, 1},
+        {"width", 0, "N", &Arguments::width, "64", "width of a new policy's layers, a multiple of 16", kPolicy, 1},
+        {"passes", 0, "N", &Arguments::passes, "1", "passes over the graph of a new policy", kPolicy, 1},
+        {"updates", 0, "N", &Arguments::updates, "100", "train: so many updates of 20 samples each", kPolicy, 1},
+        {"evals", 0, "N", &Arguments::evaluations, "finetune 1000, evaluate 100", "so many samples are judged", kPolicy, 1},
+        {"seed", 0, "N", &Arguments::seed, "0", "of first weights and samples", kPolicy, 0},
+        {"threads", 0, "N", &Arguments::threads, "1", "threads of libtorch; results depend on it", kPolicy, 1},
+        {"output", 'o', "FILE", &Arguments::output, "", "train, finetune: write the policy to FILE", kPolicy},
         {"stages", 'k', "N", &Arguments::stages, "as many as the platform has devices", "at most so many stages", kPlan | kBound | kCompare,
          1},
         {"stages", 'k', "LIST", &Arguments::stage_list, "1, 2, 4, ... and as many as the platform has devices",
@@ -248,6 +288,15 @@ std::vector<Flag> make_flags() {
          "the planners to compare, by name, with commas between", kCompare, 0, planner_names, true},
         {"bounds", 0, "LIST", &Arguments::bounds, "auto, without a table",
          "the bounds to compare, by name, with commas between: a second table", kCompare, 0, bound_names, true},
+        {"judge", 0, "WHO", &Arguments::judge, "simulator",
+         "chips: who says what a plan is worth: simulator, planner (the planners' own cost), or a command that gets a plan file as its "
+         "last "
+         "word and prints {\"throughput_per_s\": N}",
+         kPlan | kCompare},
+        {"judge-time", 0, "TIME", &Arguments::patience, "60s", "chips: how long a command of --judge may take for one plan",
+         kPlan | kCompare},
+        {"rewrites", 0, "LIST", &Arguments::rewrites, "all",
+         "chips: what may be done to the model: all, none, or some of clone, recompute, relay with commas between", kPlan | kCompare},
         {"from", 0, "PLAN", &Arguments::from, "none",
          "start from this plan file, of this model or of one before an edit, and give back nothing worse; what is not said here (platform, "
          "stages, costs, sizes) is as the plan has it",
@@ -330,7 +379,7 @@ std::vector<Flag> make_flags() {
         {"output", 'o', "FILE", &Arguments::output, "", "zoo make: write the model to FILE", kZoo},
         {"output", 'o', "FOLDER", &Arguments::output, "runs/demo", "the run folder to make", kDemo},
         {"json", 0, "", &Arguments::json, "", "print JSON on stdout (nothing else changes)",
-         kInspect | kSolvers | kVerify | kZoo | kDoctor | kSimulate | kRun | kProfile | kExport},
+         kInspect | kSolvers | kVerify | kZoo | kDoctor | kSimulate | kRun | kProfile | kExport | kPolicy},
         {"quiet", 'q', "", &Arguments::quiet, "", "only errors on stderr: no progress, notes or warnings", kEverywhere & ~kTop},
         {"help", 'h', "", &Arguments::help, "", "show help and exit", kEverywhere},
         {"version", 'V', "", &Arguments::version, "", "show the version and exit", kTop},

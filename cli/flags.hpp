@@ -28,7 +28,8 @@ enum class VerbId : unsigned {
     doctor,
     completions,
     compare,
-    sweep
+    sweep,
+    policy
 };
 
 /// A set of verbs; `top` stands for `sluice` without one.

@@ -5,6 +5,7 @@
 #include "cli/planning.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/plan/validate.hpp"
+#include "sluice/solve/chips.hpp"
 
 namespace sluice::cli {
 
@@ -39,6 +40,10 @@ Result<OpenPlan> open_plan(std::string_view model, plan::Plan plan) {
     }
     auto partition = plan::partition_of(plan, loaded->graph, frozen->problem);
     if (!partition) return fail(std::move(partition.error()));
+    if (auto illegal = solve::chip_failures(loaded->graph, plan.platform, frozen->problem, *partition); !illegal.empty()) {
+        illegal.front().kind = DiagnosticKind::input;
+        return fail(std::move(illegal.front()));
+    }
     return OpenPlan{std::move(plan), std::move(*loaded), std::move(*frozen), std::move(*partition)};
 }
 

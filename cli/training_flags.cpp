@@ -5,6 +5,7 @@
 #include "cli/planning.hpp"
 #include "cli/training.hpp"
 #include "sluice/inference/registry.hpp"
+#include "sluice/mcm/registry.hpp"
 
 namespace sluice::cli {
 
@@ -52,6 +53,8 @@ Result<void> check_job(const Arguments& arguments) {
          {a.replicas.has_value(), "--replicas", "the planner chooses how many devices share a stage; --method data-parallel uses them all"},
          {a.objective.has_value(), "--objective", "a training plan has the least iteration time"},
          {a.bounds.has_value(), "--bounds", "training has one kind of bound: `sluice bound --for training`"},
+         {a.judge.has_value(), "--judge", "iteration times are simulated"},
+         {a.rewrites.has_value(), "--rewrites", "they are for chips on a ring: -p mcm-36"},
          {a.genetic.has_value(), "--genetic", "leave it out"}},
         "means nothing with --for training");
 }
@@ -61,6 +64,8 @@ Result<void> check_methods(const Arguments& arguments) {
     for (const auto part : std::views::split(list, ',')) {
         const std::string_view name(part);
         const bool inference = inference::find_planner(name).has_value(), training = training::find_planner(name).has_value();
+        if (!inference && !training && mcm::find_planner(name))
+            return fail(usage_error(std::format("'{}' is a method for chips", name)).fix("-p mcm-36, or another platform with chip rules"));
         if (training && !inference && !is_training(arguments))
             return fail(usage_error(std::format("'{}' is a method of training", name)).fix("add --for training --batch N"));
         if (inference && !training && is_training(arguments)) {

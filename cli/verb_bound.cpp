@@ -1,5 +1,6 @@
 #include <format>
 
+#include "cli/chips.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/old_plan.hpp"
 #include "cli/planning.hpp"
@@ -99,6 +100,9 @@ Result<Outcome> run_bound(Session& session) {
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
     if (is_training(arguments)) return bound_of_training(session);
+    const auto chips = chip_platform(arguments, ChipMethods::any);
+    if (!chips) return fail(chips.error());
+    if (*chips) terminal.warn("on chips this bounds plans whose operators run once each: clones and recomputation can avoid transfers (kind combinatorial holds for all)");
 
     std::optional<OldPlan> old;
     Arguments filled = arguments;

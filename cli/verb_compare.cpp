@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "cli/chips.hpp"
 #include "cli/comparing.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/planning.hpp"
@@ -27,6 +28,9 @@ Result<Outcome> run_compare(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    auto chips = chip_platform(arguments);
+    if (!chips) return fail(std::move(chips.error()));
+    if (*chips) return compare_chips(session, **chips);
     if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
     if (is_training(arguments)) return compare_training(session);
     std::vector<const inference::Planner*> planners;

@@ -1,5 +1,6 @@
 #include <format>
 
+#include "cli/chips.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/old_plan.hpp"
 #include "cli/planning.hpp"
@@ -19,6 +20,9 @@ Result<Outcome> run_plan(Session& session) {
     Terminal& terminal = session.terminal;
     if (auto checked = check_output(arguments.output); !checked) return fail(std::move(checked.error()));
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    auto chips = chip_platform(arguments);
+    if (!chips) return fail(std::move(chips.error()));
+    if (*chips) return plan_chips(session, **chips);
     if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
     if (is_training(arguments)) return plan_training(session);
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));

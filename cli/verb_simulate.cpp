@@ -1,6 +1,7 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "cli/chips.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/open_plan.hpp"
 #include "cli/planning.hpp"
@@ -46,6 +47,7 @@ Result<Outcome> run_simulate(Session& session) {
     if (plan->training) return simulate_training(session, std::move(*plan));
     auto opened = open_plan(*arguments.model, std::move(*plan));
     if (!opened) return fail(std::move(opened.error()));
+    if (opened->plan.platform.chip_rules) return simulate_chips(session, *opened);
     const auto program = program::lower(opened->model.graph, opened->frozen.problem, opened->partition);
     if (!program) return fail(program.error());
 

@@ -4,6 +4,7 @@
 #include <format>
 #include <list>
 
+#include "cli/chips.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
@@ -40,6 +41,11 @@ Result<Outcome> run_sweep(Session& session) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
     if (auto meant = check_job(arguments); !meant) return fail(std::move(meant.error()));
+    auto chips = chip_platform(arguments);
+    if (!chips) return fail(std::move(chips.error()));
+    if (*chips)
+        return fail(usage_error(std::format("sweep does not plan for chips on a ring, which '{}' has", (*chips)->name))
+                        .fix("`sluice plan -k N` for each number of chips"));
     if (auto known = check_methods(arguments); !known) return fail(std::move(known.error()));
     if (is_training(arguments)) return sweep_training(session);
     if (auto shares = genetic_shares(arguments); !shares) return fail(std::move(shares.error()));

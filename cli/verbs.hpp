@@ -15,6 +15,7 @@ namespace sluice::cli {
 [[nodiscard]] Result<Outcome> run_simulate(Session& session);
 [[nodiscard]] Result<Outcome> run_profile(Session& session);
 [[nodiscard]] Result<Outcome> run_run(Session& session);
+[[nodiscard]] Result<Outcome> run_policy(Session& session);
 [[nodiscard]] Result<Outcome> run_zoo(Session& session);
 [[nodiscard]] Result<Outcome> run_demo(Session& session);
 [[nodiscard]] Result<Outcome> run_doctor(Session& session);

@@ -3,7 +3,7 @@
 function(sluice_layer name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sluice/${name}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/sluice/runtime/worker/")  # a program of its own
+  list(FILTER sources EXCLUDE REGEX "/sluice/(runtime/worker|trainer/torch)/")  # programs of their own
   list(TRANSFORM ARG_DEPENDS PREPEND sluice_)
   if(NOT sources)  # headers only
     add_library(sluice_${name} INTERFACE)

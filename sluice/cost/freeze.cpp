@@ -53,10 +53,6 @@ public:
                         .and_then([this] { return add_classes(); });
         if (!done) return fail(std::move(done.error()));
         if (!given_) warn_of_unmodelled();
-        if (platform_.chip_rules)
-            frozen_.report.warnings.push_back(
-                std::format("the chip rules of '{}' are not part of this objective: nothing checks that a plan is legal on the module",
-                            platform_.name));
         frozen_.report.cost_source = cost_source();
         problem_.fingerprint = fingerprint_of(problem_);
         return std::move(frozen_);

@@ -118,8 +118,7 @@ std::optional<Judged> read_judged(const json::Node& document, const Members& mem
     const Members judged_members(members.node("judged"), {"judge", "period_ps", "throughput_per_s", "latency_ps"}, members.failure());
     Judged judged{.judge = judged_members.text("judge"), .period = judged_members.duration("period_ps")};
     if (!judged_members.is_null("latency_ps")) judged.latency = judged_members.duration("latency_ps");
-    if (judged.period.count() < 1)
-        judged_members.refuse(input_error("'period_ps' must be above 0").at(judged_members.where("period_ps")));
+    if (judged.period.count() < 1) judged_members.refuse(input_error("'period_ps' must be above 0").at(judged_members.where("period_ps")));
     const double throughput = kPicosecondsPerSecond / static_cast<double>(judged.period.count());
     judged_members.agree("throughput_per_s", throughput, throughput, "1 s over 'period_ps'");
     return judged;
@@ -163,9 +162,9 @@ Plan read(const json::Node& document, std::optional<Diagnostic>& failure) {
                                       "method",      "options", "seed",        "objective", "predicted",  "bound",   "bounds",      "gap",
                                       "termination", "seconds", "evaluations", "stages",    "replicated", "rewrites"},
                            failure)
-                 : Members(document, {"format",      "job",     "model",       "platform",  "k",          "cost_source", "costs",
-                                      "method",      "options", "seed",        "objective", "predicted",  "judged",      "bound",
-                                      "gap",         "termination", "seconds", "evaluations", "stages", "replicated", "rewrites"},
+                 : Members(document, {"format", "job",         "model",   "platform",    "k",         "cost_source", "costs",
+                                      "method", "options",     "seed",    "objective",   "predicted", "judged",      "bound",
+                                      "gap",    "termination", "seconds", "evaluations", "stages",    "replicated",  "rewrites"},
                            failure);
     if (training) plan.training = read_training_settings(members.node("training"), failure);
     plan.model = read_model(members.node("model"), failure);

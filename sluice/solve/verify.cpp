@@ -4,12 +4,15 @@
 #include <chrono>
 #include <format>
 #include <iterator>
+#include <variant>
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/check_training.hpp"
 #include "sluice/cost/stage_problem.hpp"
 #include "sluice/plan/training_plan.hpp"
 #include "sluice/plan/validate.hpp"
+#include "sluice/mcm/judge/event_judge.hpp"
+#include "sluice/solve/chips.hpp"
 #include "sluice/solve/training.hpp"
 #include "sluice/training/evaluate.hpp"
 
@@ -77,6 +80,32 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::TrainingCer
     return failures;
 }
 
+/// What the rules of the ring and the simulator say; another judge's word is believed.
+std::vector<Diagnostic> chip_plan_failures(const plan::Plan& plan, const graph::Graph& graph, const cost::FrozenProblem& frozen) {
+    const auto partition = plan::partition_of(plan, graph, frozen.problem);
+    if (!partition) return {partition.error()};
+    auto failures = chip_failures(graph, plan.platform, frozen.problem, *partition);
+    if (!failures.empty() || !plan.judged || plan.judged->judge != kSimulator) return failures;
+    const auto problem = mcm::chip_problem(graph, frozen.problem, plan.platform);
+    if (!problem) return {problem.error()};
+    const auto judge = mcm::event_judge(graph, *problem, plan.platform);
+    if (!judge) return {judge.error()};
+    const auto verdict = (*judge)->judge(chip_assignment(frozen.problem, *partition));
+    if (!verdict) return {verdict.error()};
+    if (verdict->failure) return {verdict->failure->why};
+    if (verdict->period != plan.judged->period || verdict->latency != plan.judged->latency)
+        return {claim_error(std::format("the plan says an output every {} ps after {} ps, simulated it is every {} ps after {} ps",
+                                        plan.judged->period.count(), plan.judged->latency.count(), verdict->period.count(),
+                                        verdict->latency.count()))};
+    return {};
+}
+
+/// Work that no rewrite takes away.
+bool holds_under_rewrites(const bound::Certificate& certificate) {
+    return std::holds_alternative<bound::TotalWorkWitness>(certificate.witness) ||
+           std::holds_alternative<bound::LargestOperatorWitness>(certificate.witness);
+}
+
 /// Everything but the iteration time is the plan layer's to check; that one follows from the schedule.
 std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan::Plan& plan, const cost::FrozenTraining& frozen) {
     auto failures = plan::validate_training(plan, graph, frozen);
@@ -117,8 +146,12 @@ VerifyReport verify(const graph::Graph& model, const plan::Plan& plan, const bou
     auto frozen = freeze(*graph);
     if (!frozen) return refused(std::move(frozen.error()));
     add(plan::validate(plan, *graph, *frozen));
+    if (report.failures.empty() && plan.platform.chip_rules) add(chip_plan_failures(plan, *graph, *frozen));
     if (certificate) {
         auto failures = compare(plan, *certificate);
+        if (plan.platform.chip_rules && !plan.rewrites.empty() && !holds_under_rewrites(*certificate))
+            failures.push_back(claim_error(
+                std::format("a bound of kind '{}' counts transfers, which the plan's rewrites can avoid", certificate->kind())));
         const auto started = std::chrono::steady_clock::now();
         // A bound is on plans of the model, whatever rewrites they rest on: its witness speaks of the model's own operators.
         if (graph->derivation())

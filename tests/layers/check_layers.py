@@ -24,10 +24,11 @@ BELOW = {
     "mcm": ["search", "simulate"],
     "training": ["search", "simulate"],
     "solve": ["bound", "inference", "mcm", "training"],
+    "trainer": ["mcm", "onnx"],
     "report": ["solve"],
     "onnx": ["graph"],
     "runtime": ["plan", "program", "onnx"],
-    "cli": ["report", "onnx", "runtime"],
+    "cli": ["report", "onnx", "runtime", "trainer"],
     "python": ["report", "onnx", "runtime"],
 }
 
@@ -37,13 +38,13 @@ PRIVATE = {
     r"toml\+\+/": {"platform"},
     r"CLI/": {"cli"},
     r"onnxruntime": {"runtime"},
-    r"(torch|ATen|c10)/": {"runtime"},
+    r"(torch|ATen|c10)/": {"runtime", "trainer"},
     r"(Highs\.h|highs/)": {"bound", "solve"},
     r"mpi\.h": {"runtime"},
     r"(zlib|xxhash)\.h": {"base"},
     r"zip\.h": {"runtime"},
     r"oneapi/tbb|tbb/": {"search", "bound", "inference", "mcm", "training", "solve"},
-    r"nlohmann/json\.hpp": {"base", "graph", "platform", "plan", "bound", "onnx", "solve", "report", "cli", "runtime", "program", "cost"},
+    r"nlohmann/json\.hpp": {"base", "graph", "platform", "plan", "bound", "onnx", "solve", "report", "cli", "runtime", "program", "cost", "trainer"},
 }
 HEADER_OK = {"nlohmann/json_fwd.hpp"}
 

@@ -448,18 +448,6 @@ TEST(Freeze, RefusesWhatAPlanCouldNotHold) {
     EXPECT_EQ(platform::device_count(many), kHuge) << "no overflow before anybody could refuse";
 }
 
-/// A check that is not made is said (design §3.2 is another job's).
-TEST(Freeze, SaysThatChipRulesAreNotChecked) {
-    const graph::Graph graph = fork().build();
-    Platform platform = platform::given_platform(graph);
-    platform.topology = platform::Topology::ring;
-    const auto warnings = [&] { return freeze(graph, platform).value().report.warnings; };
-    EXPECT_TRUE(warnings().empty());
-    platform.chip_rules = true;
-    ASSERT_EQ(warnings().size(), 1U);
-    EXPECT_NE(warnings()[0].find("chip rules"), std::string::npos) << warnings()[0];
-}
-
 /// A profile without bytes cannot be planned over a link; its own transfers would do.
 TEST(Freeze, RefusesALinkForTensorsWithoutBytes) {
     Sketch sketch;

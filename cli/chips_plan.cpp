@@ -1,0 +1,211 @@
+#include <format>
+#include <memory>
+
+#include "cli/chips.hpp"
+#include "cli/comparing.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/planning.hpp"
+#include "cli/progress.hpp"
+#include "cli/shell.hpp"
+#include "cli/terminal.hpp"
+#include "cli/training.hpp"
+#include "sluice/mcm/registry.hpp"
+#include "sluice/plan/plan_file.hpp"
+#include "sluice/report/chips_text.hpp"
+#include "sluice/report/plan_text.hpp"
+#include "sluice/report/text.hpp"
+
+namespace sluice::cli {
+
+namespace {
+
+/// What a call asks for. `keep`: measured costs and policy, which the options refer to.
+Result<solve::ChipSolveOptions> chip_options(const Arguments& arguments, const platform::Platform& platform, const graph::Graph& model,
+                                             const cost::MeasuredCosts* measured, std::stop_token stop) {
+    solve::ChipSolveOptions options{.method = arguments.method.value_or(""),
+                                    .chips = arguments.stages.value_or(0),
+                                    .seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)),
+                                    .threads = threads_of(arguments),
+                                    .gap = arguments.gap.value_or(0)};
+    if (arguments.rewrites) {
+        auto rewrites = solve::parse_rewrites(*arguments.rewrites);
+        if (!rewrites) return fail(std::move(rewrites.error()));
+        options.rewrites = *rewrites;
+    }
+    if (!arguments.judge) return options;
+    options.judge = *arguments.judge;
+    if (options.judge == solve::kSimulator || options.judge == solve::kPlanner) return options;
+    CommandJudgeOptions command{
+        .command = options.judge, .recompute = options.rewrites.recompute && options.rewrites.relay, .stop = std::move(stop)};
+    if (arguments.patience) command.patience = std::chrono::ceil<std::chrono::seconds>(*arguments.patience);
+    options.make_judge = command_judge(model, platform, measured, std::move(command));
+    return options;
+}
+
+std::string method_names() {
+    std::string names;
+    for (const mcm::Planner& planner : mcm::planners()) names += std::format("{}{}", names.empty() ? "" : ", ", planner.name);
+    return names;
+}
+
+struct ChipModel {
+    onnx::LoadedModel model;
+    std::optional<cost::MeasuredCosts> costs;
+    [[nodiscard]] const cost::MeasuredCosts* measured() const { return costs ? &*costs : nullptr; }
+};
+Result<ChipModel> load(Session& session) {
+    auto model = load_model(session);
+    if (!model) return fail(std::move(model.error()));
+    auto costs = read_costs(session.arguments);
+    if (!costs) return fail(std::move(costs.error()));
+    return ChipModel{std::move(*model), std::move(*costs)};
+}
+
+}  // namespace
+
+Result<std::optional<platform::Platform>> chip_platform(const Arguments& arguments, ChipMethods methods) {
+    if (is_training(arguments)) return std::nullopt;
+    std::optional<platform::Platform> platform;
+    if (arguments.platform) {
+        auto loaded = platform::load_platform(*arguments.platform);
+        if (!loaded) return fail(std::move(loaded.error()));
+        platform = *std::move(loaded);
+    }
+    if (!platform || !platform->chip_rules) {
+        for (const auto& [given, flag] :
+             {std::pair{arguments.judge.has_value(), "--judge"}, {arguments.rewrites.has_value(), "--rewrites"}})
+            if (given)
+                return fail(usage_error(std::format("{} is for chips on a ring alone", flag))
+                                .fix("-p mcm-36, or another platform with chip rules"));
+        return std::nullopt;
+    }
+    struct Misplaced {
+        bool given;
+        std::string_view flag, why;
+    };
+    for (const auto& [given, flag, why] :
+         {Misplaced{arguments.replicas.has_value(), "--replicas", "a stage is one chip"},
+          Misplaced{arguments.objective == "latency", "--objective latency", "chips are planned for throughput"},
+          Misplaced{arguments.genetic.has_value(), "--genetic", "no method for chips takes it"},
+          Misplaced{arguments.from.has_value(), "--from", "plans for chips are made anew"},
+          Misplaced{arguments.bounds.has_value(), "--bounds", "one kind of bound holds whatever is rewritten: all work over all chips"}})
+        if (given)
+            return fail(usage_error(std::format("{} means nothing on '{}', whose devices are chips on a ring", flag, platform->name))
+                            .note(std::string(why))
+                            .fix("leave it out"));
+    for (const auto& list : {arguments.method, arguments.methods})
+        if (list && methods == ChipMethods::planners)
+            for (std::size_t at = 0; at <= list->size();) {
+                const std::size_t end = std::min(list->find(',', at), list->size());
+                if (auto known = mcm::find_planner(std::string_view(*list).substr(at, end - at)); !known)
+                    return fail(std::move(known.error()).note("methods for chips are: " + method_names()));
+                at = end + 1;
+            }
+    return platform;
+}
+
+Result<Outcome> plan_chips(Session& session, const platform::Platform& platform) {
+    const Arguments& arguments = session.arguments;
+    Terminal& terminal = session.terminal;
+    InterruptGuard interrupt(terminal);
+    auto loaded = load(session);
+    if (!loaded) return fail(std::move(loaded.error()));
+    const graph::Graph& model = loaded->model.graph;
+    auto options = chip_options(arguments, platform, model, loaded->measured(), interrupt.token());
+    if (!options) return fail(std::move(options.error()));
+    Progress progress(session, "plan");
+    auto result = solve::solve_chips(model, platform, loaded->measured(), *options, progress, limits_of(session, interrupt.token()));
+    if (!result) return fail(with_labels(std::move(result.error()), model));
+    terminal.clear_line();
+    show_warnings(session, result->warnings);
+    for (const std::string& warning : result->frozen.report.warnings) terminal.warn(warning);
+
+    Planned planned{solve::make_chip_plan(platform, *options, *result), std::move(result->certificate), result->certified};
+    plan::Plan& plan = planned.plan;
+    plan.model.dimensions = arguments.dimensions;
+    plan.model.assume_size = arguments.assume_size;
+    if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
+    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
+    plan.limit = limit_text(arguments, plan.termination);
+    plan.termination.seconds = session.seconds();
+
+    const std::string name = shell_word(*arguments.model);
+    if (arguments.output) {
+        if (auto written = write_planned(planned, *arguments.output); !written) return fail(std::move(written.error()));
+        const std::string certificate = certificate_path(*arguments.output).string();
+        terminal.say(std::format("wrote the plan to {} and its certificate to {}", *arguments.output, certificate));
+        terminal.hint(std::format("sluice verify {} {} {}", name, shell_word(*arguments.output), shell_word(certificate)));
+    } else if (!arguments.json) {
+        terminal.hint(std::format(
+            "the same with `-o plan.json` keeps the plan and its certificate; then `sluice simulate {} plan.json --trace trace.json`",
+            name));
+    }
+    Outcome outcome{arguments.json ? plan::to_json_text(plan) : report::chips_plan_text(plan, *result)};
+    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
+    if (arguments.require_gap && gap > *arguments.require_gap) {
+        terminal.warn(
+            std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));
+        outcome.code = ExitCode::short_of_gap;
+    }
+    return outcome;
+}
+
+Result<Outcome> compare_chips(Session& session, const platform::Platform& platform) {
+    const Arguments& arguments = session.arguments;
+    Terminal& terminal = session.terminal;
+    std::vector<const mcm::Planner*> planners;
+    if (arguments.methods) {
+        auto named = entries_of(*arguments.methods, &mcm::find_planner, mcm::planners());
+        if (!named) return fail(std::move(named.error()));
+        planners = std::move(*named);
+    } else {
+        for (const mcm::Planner& planner : mcm::planners()) planners.push_back(&planner);
+    }
+    InterruptGuard interrupt(terminal);
+    auto loaded = load(session);
+    if (!loaded) return fail(std::move(loaded.error()));
+    const graph::Graph& model = loaded->model.graph;
+    std::vector<report::ChipRow> rows;
+    for (const mcm::Planner* planner : planners) {
+        if (interrupt.token().stop_requested()) break;
+        auto options = chip_options(arguments, platform, model, loaded->measured(), interrupt.token());
+        if (!options) return fail(std::move(options.error()));
+        options->method = planner->name;
+        const std::string title = std::format("compare {}/{} {}", rows.size() + 1, planners.size(), planner->name);
+        Progress progress(session, title);
+        auto result =
+            solve::solve_chips(model, platform, loaded->measured(), *options, progress, limits_of_each(arguments, interrupt.token()));
+        report::ChipRow row{.method = std::string(planner->name)};
+        if (result) {
+            row.plan = solve::make_chip_plan(platform, *options, *result);
+            row.curve = std::move(result->curve);
+            row.failed = result->failed;
+        } else {
+            row.failure = with_labels(std::move(result.error()), model);
+        }
+        rows.push_back(std::move(row));
+    }
+    if (rows.size() < planners.size())
+        terminal.say(std::format("{} of {} methods have a row; the others did not start", rows.size(), planners.size()));
+    terminal.clear_line();
+    const report::ChipRow* best = report::best_of(rows);
+    if (best != nullptr)
+        terminal.hint(std::format("sluice plan {} -p {} --method {} -o plan.json", shell_word(*arguments.model),
+                                  shell_word(*arguments.platform), best->method));
+    Outcome outcome{arguments.json
+                        ? report::chips_compare_json(rows)
+                        : std::format("{} on {}: {}, {} each\n\n", report::printable(model.name()), report::printable(platform.name),
+                                      report::counted(rows.size(), "method"), budget_text(arguments)) +
+                              report::chips_compare_text(rows)};
+    if (best != nullptr) return outcome;
+    outcome.code = ExitCode::interrupted;
+    for (const report::ChipRow& row : rows)
+        if (row.failure) {
+            terminal.error(*row.failure);
+            outcome.code = exit_code_of(row.failure->kind);
+            break;
+        }
+    return outcome;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,298 @@
+#include "sluice/solve/chips.hpp"
+
+#include <algorithm>
+#include <array>
+#include <format>
+#include <iterator>
+#include <numeric>
+#include <ranges>
+#include <utility>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
+#include "sluice/cost/stage_cost.hpp"
+#include "sluice/mcm/chip_faults.hpp"
+#include "sluice/mcm/judge/event_judge.hpp"
+#include "sluice/mcm/rewrite/finish.hpp"
+#include "sluice/mcm/rewrite/shared_clones.hpp"
+
+namespace sluice::solve {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
+
+Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
+
+/// Refuses, before it is compiled, a chip whose parameters and peak (design §3.1) are beyond its memory: a plan must hold by that count
+/// too. Tensors that pass through count twice, as what enters and what leaves.
+class FittingJudge final : public mcm::Judge {
+public:
+    FittingJudge(const mcm::ChipProblem& problem, std::unique_ptr<mcm::Judge> judge) : problem_(problem), judge_(std::move(judge)) {}
+
+    Result<mcm::Verdict> judge(std::span<const std::uint8_t> chips) override {
+        const cost::StageProblem& costs = *problem_.costs;
+        const cost::DeviceCosts& device = costs.classes.front();
+        if (device.overflow != cost::Overflow::hard) return judge_->judge(chips);
+        std::vector<std::vector<NodeId>> nodes(problem_.chips);
+        for (std::size_t v = 0; v < chips.size(); ++v) nodes[chips[v]].emplace_back(v);
+        const std::vector<Bytes> passing = problem_.rules.relay ? passing_bytes(chips) : std::vector<Bytes>(problem_.chips);
+        for (std::size_t chip = 0; chip < problem_.chips; ++chip) {
+            if (nodes[chip].empty()) continue;
+            cost::StageTerms terms = cost::stage_terms(costs, nodes[chip], ClassId(0));
+            terms.peak += passing[chip] + passing[chip];
+            if (cost::fits(device, terms)) continue;
+            mcm::CompileFailure failure{
+                chip,
+                {DiagnosticKind::infeasible,
+                 std::format("chip {} needs {} of parameters and {} of activations, it has {}", chip, sluice::to_text(terms.parameters),
+                             sluice::to_text(terms.peak), sluice::to_text(device.fast_memory)),
+                 {},
+                 {},
+                 {}},
+                {}};
+            // Another chip might hold these nodes where less passes through it.
+            if (passing[chip].count == 0) failure.nodes = std::move(nodes[chip]);
+            return mcm::Verdict{.failure = std::move(failure), .period = {}, .latency = {}, .chip_times = {}};
+        }
+        return judge_->judge(chips);
+    }
+
+private:
+    [[nodiscard]] std::vector<Bytes> passing_bytes(std::span<const std::uint8_t> chips) const {
+        const cost::StageProblem& costs = *problem_.costs;
+        std::vector<Bytes> bytes(problem_.chips);
+        for (std::size_t e = 0; e < costs.edge_count(); ++e) {
+            if (!costs.producer[e].valid() || costs.consumers[e].empty()) continue;
+            std::size_t last = 0;
+            for (const NodeId reader : costs.consumers[e]) last = std::max<std::size_t>(last, chips[reader.index()]);
+            for (std::size_t chip = chips[costs.producer[e].index()] + std::size_t{1}; chip < last; ++chip) bytes[chip] += costs.bytes[e];
+        }
+        return bytes;
+    }
+
+    const mcm::ChipProblem& problem_;
+    std::unique_ptr<mcm::Judge> judge_;
+};
+
+/// Every parameter lies on some chip, whatever is rewritten.
+Result<void> parameters_fit(const cost::StageProblem& problem) {
+    const cost::DeviceCosts& chip = problem.classes.front();
+    if (chip.overflow != cost::Overflow::hard) return {};
+    const Bytes all = std::accumulate(problem.weight_bytes.begin(), problem.weight_bytes.end(), Bytes{});
+    const Bytes share{(all.count + chip.count - 1) / chip.count};
+    if (share <= chip.fast_memory) return {};
+    return fail(Diagnostic{DiagnosticKind::infeasible,
+                           std::format("the model has {} of parameters: {} for each of {} chips, which have {}", sluice::to_text(all),
+                                       sluice::to_text(share), chip.count, sluice::to_text(chip.fast_memory)),
+                           {},
+                           {},
+                           {}}
+                    .fix("more chips (devices=N) or larger ones (memory=SIZE)"));
+}
+
+/// As far as the search goes: a graph that may have copies, frozen, and the ring's problem on it.
+struct Search {
+    graph::Graph graph;
+    cost::FrozenProblem frozen;
+    mcm::ChipProblem problem;
+};
+
+Result<std::unique_ptr<Search>> prepare(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
+                                        const ChipSolveOptions& options, const cost::StageProblem& plain) {
+    auto search = std::make_unique<Search>(Search{model, {}, {}});
+    if (options.rewrites.clone)
+        if (const auto clones = mcm::shared_clones(model, plain); !clones.rewrites.empty()) {
+            auto rewritten = graph::rewritten(model, clones.rewrites);
+            if (!rewritten) return fail(std::move(rewritten.error()));
+            search->graph = *std::move(rewritten);
+        }
+    auto frozen = cost::freeze(search->graph, platform, options.chips, measured);
+    if (!frozen) return fail(std::move(frozen.error()));
+    search->frozen = *std::move(frozen);
+    auto problem = mcm::chip_problem(search->graph, search->frozen.problem, platform, {.relay = options.rewrites.relay});
+    if (!problem) return fail(std::move(problem.error()));
+    search->problem = *std::move(problem);
+    return search;
+}
+
+}  // namespace
+
+Result<ChipRewrites> parse_rewrites(std::string_view text) {
+    if (text == "all") return ChipRewrites{};
+    ChipRewrites rewrites{false, false, false};
+    if (text == "none") return rewrites;
+    for (const auto part : std::views::split(text, ',')) {
+        const std::string_view name(part.begin(), part.end());
+        if (name == "clone")
+            rewrites.clone = true;
+        else if (name == "recompute")
+            rewrites.recompute = true;
+        else if (name == "relay")
+            rewrites.relay = true;
+        else {
+            Diagnostic unknown = usage_error(std::format("unknown rewrite '{}'", name));
+            if (const auto near = nearest_match(name, kRewriteNames); !near.empty())
+                unknown.help = std::format("did you mean '{}'?", near);
+            else
+                unknown.help = "all, none, or some of clone, recompute, relay";
+            return fail(std::move(unknown));
+        }
+    }
+    return rewrites;
+}
+
+std::string to_text(const ChipRewrites& rewrites) {
+    if (rewrites == ChipRewrites{}) return "all";
+    std::string text;
+    const auto add = [&](bool used, std::string_view name) {
+        if (used) text += std::format("{}{}", text.empty() ? "" : ",", name);
+    };
+    add(rewrites.clone, "clone");
+    add(rewrites.recompute, "recompute");
+    add(rewrites.relay, "relay");
+    return text.empty() ? "none" : text;
+}
+
+cost::Partition chip_partition(const cost::StageProblem& problem, std::span<const std::uint8_t> chips) {
+    cost::Partition partition;
+    for (std::size_t v = 0; v < problem.node_count(); ++v) {
+        if (partition.stages.size() <= chips[v]) partition.stages.resize(chips[v] + std::size_t{1});
+        partition.stages[chips[v]].nodes.emplace_back(v);
+    }
+    return partition;
+}
+
+Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& platform) {
+    if (name == kPlanner)
+        return [](const graph::Graph&, const mcm::ChipProblem& problem) -> Result<std::unique_ptr<mcm::Judge>> {
+            return std::make_unique<mcm::AnalyticJudge>(problem);
+        };
+    if (name == kSimulator)
+        return [&platform](const graph::Graph& graph, const mcm::ChipProblem& problem) -> Result<std::unique_ptr<mcm::Judge>> {
+            auto judge = mcm::event_judge(graph, problem, platform);
+            if (!judge) return fail(std::move(judge.error()));
+            return std::unique_ptr<mcm::Judge>(*std::move(judge));
+        };
+    constexpr std::array kNames{kPlanner, kSimulator};
+    Diagnostic unknown = usage_error(std::format("unknown judge '{}'", name));
+    const auto near = nearest_match(name, kNames);
+    unknown.help = near.empty() ? "planner, simulator, or a command" : std::format("did you mean '{}'?", near);
+    return fail(std::move(unknown));
+}
+
+Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
+                                    const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
+    const mcm::Planner* planner = &mcm::planners().front();
+    if (!options.method.empty()) {
+        const auto found = mcm::find_planner(options.method);
+        if (!found) return fail(found.error());
+        planner = *found;
+    }
+    MakeJudge make_judge = options.make_judge;
+    if (!make_judge) {
+        auto found = find_judge(options.judge, platform);
+        if (!found) return fail(std::move(found.error()));
+        make_judge = *std::move(found);
+    }
+    auto plain = cost::freeze(model, platform, options.chips, measured);
+    if (!plain) return fail(std::move(plain.error()));
+
+    if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
+
+    // The bound: all work over all chips, or the largest operator. Whatever is rewritten, each operator of the model runs at least once.
+    const std::int64_t chips = plain->problem.classes.front().count;
+    const auto combinatorial = bound::find_bound("combinatorial");
+    if (!combinatorial) return fail(combinatorial.error());
+    auto proven = (*combinatorial)->prove(plain->problem, {.stages = chips}, observer, {});
+    if (!proven) return fail(std::move(proven.error()));
+    bound::Certificate certificate = std::move(proven->certificate);
+    certificate.model = model.fingerprint();
+    const bool certified = bound::check_certificate(plain->problem, certificate).empty();
+
+    auto search = prepare(model, platform, measured, options, plain->problem);
+    if (!search) return fail(std::move(search.error()));
+    const mcm::ChipProblem& problem = (*search)->problem;
+    auto inner = make_judge((*search)->graph, problem);
+    if (!inner) return fail(std::move(inner.error()));
+    FittingJudge judge(problem, *std::move(inner));
+    mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = &judge};
+    if (certified && !options.make_judge)  // a machine may be faster than planned
+        asked.proven =
+            Duration(static_cast<std::int64_t>(static_cast<double>(certificate.value.count()) / (1 - std::clamp(options.gap, 0.0, 0.999))));
+    auto planned = planner->plan(problem, asked, observer, limits);
+    if (!planned) return fail(std::move(planned.error()));
+    if (auto faults = mcm::chip_faults(problem, planned->chips); !faults.empty())
+        return fail(internal_error(std::format("planner '{}' made a plan that is not legal: {}", planner->name, faults.front().message)));
+
+    auto finished = mcm::finish(model, (*search)->graph, problem, planned->chips, platform, measured,
+                                {.recompute = options.rewrites.recompute && options.rewrites.relay});
+    if (!finished) return fail(std::move(finished.error()));
+    mcm::Verdict verdict = std::move(planned->verdict);
+    if (!options.make_judge) {  // ours is asked again: merging takes work away. Another's has seen the finished plan
+        auto final_judge = make_judge(finished->graph, finished->problem);
+        if (!final_judge) return fail(std::move(final_judge.error()));
+        auto again = (*final_judge)->judge(finished->chips);
+        if (!again) return fail(std::move(again.error()));
+        if (again->failure)
+            return fail(std::move(again->failure->why).note("it compiled before copies were merged and relays were put in"));
+        verdict = *std::move(again);
+    }
+    ChipSolveResult result{.graph = std::move(finished->graph),
+                           .frozen = *finished->frozen,
+                           .partition = chip_partition(finished->frozen->problem, finished->chips),
+                           .verdict = std::move(verdict),
+                           .certificate = std::move(certificate),
+                           .certified = certified,
+                           .copies = finished->copies,
+                           .recomputed = finished->recomputed,
+                           .relays = finished->relays,
+                           .method = std::string(planner->name),
+                           .winner = std::move(planned->winner),
+                           .curve = std::move(planned->curve),
+                           .failed = planned->failed,
+                           .termination = planned->termination,
+                           .warnings = std::move(planned->warnings)};
+    auto faults = cost::faults_of(result.frozen.problem, result.partition, chips);
+    std::ranges::move(chip_failures(result.graph, platform, result.frozen.problem, result.partition), std::back_inserter(faults));
+    if (!faults.empty()) return fail(internal_error(std::format("the finished plan does not hold: {}", faults.front().message)));
+    return result;
+}
+
+plan::Plan make_chip_plan(const platform::Platform& platform, const ChipSolveOptions& options, const ChipSolveResult& result) {
+    plan::Plan plan = plan::make_plan(result.graph, platform, result.frozen, result.partition, result.frozen.problem.classes.front().count);
+    plan.bound =
+        plan::BoundClaim{.value = result.certificate.value, .kind = std::string(result.certificate.kind()), .certified = result.certified};
+    plan.judged = plan::Judged{.judge = options.judge, .period = result.verdict.period, .latency = result.verdict.latency};
+    plan.method = result.method;
+    if (options.rewrites != ChipRewrites{}) plan.options.emplace_back("rewrites", to_text(options.rewrites));
+    if (!result.winner.empty()) plan.options.emplace_back("winner", result.winner);
+    plan.seed = options.seed;
+    plan.termination = result.termination;
+    return plan;
+}
+
+mcm::Assignment chip_assignment(const cost::StageProblem& problem, const cost::Partition& partition) {
+    mcm::Assignment assignment(problem.node_count());
+    for (std::size_t s = 0; s < partition.stages.size(); ++s)
+        for (const NodeId node : partition.stages[s].nodes) assignment[node.index()] = static_cast<std::uint8_t>(s);
+    return assignment;
+}
+
+std::vector<Diagnostic> chip_failures(const graph::Graph& graph, const platform::Platform& platform, const cost::StageProblem& problem,
+                                      const cost::Partition& partition) {
+    if (!platform.chip_rules) return {};
+    auto chips = mcm::chip_problem(graph, problem, platform);
+    if (!chips) return {std::move(chips.error())};
+    if (partition.stages.size() > chips->chips)
+        return {{DiagnosticKind::verification,
+                 std::format("the plan has {} stages, the ring {} chips", partition.stages.size(), chips->chips),
+                 {},
+                 {},
+                 {}}};
+    auto faults = mcm::chip_faults(*chips, chip_assignment(problem, partition));
+    for (Diagnostic& fault : faults) fault.kind = DiagnosticKind::verification;
+    return faults;
+}
+
+}  // namespace sluice::solve

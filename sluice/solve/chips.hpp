@@ -1,0 +1,84 @@
+// Plans for a ring of chips in one call (design §3.2): rewrites that make partitions legal, a planner by name under a judge, a certified
+// bound, the rewritten graph that the plan speaks of. What `plan` and `compare` call on a platform with chip rules, and what `verify`
+// checks of such a plan beside all that any plan for inference must hold.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sluice/base/observer.hpp"
+#include "sluice/base/stop.hpp"
+#include "sluice/bound/certificate.hpp"
+#include "sluice/graph/rewrite.hpp"
+#include "sluice/mcm/registry.hpp"
+#include "sluice/plan/plan.hpp"
+
+namespace sluice::solve {
+
+/// What a planner may do to the model.
+struct ChipRewrites {
+    bool clone = true, recompute = true, relay = true;
+    friend bool operator==(const ChipRewrites&, const ChipRewrites&) = default;
+};
+/// "all", "none", or some of "clone", "recompute", "relay" with commas between. Usage Diagnostic with the nearest match.
+[[nodiscard]] Result<ChipRewrites> parse_rewrites(std::string_view text);
+[[nodiscard]] std::string to_text(const ChipRewrites& rewrites);
+
+/// The judge of a problem on a graph that is the model, or was rewritten from it; both outlive the judge.
+using MakeJudge = std::function<Result<std::unique_ptr<mcm::Judge>>(const graph::Graph&, const mcm::ChipProblem&)>;
+inline constexpr std::string_view kSimulator = "simulator", kPlanner = "planner";  // judges by name
+/// The event simulator's, or the planners' own cost. Usage Diagnostic with the nearest match.
+[[nodiscard]] Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& platform);
+
+struct ChipSolveOptions {
+    std::string method = {};  // empty: the registry's first
+    std::string judge{kSimulator};
+    MakeJudge make_judge = {};  // another than these: it judges finished plans (finish.hpp), `judge` is what the plan calls it
+    ChipRewrites rewrites = {};
+    std::int64_t chips = 0;  // -k: 0: all of the platform
+    std::uint64_t seed = 0;
+    int threads = 1;
+    double gap = 0;
+};
+
+struct ChipSolveResult {
+    graph::Graph graph;  // what the plan's operators are of: the model, rewritten
+    cost::FrozenProblem frozen;
+    cost::Partition partition;  // a stage is a chip
+    mcm::Verdict verdict;       // of the partition as it is
+    /// On the bottleneck of every plan for the model on these chips, whatever is rewritten: no rewrite takes work away.
+    bound::Certificate certificate;
+    bool certified = false;
+    std::size_t copies = 0, recomputed = 0, relays = 0;
+    std::string method, winner;
+    std::vector<mcm::Improvement> curve;
+    std::int64_t failed = 0;  // evaluations that did not compile
+    Termination termination;
+    std::vector<Diagnostic> warnings;
+};
+
+/// `model`: not rewritten. Deterministic under Limits::evaluations. Diagnostics: a platform without a ring (mcm::chip_problem), freezing's,
+/// unknown method or judge, the planner's own; a plan of ours that does not hold is an internal one.
+[[nodiscard]] Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform,
+                                                  const cost::MeasuredCosts* measured, const ChipSolveOptions& options, Observer& observer,
+                                                  const Limits& limits);
+
+/// The plan, complete but for what only the caller knows: model.dimensions, model.assume_size, more options and limit.
+[[nodiscard]] plan::Plan make_chip_plan(const platform::Platform& platform, const ChipSolveOptions& options, const ChipSolveResult& result);
+
+/// A stage for each chip up to the last one used; none of those is empty.
+[[nodiscard]] cost::Partition chip_partition(const cost::StageProblem& problem, std::span<const std::uint8_t> chips);
+
+/// The way back: the chip of each node is its stage's number.
+[[nodiscard]] mcm::Assignment chip_assignment(const cost::StageProblem& problem, const cost::Partition& partition);
+
+/// What a partition of `problem`, a stage a chip, breaks of the paper's rules; nothing where the platform has no chip rules. `graph`: what
+/// the problem was frozen from.
+[[nodiscard]] std::vector<Diagnostic> chip_failures(const graph::Graph& graph, const platform::Platform& platform,
+                                                    const cost::StageProblem& problem, const cost::Partition& partition);
+
+}  // namespace sluice::solve

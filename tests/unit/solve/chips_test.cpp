@@ -1,0 +1,145 @@
+#include "sluice/solve/chips.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <format>
+
+#include "sluice/bound/check_certificate.hpp"
+#include "sluice/plan/plan_file.hpp"
+#include "sluice/solve/verify.hpp"
+#include "tests/support/random_problem.hpp"
+
+namespace sluice::solve {
+namespace {
+
+platform::Platform ring_for(const graph::Graph& graph, std::int64_t chips) {
+    platform::Platform ring = platform::given_platform(graph);
+    ring.topology = platform::Topology::ring;
+    ring.model = platform::StageModel::overlap;
+    ring.chip_rules = true;
+    ring.classes.resize(1);
+    ring.classes.front().count = chips;
+    return ring;
+}
+
+ChipSolveResult solved(const graph::Graph& graph, const platform::Platform& ring, const ChipSolveOptions& options, std::int64_t evaluations) {
+    SilentObserver silent;
+    auto result = solve_chips(graph, ring, nullptr, options, silent, {.deadline = {}, .evaluations = evaluations, .stop = {}});
+    if (!result) throw std::runtime_error(to_text(result.error()));
+    return *std::move(result);
+}
+
+TEST(SolveChips, PlansThatVerifyAcceptsUnderAnyRewrites) {
+    constexpr ChipRewrites kRewrites[] = {{}, {false, false, false}, {true, false, false}, {false, false, true}, {false, true, true}};
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed);
+        const auto graph = testing::random_graph(random, {.min_operators = 3, .max_operators = 30});
+        const auto ring = ring_for(graph, random.between(1, 8));
+        const ChipRewrites& rewrites = kRewrites[random.below(std::size(kRewrites))];
+        const ChipSolveOptions options{.rewrites = rewrites, .seed = seed};
+        const auto result = solved(graph, ring, options, 20);
+        EXPECT_TRUE(result.certified);
+        const auto plan = make_chip_plan(ring, options, result);
+        EXPECT_GE(plan.judged->period, plan.predicted.bottleneck);
+        EXPECT_GE(plan.predicted.bottleneck, plan.bound->value);
+        const auto report = verify(graph, plan, &result.certificate);
+        EXPECT_TRUE(report.valid) << to_text(report.failures.front());
+        EXPECT_TRUE(report.certified);
+        if (rewrites == ChipRewrites{false, false, false}) {
+            EXPECT_TRUE(plan.rewrites.empty());
+        }
+        // The file is the plan.
+        const auto document = json::parse(plan::to_json_text(plan), "plan");
+        ASSERT_TRUE(document);
+        const auto read = plan::read_plan(*document);
+        ASSERT_TRUE(read) << to_text(read.error());
+        EXPECT_EQ(*read, plan);
+    }
+}
+
+TEST(SolveChips, RewritesNeverCostTheBestPlan) {
+    std::size_t better = 0;
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 1);
+        const auto graph = testing::random_graph(random, {.min_operators = 20, .max_operators = 40});
+        const auto ring = ring_for(graph, 6);
+        const auto with = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {.clone = false}}, 20);
+        const auto without = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {false, false, false}}, 20);
+        EXPECT_LE(with.verdict.period, without.verdict.period);
+        better += with.verdict.period < without.verdict.period;
+    }
+    EXPECT_GT(better, 5u);
+}
+
+TEST(SolveChips, VerifyFindsWhatIsNotSo) {
+    RandomStream random(5);
+    const auto graph = testing::random_graph(random, {.min_operators = 30, .max_operators = 30});
+    const auto ring = ring_for(graph, 6);
+    const ChipSolveOptions options;
+    const auto result = solved(graph, ring, options, 10);
+    const auto plan = make_chip_plan(ring, options, result);
+    ASSERT_GT(plan.stages.size(), 2u);
+    auto faster = plan;
+    faster.judged->period -= Duration(1);
+    EXPECT_FALSE(verify(graph, faster).valid);
+    auto another = faster;
+    another.judged->judge = "./measure.sh";  // of a machine nobody else has
+    EXPECT_TRUE(verify(graph, another).valid);
+    auto no_rules = plan;
+    no_rules.platform.chip_rules = false;
+    EXPECT_TRUE(verify(graph, no_rules).valid);
+}
+
+/// Wants as many nodes as it can get on the first chip.
+class Miser final : public mcm::Judge {
+public:
+    Result<mcm::Verdict> judge(std::span<const std::uint8_t> chips) override {
+        mcm::Verdict verdict;
+        verdict.period = Duration(1 + static_cast<std::int64_t>(chips.size()) - std::ranges::count(chips, 0));
+        return verdict;
+    }
+};
+
+TEST(SolveChips, TheJudgeDecides) {
+    RandomStream random(6);
+    const auto graph = testing::random_graph(random, {.min_operators = 30, .max_operators = 30});
+    ChipSolveOptions options{.method = "random", .judge = "miser"};
+    options.make_judge = [](const graph::Graph&, const mcm::ChipProblem&) -> Result<std::unique_ptr<mcm::Judge>> {
+        return std::make_unique<Miser>();
+    };
+    const auto result = solved(graph, ring_for(graph, 6), options, 200);
+    ASSERT_GT(result.curve.size(), 1u);
+    EXPECT_LT(result.curve.back().period, result.curve.front().period);
+    EXPECT_EQ(result.curve.back().period, result.verdict.period);
+    const auto by_work = solved(graph, ring_for(graph, 6), {}, 20);
+    EXPECT_GT(result.partition.stages.front().nodes.size(), by_work.partition.stages.front().nodes.size());
+    EXPECT_EQ(make_chip_plan(ring_for(graph, 6), options, result).judged->judge, "miser");
+}
+
+TEST(SolveChips, SaysWhatIsWrong) {
+    RandomStream random(7);
+    const auto graph = testing::random_graph(random, {.min_operators = 10, .max_operators = 10, .shared_weights = 1});
+    SilentObserver silent;
+    const auto error = [&](const platform::Platform& ring, const ChipSolveOptions& options) {
+        const auto result = solve_chips(graph, ring, nullptr, options, silent, {.deadline = {}, .evaluations = 5, .stop = {}});
+        return result ? Diagnostic{} : result.error();
+    };
+    const auto ring = ring_for(graph, 4);
+    EXPECT_EQ(error(ring, {.method = "order-pd"}).help, "did you mean 'order-dp'?");
+    EXPECT_EQ(error(ring, {.judge = "simulater"}).help, "did you mean 'simulator'?");
+    EXPECT_EQ(error(ring_for(graph, 65), {}).kind, DiagnosticKind::usage);
+    auto tiny = ring;
+    tiny.classes.front().overflow = platform::Overflow::hard;
+    tiny.classes.front().fast_memory = Bytes{1};
+    EXPECT_EQ(error(tiny, {}).kind, DiagnosticKind::infeasible);
+    EXPECT_EQ(parse_rewrites("clone,relays").error().help, "did you mean 'relay'?");
+    EXPECT_EQ(to_text(*parse_rewrites("relay,clone")), "clone,relay");
+    EXPECT_EQ(to_text(*parse_rewrites("all")), "all");
+    EXPECT_EQ(to_text(*parse_rewrites("none")), "none");
+}
+
+}  // namespace
+}  // namespace sluice::solve
