@@ -173,11 +173,7 @@ std::vector<Verb> make_verbs() {
         {VerbId::policy,
          "policy",
          "train, fine-tune or try a policy for chips on a ring",
-<<<<<<< HEAD
-         "A policy is a small network that proposes where each operator goes; a solver keeps proposals legal (method policy of `sluice plan`). "
-=======
          "A policy is a small network that proposes where each operator goes; a solver keeps proposals legal (method `policy` of `plan`). "
->>>>>>> main
          "`train` makes one from nothing on a corpus of models, `finetune MODEL` goes on with one on a single model and keeps the best "
          "assignment it saw, `evaluate` shows what one finds without learning, on held-out models or on MODEL. Training runs in "
          "sluice-trainer, keeps a checkpoint beside -o (FILE.checkpoint) and goes on from it when called again with the same settings. "
