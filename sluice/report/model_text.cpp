@@ -114,7 +114,7 @@ std::string section(std::string_view title, const Table& table) {
 }
 
 std::string use_text(const ChipsView::Use& use, std::size_t chips) {
-    std::string text = std::format("{} of {}", use.usable.chips, chips);
+    std::string text = std::format("{} of {}, worth {:.1f} by work", use.usable.chips, chips, use.usable.worth);
     if (const auto& blocking = use.usable.blocking)
         text += std::format(": '{}' is read by {}, all on its chip or the next one", printable(use.tensor),
                             counted(blocking->readers, "operator"));
@@ -141,10 +141,11 @@ void add_chips(const ChipsView& view, std::vector<std::pair<std::string, std::st
 }
 
 nlohmann::ordered_json use_json(const ChipsView::Use& use) {
-    nlohmann::ordered_json out{{"usable", use.usable.chips}, {"span", use.usable.span}, {"blocking", nullptr}};
+    nlohmann::ordered_json out{{"usable", use.usable.chips}, {"span", use.usable.span}, {"worth", use.usable.worth}, {"blocking", nullptr}};
     if (const auto& blocking = use.usable.blocking)
         out["blocking"] = {{"tensor", use.tensor},
                            {"readers", blocking->readers},
+                           {"between_ps", blocking->between.count()},
                            {"usable_without", blocking->usable_without},
                            {"relay_ps", blocking->relay.count()},
                            {"recompute_ps", blocking->recompute.count()},

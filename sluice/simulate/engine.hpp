@@ -160,20 +160,24 @@ public:
     /// No further event after this one.
     void stop() { stopped_ = true; }
 
-    /// What the future of machines and links depends on, relative to now, as numbers: two equal states go on alike. `write_message` writes
-    /// what the client's tag and key mean. Sharing is not fair.
-    void state(auto&& write, auto&& write_message) const {
-        for (const Machine& m : machines_) write(std::max<Time>(0, m.until - now_));
+    /// What the future of machines and links depends on, relative to now, as numbers: two equal states go on alike. `write` and
+    /// `write_message`, which writes what the client's tag and key mean, say whether to go on. Sharing is not fair.
+    bool state(auto&& write, auto&& write_message) const {
+        const auto write_place = [&](std::uint32_t id) {
+            return write_message(messages_[id]) && write(messages_[id].hop) && write(messages_[id].open);
+        };
+        for (const Machine& m : machines_)
+            if (!write(std::max<Time>(0, m.until - now_))) return false;
         for (const Link& link : links_) {
             if (link.current == kNone) {
-                write(-1);
+                if (!write(-1)) return false;
                 continue;
             }
-            write(link.until - now_);
-            write_place(link.current, write, write_message);
-            write(link.waiting);
-            for (std::uint32_t id = link.head; id != kNone; id = messages_[id].next) write_place(id, write, write_message);
+            if (!write(link.until - now_) || !write_place(link.current) || !write(link.waiting)) return false;
+            for (std::uint32_t id = link.head; id != kNone; id = messages_[id].next)
+                if (!write_place(id)) return false;
         }
+        return true;
     }
 
     /// Until nothing is to come, or the client says stop.
@@ -222,13 +226,6 @@ private:
         Wide service = 0;
         std::vector<Share> sharing;  // a heap, the first to end on top
     };
-
-    void write_place(std::uint32_t id, auto&& write, auto&& write_message) const {
-        const Message& message = messages_[id];
-        write_message(message);
-        write(message.hop);
-        write(message.open);
-    }
 
     void carried(std::uint32_t id) {
         if (--messages_[id].open > 0) return;

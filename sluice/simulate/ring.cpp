@@ -54,7 +54,6 @@ struct Chip {
     std::int64_t compute_since = 0, out_since = 0, in_since = 0;
     std::vector<Waiting> sends, arrivals;  // first come first
     bool serial_busy = false;
-    bool awake = true;  // something changed that may let an engine begin
     std::vector<std::uint32_t> host_messages;
 };
 
@@ -66,6 +65,7 @@ public:
           engines_(program.serial ? 1 : 3),
           ahead_(ahead_of(program)),
           chips_(program.chips),
+          awake_(program.chips == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << program.chips) - 1),
           tracks_(program.messages.size()),
           engine_(*this, engines_ * program.chips + 1, program.chips, LinkSharing::fifo) {
         for (std::uint32_t s = 0; s < program.segments.size(); ++s) {
@@ -97,8 +97,7 @@ public:
             return;
         }
         const auto c = static_cast<std::uint32_t>(m / engines_);
-        Chip& chip = chips_[c];
-        chip.awake = true;
+        const Chip& chip = chips_[c];
         if (engines_ == 1) {
             if (chip.out != kIdle)
                 end_out(c);
@@ -128,14 +127,14 @@ public:
 
     /// Everything that could begin now begins.
     void settled() {
-        for (bool again = true; again;) {
-            again = false;
-            for (std::uint32_t c = 0; c < chips_.size(); ++c)
-                if (std::exchange(chips_[c].awake, false)) {
-                    begin_on(c);
-                    again = true;
-                }
-        }
+        while (awake_ !=
+               0)  // in turns from the first chip to the last, each turn those that something has changed for until it comes to them
+            for (std::uint64_t left = awake_; left != 0;) {
+                const auto c = static_cast<std::uint32_t>(std::countr_zero(left));
+                awake_ &= ~(std::uint64_t{1} << c);
+                begin_on(c);
+                left = c == 63 ? 0 : awake_ & (~std::uint64_t{0} << (c + 1));
+            }
         if (outputs_ == noted_outputs_) return;
         noted_outputs_ = outputs_;
         if (options_.find_period) compare_state();
@@ -187,9 +186,10 @@ private:
     void keep(RingTrack track, std::uint32_t chip, std::uint32_t what, std::int64_t input, std::int64_t start) {
         if (input < options_.trace_inputs) result_.tasks.push_back({track, chip, what, input, start, engine_.now()});
     }
+    void wake(std::uint32_t chip) { awake_ |= std::uint64_t{1} << chip; }
     void wake_sender(std::uint32_t m) {
         const RingMessage& message = program_.messages[m];
-        chips_[message.from_host ? message.to : message.from].awake = true;
+        wake(message.from_host ? message.to : message.from);
     }
 
     // --- beginnings ----------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ private:
         keep(RingTrack::compute, c, s, chip.input, chip.compute_since);
         chip.computing = Chip::Computing::nothing;
         chip.serial_busy = false;
-        chip.awake = true;
+        wake(c);
         for (const std::uint32_t m : program_.fills[s]) chip.sends.push_back({m, chip.input});
         for (const std::uint32_t m : program_.last_readings[s]) {
             ++place_at(m, c).read;
@@ -324,7 +324,7 @@ private:
         const std::uint32_t p = std::exchange(chip.in, kIdle);
         keep(RingTrack::in, c, messages_of_[p], chip.in_input, chip.in_since);
         chip.serial_busy = false;
-        chip.awake = true;
+        wake(c);
         Place& place = places_[p];
         if (++place.taken <= place.arrived) hand_on(p);
     }
@@ -336,14 +336,14 @@ private:
         const std::uint32_t p = tracks_[m].places + (l - program_.messages[m].from);
         if (!places_[p].reads) return;
         chips_[l + 1].arrivals.push_back({p, input});
-        chips_[l + 1].awake = true;
+        wake(l + 1);
     }
     void end_out(std::uint32_t c) {
         Chip& chip = chips_[c];
         const std::uint32_t m = std::exchange(chip.out, kIdle);
         keep(RingTrack::out, c, m, chip.out_input, chip.out_since);
         chip.serial_busy = false;
-        chip.awake = true;
+        wake(c);
         ++tracks_[m].out;
         if (program_.messages[m].to == c) count_item(tracks_[m].left++);  // to the host
         has_left(m);
@@ -363,12 +363,12 @@ private:
             wake_sender(m);
         }
         if (place.reads && place.arrived <= place.taken) hand_on(p);
-        chips_[place.chip].awake = true;
+        wake(place.chip);
     }
     void has_left(std::uint32_t m) {
         Track& track = tracks_[m];
         track.sent = std::min(track.out, track.left);
-        chips_[program_.messages[m].from].awake = true;
+        wake(program_.messages[m].from);
         if (track.handed_from == kNoMessage) return;
         places_[track.handed_from].passed = track.sent;
         wake_sender(messages_of_[track.handed_from]);
@@ -380,8 +380,8 @@ private:
         if (items_done_.size() <= at) items_done_.resize(2 * at + 16);
         if (++items_done_[at] < items_) return;
         ++outputs_;  // they come in order: each item counts its inputs in order
-        for (Chip& chip : chips_)
-            if (!chip.host_messages.empty() || chip.input + 1 >= outputs_ + ahead_) chip.awake = true;
+        for (std::uint32_t c = 0; c < chips_.size(); ++c)
+            if (!chips_[c].host_messages.empty() || chips_[c].input + 1 >= outputs_ + ahead_) wake(c);
         const Time now = engine_.now();
         if (outputs_ == 1) result_.first_output = Duration{now};
         result_.outputs = outputs_;
@@ -397,54 +397,52 @@ private:
 
     /// After Brent (1980): the state of now against one kept; the one kept moves on at powers of two.
     void compare_state() {
-        state_.clear();
-        const auto write = [&](std::int64_t value) { state_.push_back(value); };
-        const auto relative = [&](std::int64_t input) { state_.push_back(input - outputs_); };
-        engine_.state(write, [&](const Message& message) {
-            write(message.key);
-            relative(static_cast<std::int64_t>(message.tag));
-        });
-        for (const Chip& chip : chips_) {
-            write(chip.segment);
-            if (chip.first < chip.last) relative(chip.input);
-            write(static_cast<std::int64_t>(chip.computing));
-            write(chip.out);
-            write(chip.in);
-            for (const auto* list : {&chip.sends, &chip.arrivals}) {
-                write(std::ssize(*list));
-                for (const Waiting& waiting : *list) {
-                    write(waiting.what);
-                    relative(waiting.input);
-                }
-            }
-            if (chip.out != kIdle) relative(chip.out_input);
-            if (chip.in != kIdle) relative(chip.in_input);
-        }
-        for (std::size_t m = 0; m < tracks_.size(); ++m)
-            if (!program_.messages[m].from_host) {
-                relative(tracks_[m].out);
-                relative(tracks_[m].left);
-            }
-        for (const Place& place : places_) {
-            relative(place.arrived);
-            if (place.reads) relative(place.taken);
-            if (place.read_counts) relative(place.read);
-            if (place.passed_counts) relative(place.passed);
-        }
-        for (const Waiting& waiting : streams_) {
-            write(waiting.what);
-            relative(waiting.input);
-        }
-        if (kept_outputs_ > 0 && state_ == kept_) {
+        std::size_t at = 0;
+        const bool same = kept_outputs_ > 0 && write_state([&](std::int64_t value) { return at < kept_.size() && kept_[at++] == value; });
+        if (same && at == kept_.size()) {
             result_.repeats = true;
             result_.span = Duration{engine_.now() - kept_time_};
             result_.inputs = outputs_ - kept_outputs_;
             engine_.stop();
         } else if (std::has_single_bit(static_cast<std::uint64_t>(outputs_))) {
-            kept_.swap(state_);
+            kept_.clear();
+            write_state([&](std::int64_t value) {
+                kept_.push_back(value);
+                return true;
+            });
             kept_outputs_ = outputs_;
             kept_time_ = engine_.now();
         }
+    }
+    /// Everything that what comes next depends on, inputs and times relative to now; until `write` says no.
+    bool write_state(auto&& write) const {
+        const auto relative = [&](std::int64_t input) { return write(input - outputs_); };
+        const bool engine = engine_.state(
+            write, [&](const Message& message) { return write(message.key) && relative(static_cast<std::int64_t>(message.tag)); });
+        if (!engine) return false;
+        for (const Chip& chip : chips_) {
+            if (!write(chip.segment) || !write(static_cast<std::int64_t>(chip.computing)) || !write(chip.out) || !write(chip.in))
+                return false;
+            if (chip.first < chip.last && !relative(chip.input)) return false;
+            if (chip.out != kIdle && !relative(chip.out_input)) return false;
+            if (chip.in != kIdle && !relative(chip.in_input)) return false;
+            for (const auto* list : {&chip.sends, &chip.arrivals}) {
+                if (!write(std::ssize(*list))) return false;
+                for (const Waiting& waiting : *list)
+                    if (!write(waiting.what) || !relative(waiting.input)) return false;
+            }
+        }
+        for (std::size_t m = 0; m < tracks_.size(); ++m)
+            if (!program_.messages[m].from_host && (!relative(tracks_[m].out) || !relative(tracks_[m].left))) return false;
+        for (const Place& place : places_) {
+            if (!relative(place.arrived)) return false;
+            if (place.reads && !relative(place.taken)) return false;
+            if (place.read_counts && !relative(place.read)) return false;
+            if (place.passed_counts && !relative(place.passed)) return false;
+        }
+        for (const Waiting& waiting : streams_)
+            if (!write(waiting.what) || !relative(waiting.input)) return false;
+        return true;
     }
 
     const RingProgram& program_;
@@ -452,6 +450,7 @@ private:
     const std::uint32_t engines_;
     const std::int64_t ahead_;  // inputs that a chip which no other holds back may be ahead of outputs
     std::vector<Chip> chips_;
+    std::uint64_t awake_;  // chips for which something has changed that may let an engine begin
     std::vector<Track> tracks_;
     std::vector<Place> places_;
     std::vector<std::uint32_t> messages_of_;  // per place
@@ -462,7 +461,7 @@ private:
     std::vector<std::uint32_t> items_done_;  // per input
     std::int64_t outputs_ = 0, noted_outputs_ = 0;
     Time steady_since_ = 0;
-    std::vector<std::int64_t> state_, kept_;
+    std::vector<std::int64_t> kept_;  // state
     std::int64_t kept_outputs_ = 0;
     Time kept_time_ = 0;
     RingResult result_;

@@ -89,7 +89,6 @@ TrainingOptions options_for(const mcm::policy::Architecture& architecture, bool 
     options.ppo.rate = architecture.head == mcm::policy::Head::categorical ? 3e-3 : narrow ? 5e-4 : 2e-3;
     options.entropy_bonus = narrow ? 2e-4 : 1e-3;
     if (fine_tuning) options.ppo.rate /= 2;
-    if (fine_tuning) options.graphs = 1;
     return options;
 }
 

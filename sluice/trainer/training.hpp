@@ -1,6 +1,6 @@
 // Trains a policy: from nothing on a corpus (the weights that come with sluice are its result), or on one problem. Resumable to the same
 // result, deterministic for its seed.
-//   train     each update is that of a few graphs: 20 rollouts each, then PPO over all. Every few updates the policy is tried on the
+//   train     each update is one graph's (or a few's): 20 rollouts each, then PPO over all. Every few updates the policy is tried on the
 //   validation graphs: best of
 //             100 samples against equal work, geometric mean. The best policy there is what comes out, not the last.
 //   finetune  all updates are of one problem; the best assignment found comes out too, with the curve of periods over evaluations.
@@ -20,7 +20,7 @@ struct TrainingOptions {
     double entropy_bonus = 2e-4;  // at the first update, falling to 0 at the last
     double entropy_floor = 0;     // share of the entropy at the first update on a graph that is defended
     std::uint64_t updates = 100;
-    std::size_t graphs = 4;  // train: of one update, each with its own rollouts: those of one graph alone pull the policy to it
+    std::size_t graphs = 1;  // train: of one update, each with its own rollouts
     std::uint64_t validate_every = 10;
     std::int64_t validation_samples = 100;
     std::uint64_t seed = 0;

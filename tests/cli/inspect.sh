@@ -44,12 +44,13 @@ run 0 inspect sizes.onnx --dim a=2 --assume-size 3
 run 0 inspect sizes.onnx --dim a=2 --assume-size 3 --json
 json '"a = 2" in d["import"]["dimensions"] and "b = 3" in d["import"]["dimensions"]'
 json '"Foo" in d["import"]["no cost rule"] and "Bar" in d["import"]["no cost rule"]'
-# chips of a module that a plan can use: one attention mask holds the layers of a BERT together, clones of it free them
+# chips of a module that a plan can use: one attention mask holds the layers of a BERT on two of them, clones of it free them
 run 0 inspect zoo:bert-large -p mcm-36
-says out "^usable chips  *4 of 36: 'mask' is read by 24 operators"
-says out '^with clones  *36 of 36; '
+says out "^usable chips  *14 of 36, worth 2.1 by work: 'mask' is read by 24 operators"
+says out '^with clones  *36 of 36, worth 36.0 by work; '
 run 0 inspect zoo:bert-large -p mcm-36 --json
-json 'd["chips"]["count"] == 36 and d["chips"]["before"]["usable"] == 4 and d["chips"]["after"]["usable"] == 36'
+json 'd["chips"]["count"] == 36 and d["chips"]["before"]["usable"] == 14 and d["chips"]["after"]["usable"] == 36'
+json 'd["chips"]["before"]["worth"] < 2.2 and d["chips"]["after"]["worth"] > 35.9'
 json 'd["chips"]["before"]["blocking"]["tensor"] == "mask" and d["chips"]["after"]["blocking"] is None and d["chips"]["clones"] > 0'
 json '0 < d["chips"]["clone_work_ps"] < 1e-3 * sum(c["time_ps"] for c in d["classes"])'
 run 0 inspect zoo:unet -p mcm-36 --json

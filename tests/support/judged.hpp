@@ -55,9 +55,6 @@ inline mcm::EventJudgeOptions no_effects() {
 /// Operators with given times and transfers, each with one output.
 class GivenGraph {
 public:
-    struct Made {
-        TensorId tensor;
-    };
     GivenGraph() {
         given_.classes.resize(1);
         given_.classes[0].name = "chip";

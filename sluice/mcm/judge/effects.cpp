@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string_view>
 
 #include "sluice/cost/analytic.hpp"
 
@@ -47,7 +48,11 @@ double systolic(const graph::Graph& graph, OperatorId id, const EffectOptions& o
         streamed = std::clamp(static_cast<double>(tensor.shape[tensor.shape.size() - 2]), 1.0, rows);
     const double wave = options.exposed_fill * (options.array_rows + options.array_columns) / streamed;
     const double load = activations ? options.activation_load * options.array_rows / streamed : 0;
-    return padded(inner, options.array_rows) * padded(columns, options.array_columns) * (1 + wave + load);
+    return padded(inner, options.piece) * padded(columns, options.piece) * (1 + wave + load);
+}
+
+bool works_on_planes(std::string_view type) {
+    return type.contains("Pool") || type.contains("BatchNorm") || type.contains("InstanceNorm") || type.contains("GroupNorm");
 }
 
 double vector_loss(const graph::Graph& graph, OperatorId id, const EffectOptions& options) {
@@ -55,9 +60,14 @@ double vector_loss(const graph::Graph& graph, OperatorId id, const EffectOptions
     const auto inputs = graph.inputs(id);
     const auto outputs = graph.outputs(id);
     if (outputs.empty()) return 1;
-    const Shape shape = shape_of(graph[reduces && !inputs.empty() ? inputs.front() : outputs.front()]);
-    // Rows that follow each other share lanes unless each is reduced on its own.
-    const double length = reduces ? shape.columns : shape.rows * shape.columns;
+    const graph::Tensor& tensor = graph[reduces && !inputs.empty() ? inputs.front() : outputs.front()];
+    const Shape shape = shape_of(tensor);
+    // Rows that follow each other share lanes unless each is reduced on its own; of an image that is a channel's plane.
+    double length = reduces ? shape.columns : shape.rows * shape.columns;
+    if (reduces && tensor.shape_known && tensor.shape.size() >= 4 && works_on_planes(graph[id].type)) {
+        length = 1;
+        for (std::size_t d = 2; d < tensor.shape.size(); ++d) length *= static_cast<double>(std::max<std::int64_t>(1, tensor.shape[d]));
+    }
     const double steps = length / options.lanes;
     return (std::ceil(steps) + (reduces ? options.row_tail : 0)) / steps;
 }
@@ -86,7 +96,7 @@ bool joins_kernels(const graph::Graph& graph, OperatorId id) {
 
 EffectOptions EffectOptions::none() {
     EffectOptions options;
-    options.array_rows = options.array_columns = options.lanes = 1;
+    options.array_rows = options.array_columns = options.piece = options.lanes = 1;
     options.exposed_fill = options.activation_load = options.row_tail = options.port_share = 0;
     options.depthwise = 1;
     options.across_rows.fill(0);

@@ -15,8 +15,11 @@ namespace sluice::mcm {
 
 struct EffectOptions {
     // A 64 x 64 array at 0.5 GHz has a peak of 4 TOP/s: the chip of `mcm-36`, whose planners count on half of that.
-    // The inner dimension lies along the rows, the columns of the product along the columns. 1 x 1: every shape fits.
+    // The inner dimension lies along the rows, the columns of the product along the columns.
     double array_rows = 64, array_columns = 64;
+    // Both are filled in pieces of so many lanes: an array that can be split hands what a narrow product leaves to the next tile, down to
+    // this size. 1: every shape fits.
+    double piece = 16;
     // Part of a tile's fill and drain that no other tile hides. The weights of the next tile are loaded meanwhile; what is left is the
     // skew of the wave. 0: none.
     double exposed_fill = 0.08;

@@ -119,7 +119,7 @@ public:
             return verdict;
         }
         const auto chips = static_cast<std::int64_t>(ring.program.chips);
-        simulate::RingOptions options{.warm_up = 2 * chips,
+        simulate::RingOptions options{.warm_up = chips,
                                       .outputs = options_.inputs_per_chip * chips,
                                       .find_period = true,
                                       .trace_inputs = trace_inputs,

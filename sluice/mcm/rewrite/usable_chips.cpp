@@ -159,6 +159,43 @@ void price(const cost::StageProblem& costs, NodeId maker, EdgeId edge, BlockingT
     for (const WeightId weight : weights) blocking.clone_parameters += costs.weight_bytes[weight.index()];
 }
 
+/// The edge with the most work between its producer and its readers, these included: chips d and d + 1 hold all of it.
+struct Tightest {
+    EdgeId edge;
+    Duration between{0};
+};
+Tightest find_tightest(const cost::StageProblem& costs) {
+    const auto& work = costs.classes.front().work;
+    std::vector<std::pair<std::size_t, EdgeId>> edges;  // how far apart in the order; those of one reader hold nothing else
+    for (std::size_t e = 0; e < costs.edge_count(); ++e)
+        if (costs.producer[e].valid() && costs.consumers[e].size() > 1)
+            edges.emplace_back(costs.consumers[e].back().index() - costs.producer[e].index(), EdgeId(e));
+    std::ranges::sort(edges, [](const auto& a, const auto& b) { return std::pair(b.first, a.second) < std::pair(a.first, b.second); });
+    std::vector<std::uint32_t> after(costs.node_count(), 0), before(costs.node_count(), 0);  // the edge that marked it last, from 1 on
+    Tightest tightest;
+    std::size_t steps = 0;
+    for (std::uint32_t mark = 1; mark <= edges.size() && steps < kMostSteps; ++mark) {
+        const EdgeId edge = edges[mark - 1].second;
+        const std::size_t first = costs.producer[edge.index()].index(), last = first + edges[mark - 1].first;
+        after[first] = mark;
+        for (std::size_t v = first; v <= last; ++v) {
+            if (after[v] != mark) continue;
+            for (const NodeId next : costs.successors[v]) after[next.index()] = mark;
+            steps += costs.successors[v].size();
+        }
+        for (const NodeId reader : costs.consumers[edge.index()]) before[reader.index()] = mark;
+        Duration between{0};
+        for (std::size_t v = last + 1; v-- > first;) {
+            if (before[v] != mark || after[v] != mark) continue;
+            between += work[v];
+            for (const NodeId previous : costs.predecessors[v]) before[previous.index()] = mark;
+            steps += costs.predecessors[v].size();
+        }
+        if (between > tightest.between) tightest = {edge, between};
+    }
+    return tightest;
+}
+
 std::optional<BlockingTensor> find_blocking(Span& span, const ChipProblem& problem, std::size_t without) {
     const cost::StageProblem& costs = *problem.costs;
     const std::vector<std::uint32_t> path(span.path().begin(), span.path().end());
@@ -186,19 +223,40 @@ std::optional<BlockingTensor> find_blocking(Span& span, const ChipProblem& probl
 }  // namespace
 
 UsableChips usable_chips(const ChipProblem& problem) {
+    const cost::StageProblem& costs = *problem.costs;
     const Rules& rules = problem.rules;
+    Duration total{0}, largest{0};
+    for (const Duration work : costs.classes.front().work) {
+        total += work;
+        largest = std::max(largest, work);
+    }
+    const auto chips = static_cast<std::int64_t>(problem.chips);
+    Duration least = std::max(largest, (total + Duration{chips - 1}) / chips);
+    const auto worth = [&] { return least > Duration{0} ? static_cast<double>(total.count()) / static_cast<double>(least.count()) : 1; };
     UsableChips usable;
     if (!rules.adjacent && (rules.relay || (!rules.triangle && problem.chips > 2))) {  // any order, cut anywhere
         usable.span = problem.node_count();
         usable.chips = std::min(problem.chips, usable.span);
         usable.exact = rules.acyclic;
+        usable.worth = worth();
         return usable;
     }
-    Span span(*problem.costs);
+    Span span(costs);
     usable.span = span.measure();
     usable.chips = std::min(problem.chips, usable.span);
     usable.exact = usable.chips == problem.chips || is_difference(problem);
-    if (usable.span < problem.chips) usable.blocking = find_blocking(span, problem, usable.span);
+    const Tightest tightest = find_tightest(costs);
+    if (const Duration half = (tightest.between + Duration{1}) / 2; half > least && problem.chips > 1) {
+        least = half;
+        usable.blocking.emplace();
+        price(costs, costs.producer[tightest.edge.index()], tightest.edge, *usable.blocking);
+        const std::size_t handed_on = std::max(usable.span, span.measure(tightest.edge));
+        usable.blocking->usable_without = std::min({problem.chips, costs.node_count(), handed_on});
+        usable.blocking->between = tightest.between;
+    } else if (usable.span < problem.chips) {
+        usable.blocking = find_blocking(span, problem, usable.span);
+    }
+    usable.worth = worth();
     return usable;
 }
 

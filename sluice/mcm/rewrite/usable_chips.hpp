@@ -3,6 +3,8 @@
 // along an edge, none against it, plus one; parts of the graph that do not touch each other add up. Exact where that form is (rule
 // adjacent, or where it follows from the others); under the paper's triangle rule alone it is a number that can be reached, and more may
 // be, since an edge may pass over a chip that lies on no way between its ends. With rule relay any order of the operators can be cut.
+// A chip that can be used need not have work: whatever lies between a tensor's producer and its readers shares two chips with them, which
+// bounds the bottleneck from below by half that work. What all chips together are worth is total work / that bound.
 // Memory and nogoods are not looked at. O(nodes without inputs x (nodes + edges)). Deterministic.
 #pragma once
 
@@ -17,7 +19,8 @@ namespace sluice::mcm {
 struct BlockingTensor {
     TensorId tensor;
     std::size_t readers = 0;
-    std::size_t usable_without = 0;  // chips, had every reader the tensor for itself
+    Duration between{0};             // work of its producer, its readers and all that lies between: on two chips; 0: not what binds
+    std::size_t usable_without = 0;  // chips, were it handed on to all readers but the first
     Duration relay{0};               // one more transfer, on each chip that hands it on
     Duration clone{0};               // work of one copy with everything it comes from
     Bytes clone_parameters;
@@ -28,7 +31,8 @@ struct UsableChips {
     std::size_t chips = 1;                   // at most the problem's
     std::size_t span = 1;                    // the same on a ring of any length
     bool exact = false;                      // no legal assignment uses more
-    std::optional<BlockingTensor> blocking;  // while span < chips of the problem: freeing its readers gains most
+    double worth = 1;                        // total work / the least bottleneck that the rules allow it, links being free
+    std::optional<BlockingTensor> blocking;  // what binds first: most work on two chips, else fewest chips
 };
 
 [[nodiscard]] UsableChips usable_chips(const ChipProblem& problem);

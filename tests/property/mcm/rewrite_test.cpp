@@ -172,7 +172,7 @@ TEST(Finish, OneChipNeedsNoRewrites) {
 
 /// The most chips that any assignment uses, by trying all.
 TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
-    std::size_t limited = 0, exact = 0, parts = 0;
+    std::size_t limited = 0, exact = 0, parts = 0, tight = 0;
     for (std::uint64_t seed = 0; seed < testing::cases(400); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 42);
@@ -182,8 +182,19 @@ TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
         const auto problem = testing::on_chips(costs, 1 + random.below(5), rules);
         const UsableChips usable = usable_chips(problem);
         std::size_t most = 0;
-        for (const Assignment& chips : testing::legal_assignments(problem))
+        Duration least = Duration::max(), total{0};
+        for (const Duration work : costs.classes[0].work) total += work;
+        for (const Assignment& chips : testing::legal_assignments(problem)) {
             most = std::max<std::size_t>(most, std::ranges::max(chips) + 1U);
+            std::vector<Duration> work(problem.chips, Duration{0});
+            for (std::size_t v = 0; v < chips.size(); ++v) work[chips[v]] += costs.classes[0].work[v];
+            least = std::min(least, std::ranges::max(work));
+        }
+        if (total > Duration{0} && (rules.adjacent || rules.relay)) {
+            const double is = static_cast<double>(total.count()) / static_cast<double>(least.count());
+            ASSERT_LE(is, usable.worth * (1 + 1e-9));
+            tight += is > usable.worth * (1 - 1e-9);
+        }
         ASSERT_LE(usable.chips, most);
         ASSERT_TRUE(!usable.exact || usable.chips == most);
         ASSERT_TRUE(usable.exact || !(rules.adjacent || rules.relay));
@@ -195,6 +206,7 @@ TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
         ASSERT_GE(usable.blocking->usable_without, usable.chips);
         ASSERT_GE(usable.blocking->readers, 2U);
     }
+    EXPECT_GT(tight, testing::cases(400) / 4);
     EXPECT_GT(limited, testing::cases(400) / 20);
     EXPECT_GT(exact, testing::cases(400) / 2);
     EXPECT_GT(parts, testing::cases(400) / 50);

@@ -63,7 +63,9 @@ TEST(ChipRewrites, ClonesOfTheMaskFreeTheLayersOfBert) {
     for (const auto& [name, layers] : {std::pair("zoo:bert-base", 12U), std::pair("zoo:bert-large", 24U)}) {
         const graph::Graph graph = model(name);
         const Chips chips = chips_of(graph, platform);
-        EXPECT_EQ(chips.before.chips, 4U);
+        EXPECT_LT(chips.before.chips, 36U);
+        EXPECT_LT(chips.before.worth, 2.5);  // all layers but the ends of the first and the last lie on two chips
+        EXPECT_GT(chips.after.worth, 25);
         ASSERT_TRUE(chips.before.blocking);
         EXPECT_EQ(graph[chips.before.blocking->tensor].name, "mask");
         EXPECT_EQ(chips.before.blocking->readers, layers);
@@ -71,9 +73,10 @@ TEST(ChipRewrites, ClonesOfTheMaskFreeTheLayersOfBert) {
         EXPECT_GT(chips.before.blocking->clone, Duration{0});
         EXPECT_EQ(chips.after.chips, 36U);
         EXPECT_FALSE(chips.after.blocking);
-        EXPECT_EQ(chips.clones.parameters, Bytes{});
-        std::cout << std::format("{}: {} -> {} chips with {} clones, {}\n", name, chips.before.chips, chips.after.chips,
-                                 chips.clones.rewrites.size(), to_text(chips.clones.work));
+        EXPECT_LT(chips.clones.parameters, Bytes{1024});  // scalars
+        std::cout << std::format("{}: {} chips worth {:.2f} -> {} worth {:.2f} with {} clones, {}\n", name, chips.before.chips,
+                                 chips.before.worth, chips.after.chips, chips.after.worth, chips.clones.rewrites.size(),
+                                 to_text(chips.clones.work));
     }
 }
 
@@ -87,10 +90,10 @@ TEST(ChipRewrites, PublishedModels) {
         const graph::Graph graph = model((folder / name).string());
         const Chips chips = chips_of(graph, platform);
         EXPECT_GE(chips.after.chips, chips.before.chips) << name;
-        if (std::string_view(name).starts_with("bert")) EXPECT_EQ(chips.after.chips, 36U) << name;
-        std::cout << std::format("{}: {} -> {} chips with {} clones, {}; before '{}', after '{}'\n", name, chips.before.chips,
-                                 chips.after.chips, chips.clones.rewrites.size(), to_text(chips.clones.work),
-                                 chips.before.blocking ? graph[chips.before.blocking->tensor].name : "",
+        EXPECT_TRUE(chips.after.chips == 36 || !std::string_view(name).starts_with("bert")) << name;
+        std::cout << std::format("{}: {} chips worth {:.2f} -> {} worth {:.2f} with {} clones, {}; before '{}', after '{}'\n", name,
+                                 chips.before.chips, chips.before.worth, chips.after.chips, chips.after.worth, chips.clones.rewrites.size(),
+                                 to_text(chips.clones.work), chips.before.blocking ? graph[chips.before.blocking->tensor].name : "",
                                  chips.after.blocking ? cloned(graph, platform).graph[chips.after.blocking->tensor].name : "");
     }
 }

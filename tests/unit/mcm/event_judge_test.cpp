@@ -167,8 +167,12 @@ TEST(EventJudge, AChipThatDoesNotFitSaysWhyInNumbers) {
     EXPECT_EQ(verdict.failure->nodes, (std::vector{NodeId(0), NodeId(1)}));
     EXPECT_TRUE(made->verdict({0, 1, 2}).fits());
     // The same content on another chip, known by now, names that chip.
-    GivenGraph other;
-    other.add(1, {}, 0);
+    const std::size_t compiled = made->judge->compiled();
+    const Verdict again = made->verdict({1, 1, 2});
+    ASSERT_FALSE(again.fits());
+    EXPECT_EQ(made->judge->compiled(), compiled);
+    EXPECT_EQ(again.failure->chip, 1U);
+    EXPECT_TRUE(again.failure->why.message.starts_with("chip 1 needs 11.0 MiB")) << again.failure->why.message;
 }
 
 TEST(EventJudge, AnOperatorThatFitsNoChipIsSaidBeforehand) {
