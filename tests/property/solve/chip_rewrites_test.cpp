@@ -73,7 +73,7 @@ TEST(ChipRewrites, ClonesOfTheMaskFreeTheLayersOfBert) {
         EXPECT_GT(chips.before.blocking->clone, Duration{0});
         EXPECT_EQ(chips.after.chips, 36U);
         EXPECT_FALSE(chips.after.blocking);
-        EXPECT_EQ(chips.clones.parameters, Bytes{});
+        EXPECT_LT(chips.clones.parameters, Bytes{1024});  // scalars
         std::cout << std::format("{}: {} chips worth {:.2f} -> {} worth {:.2f} with {} clones, {}\n", name, chips.before.chips,
                                  chips.before.worth, chips.after.chips, chips.after.worth, chips.clones.rewrites.size(),
                                  to_text(chips.clones.work));
