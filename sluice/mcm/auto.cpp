@@ -1,5 +1,7 @@
 #include "sluice/mcm/auto.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "sluice/mcm/residual/residual.hpp"
@@ -16,7 +18,7 @@ constexpr std::int64_t kNeighbourhoods = 400;  // evaluations of the last part
 
 /// Orders that a walk tries: what 2,000 operators take half a second for, more where they are fewer.
 std::int64_t orders_of(const ChipProblem& problem) {
-    return std::max<std::int64_t>(32, 400'000 / static_cast<std::int64_t>(problem.node_count()));
+    return std::clamp<std::int64_t>(400'000 / static_cast<std::int64_t>(problem.node_count()), 32, 2'000);
 }
 
 }  // namespace

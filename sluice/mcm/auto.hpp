@@ -1,4 +1,4 @@
-// `auto`: what the other methods are good at, one after another, the best kept: the four orders sliced under the planners' cost and judged;
+// `auto`: what the other methods are good at, one after another, the best kept: the orders sliced under the planners' cost and judged;
 // where the judge says otherwise than planned, corrections of that cost (residual/); then large neighbourhoods of the best until a limit.
 // Never worse under the judge than `order-dp` with as many evaluations. Deterministic under Limits::evaluations.
 #pragma once

@@ -33,11 +33,13 @@ constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, 
 constexpr std::string_view kOrders = "docs/explanation/chips.md";
 
 constexpr std::array kPlanners{
-    Planner{"auto", "slices four orders, walks over orders, and learns what the judge says otherwise than planned", kOrders, plan_auto},
-    Planner{"order-dp", "the best slicing of four orders under the planners' cost: depth first, greatest, least and middle labels", kOrders,
-            plan_by_orders},
-    Planner{"residual", "learns the error of the planners' cost from judged plans, and slices the four orders under the corrected cost",
-            kOrders, plan_by_residual},
+    Planner{"auto", "slices orders, walks over orders, learns what the judge says otherwise than planned, searches around the best",
+            kOrders, plan_auto},
+    Planner{"order-dp",
+            "the best slicing of five orders under the planners' cost: depth first, greatest, least and middle labels, the model's own",
+            kOrders, plan_by_orders},
+    Planner{"residual", "learns the error of the planners' cost from judged plans, and slices orders under the corrected cost", kOrders,
+            plan_by_residual},
     Planner{"lns", "frees a few consecutive chips of the best plan, slices their operators anew, keeps what the judge prefers", kOrders,
             plan_by_lns},
     Planner{"exact", "searches all chains of downsets under the planners' cost: the optimum where graphs are narrow",

@@ -38,7 +38,7 @@ public:
         Assignment chips;
         OrderKind order = OrderKind::depth_first;
     };
-    /// The best of the four orders' slicings under the correction. nullopt: none is legal. O(orders · slicing).
+    /// The best of the orders' slicings under the correction. nullopt: none is legal. O(orders · slicing).
     [[nodiscard]] std::optional<Plan> plan(const Correction& correction, Lessons& lessons, const Limits& limits);
 
 private:

@@ -1,4 +1,4 @@
-// `residual`: learns what the planners' cost gets wrong from judged plans, and plans again under the corrected cost, by slicing the four
+// `residual`: learns what the planners' cost gets wrong from judged plans, and plans again under the corrected cost, by slicing the
 // orders. The analytical plan is judged first and is never lost. Where the judge tells chip times: reweighting, the perceptron, and the
 // perceptron reweighted, in turn, until none has a plan that is new; then, and at once where there is throughput alone, an evolution
 // strategy over a linear correction (weights of the local features, link rate, message cost): 20 a generation, the best quarter's mean.

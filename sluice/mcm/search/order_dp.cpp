@@ -232,7 +232,7 @@ OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std
 }
 
 Diagnostic no_slicing() {
-    return Diagnostic{DiagnosticKind::infeasible, "none of the four orders has a legal slicing", {}, {}, {}}.note(
+    return Diagnostic{DiagnosticKind::infeasible, "none of the orders has a legal slicing", {}, {}, {}}.note(
         "every run of operators short enough for the SRAM's parameters leaves more than the chips there are");
 }
 

@@ -1,5 +1,5 @@
 // The best slicing of an order into chips under the planners' cost (Archer et al., ICML 2024, Algorithm 1, with the rules of the ring), and
-// the four orders that notes on branchy graphs and chains agree on.
+// the orders that are tried first.
 //
 // Chip [i, j) of the order costs f of its work, what enters and what leaves. Which slicings are legal:
 //   relay               all: what is alive at a border crosses it, so in depends on i alone, out on j alone
@@ -25,9 +25,10 @@ namespace sluice::mcm {
 
 /// depth_first: post-order from the sinks, the deepest input first. The labels are solutions of 0 <= f(v) - f(u) <= 1 on every edge, whose
 /// classes follow each other, inside a class depth first: greatest with the farthest source at 0 (the level of a node), least with the
-/// farthest sink at the top, middle halfway between.
-enum class OrderKind { depth_first, greatest, least, middle };
-inline constexpr std::array kOrderKinds{OrderKind::depth_first, OrderKind::greatest, OrderKind::least, OrderKind::middle};
+/// farthest sink at the top, middle halfway between. model: the numbering of the problem, which is the model's own order; it keeps parts
+/// that have nothing to do with each other apart from level to level.
+enum class OrderKind { depth_first, greatest, least, middle, model };
+inline constexpr std::array kOrderKinds{OrderKind::depth_first, OrderKind::greatest, OrderKind::least, OrderKind::middle, OrderKind::model};
 [[nodiscard]] std::string_view to_text(OrderKind kind);
 /// O(n + m) but for the search of the farthest source: that is done from every node without inputs, of at most 64 the deepest ones.
 [[nodiscard]] std::vector<NodeId> make_order(const cost::StageProblem& costs, OrderKind kind);
@@ -53,7 +54,7 @@ struct OrderCandidate {
     std::vector<NodeId> order;
     std::string_view source;  // of the order
 };
-/// Of the four orders; the distinct ones, best first. Ends with the first where `limits` say so.
+/// Of the orders; the distinct ones, best first. Ends with the first where `limits` say so.
 [[nodiscard]] std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limits& limits);
 /// Walks from `start` to better ones: perturbs its order, slices, keeps what has a lower bottleneck. At most `orders` of them, none once it
 /// is at `proven`.
@@ -61,10 +62,10 @@ class Lessons;  // lessons.hpp
 [[nodiscard]] OrderCandidate walk_orders(const ChipProblem& problem, OrderCandidate start, std::int64_t orders, Duration proven,
                                          Lessons& lessons, RandomStream& random, const Limits& limits);
 
-/// Of all four.
+/// Of all of them.
 [[nodiscard]] Diagnostic no_slicing();
 
-/// `order-dp`: the four orders sliced, the distinct slicings judged, best first; where one does not compile, sliced again with what that
+/// `order-dp`: the orders sliced, the distinct slicings judged, best first; where one does not compile, sliced again with what that
 /// taught (lessons.hpp).
 [[nodiscard]] Result<PlannerResult> plan_by_orders(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
                                                    const Limits& limits);

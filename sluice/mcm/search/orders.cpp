@@ -144,6 +144,8 @@ std::string_view to_text(OrderKind kind) {
             return "least labels";
         case OrderKind::middle:
             return "middle labels";
+        case OrderKind::model:
+            return "model order";
     }
     return "?";
 }
@@ -160,6 +162,7 @@ std::vector<NodeId> make_order(const cost::StageProblem& costs, OrderKind kind) 
     }
     std::vector<NodeId> order;
     for (std::size_t v = 0; v < costs.node_count(); ++v) order.emplace_back(v);
+    if (kind == OrderKind::model) return order;
     std::ranges::sort(order, {}, [&](NodeId v) { return std::pair(label[v.index()], position[v.index()]); });
     return order;
 }
