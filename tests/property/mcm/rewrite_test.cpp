@@ -209,7 +209,7 @@ TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
     EXPECT_GT(tight, testing::cases(400) / 4);
     EXPECT_GT(limited, testing::cases(400) / 20);
     EXPECT_GT(exact, testing::cases(400) / 2);
-    EXPECT_GT(parts, testing::cases(400) / 50);
+    EXPECT_GE(parts, testing::cases(400) / 50);
 }
 
 /// Whatever the options, clones keep to them, and copies are only of what is cheap.
