@@ -167,7 +167,8 @@ def gaps(lines, part):
 
 def tables(lines, suite, title):
     yield f"# {title}\n"
-    yield f"Made by `./dev bench mcm` on {machine()}; every run is a line of bench/results/mcm/runs.jsonl.\n"
+    about = machine()
+    yield f"Made by `./dev bench mcm` on {about['cpu']}, {about['cores']} cores; every run is a line of bench/results/mcm/runs.jsonl.\n"
     for part in suite["parts"]:
         if not any(line["part"] == part["name"] for line in lines):
             continue
