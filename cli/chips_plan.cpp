@@ -19,7 +19,7 @@ namespace sluice::cli {
 
 namespace {
 
-/// What a call asks for. `keep`: measured costs and policy, which the options refer to.
+/// What a call asks for; refers to platform, model and measured costs where the judge is a command.
 Result<solve::ChipSolveOptions> chip_options(const Arguments& arguments, const platform::Platform& platform, const graph::Graph& model,
                                              const cost::MeasuredCosts* measured, std::stop_token stop) {
     solve::ChipSolveOptions options{.method = arguments.method.value_or(""),

@@ -7,8 +7,7 @@
 // Energy: the logarithm of what is minimised. Temperatures fall geometrically over the budget from `hot` to `cold` times the mean of the
 // first changes for the worse; moves get shorter along with them. Defaults were tuned at 1,000 evaluations, 36 chips and the rules of the
 // paper, 2 seeds, on a BERT-like graph of 24 layers (tests/support/chips.hpp) and two random branchy ones of 400 operators, one setting for
-// all; short moves from a random start (0.1 of them by more than a chip) reach 0.47, 0.41 and 0.4 of the bound there, these 0.61, 0.62,
-// 0.52. A temperature ten times as high or as low changes less than that. O(FIX) a proposal.
+// all. O(FIX) a proposal.
 #pragma once
 
 #include "sluice/mcm/registry.hpp"
