@@ -16,6 +16,6 @@ build asan sanitized_tests
 # memory errors show in fewer cases than wrong answers: tests/support/effort.hpp does the same for other loops
 (cd "$here/build/asan" && RC_PARAMS="max_success=5" ctest --output-on-failure --parallel "$(nproc)" -L sanitized)
 say "fuzz targets, ${SLUICE_FUZZ_SECONDS:-10} s each"
-build fuzz
+build asan fuzz_targets
 fuzz_all "${SLUICE_FUZZ_SECONDS:-10}" 1
 say "all tests passed"

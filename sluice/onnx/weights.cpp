@@ -14,6 +14,7 @@
 #include "sluice/base/files.hpp"
 #include "sluice/base/new_file.hpp"
 #include "sluice/base/random.hpp"
+#include "sluice/base/small_floats.hpp"
 #include "sluice/base/units.hpp"
 #include "sluice/onnx/external.hpp"
 #include "sluice/onnx/import/parse.hpp"
@@ -29,14 +30,6 @@ namespace {
 
 using ::onnx::TensorProto;
 constexpr std::int64_t kBuffer = std::int64_t{1} << 20;
-
-__extension__ using Half = _Float16;  // clang's library has no std::float16_t
-
-/// Rounded to even; never of a NaN.
-std::uint16_t to_bfloat16(float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value);
-    return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 template <typename T, typename Make>
 void fill(std::span<char> piece, Make make) {
@@ -67,9 +60,9 @@ public:
             case TensorProto::DOUBLE:
                 return fill<double>(piece, draw);
             case TensorProto::FLOAT16:
-                return fill<Half>(piece, [&] { return static_cast<Half>(draw()); });
+                return fill<Float16>(piece, [&] { return static_cast<Float16>(draw()); });
             case TensorProto::BFLOAT16:
-                return fill<std::uint16_t>(piece, [&] { return to_bfloat16(static_cast<float>(draw())); });
+                return fill<BFloat16>(piece, [&] { return static_cast<BFloat16>(static_cast<float>(draw())); });
             case TensorProto::BOOL:
                 return fill<char>(piece, [&] {
                     const bool visible = at_ % columns_ <= at_ / columns_ % rows_;

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <format>
 #include <limits>
-#include <stdfloat>
 #include <vector>
 
+#include "sluice/base/small_floats.hpp"
 #include "sluice/runtime/npz.hpp"
 
 namespace sluice::runtime {
@@ -44,8 +44,8 @@ TakeIn take_in_of(const ElementType& type) {
     const std::string_view name = type.name;
     if (name == "float32") return take_in<float>;
     if (name == "float64") return take_in<double>;
-    if (name == "float16") return take_in<std::float16_t>;
-    if (name == "bfloat16") return take_in<std::bfloat16_t>;
+    if (name == "float16") return take_in<Float16>;
+    if (name == "bfloat16") return take_in<BFloat16>;
     const bool is_unsigned = name.starts_with('u') || type.boolean;
     switch (type.bytes) {
         case 1:

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdfloat>
 
 #include "sluice/base/random.hpp"
+#include "sluice/base/small_floats.hpp"
 
 namespace sluice::runtime {
 
@@ -48,13 +48,13 @@ void make_up(const ElementType& type, std::string_view name, std::uint64_t seed,
     RandomStream random(seed, stream_of(name, index));
     const bool mask = type.boolean || name.contains("mask");
     if (type.floating && !mask) {
-        if (type.number == 16) return fill_floating<std::bfloat16_t>(data, random);
-        if (type.bytes == 2) return fill_floating<std::float16_t>(data, random);
+        if (type.number == 16) return fill_floating<BFloat16>(data, random);
+        if (type.bytes == 2) return fill_floating<Float16>(data, random);
         return type.bytes == 4 ? fill_floating<float>(data, random) : fill_floating<double>(data, random);
     }
     if (type.floating) {
-        if (type.number == 16) return fill<std::bfloat16_t>(data, random, [](std::uint16_t) { return std::bfloat16_t(1); });
-        if (type.bytes == 2) return fill<std::float16_t>(data, random, [](std::uint16_t) { return std::float16_t(1); });
+        if (type.number == 16) return fill<BFloat16>(data, random, [](std::uint16_t) { return BFloat16(1); });
+        if (type.bytes == 2) return fill<Float16>(data, random, [](std::uint16_t) { return Float16(1); });
         if (type.bytes == 4) return fill<float>(data, random, [](std::uint16_t) { return 1.0F; });
         return fill<double>(data, random, [](std::uint16_t) { return 1.0; });
     }

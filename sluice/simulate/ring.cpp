@@ -4,7 +4,10 @@
 #include <bit>
 #include <cassert>
 #include <numeric>
+#include <span>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "sluice/simulate/engine.hpp"
 
@@ -43,6 +46,14 @@ struct Waiting {
     std::uint32_t what = 0;  // out: message; in: place
     std::int64_t input = 0;
 };
+
+/// Of the ring after an output.
+struct KeptState {
+    std::size_t first = 0, length = 0;
+    std::int64_t outputs = 0;
+    Time time = 0;
+};
+constexpr std::size_t kMostKept = std::size_t{1} << 22;  // values: 32 MiB
 
 struct Chip {
     std::uint32_t first = 0, last = 0;  // segments
@@ -395,23 +406,31 @@ private:
 
     // --- the same state again ------------------------------------------------------------------------------------------
 
-    /// After Brent (1980): the state of now against one kept; the one kept moves on at powers of two.
+    /// The state of now against all kept ones: those of the same hash are compared in full. When there are too many they are forgotten.
     void compare_state() {
-        std::size_t at = 0;
-        const bool same = kept_outputs_ > 0 && write_state([&](std::int64_t value) { return at < kept_.size() && kept_[at++] == value; });
-        if (same && at == kept_.size()) {
+        const std::size_t first = kept_.size();
+        std::uint64_t hash = 0;
+        write_state([&](std::int64_t value) {
+            kept_.push_back(value);
+            hash = (hash ^ static_cast<std::uint64_t>(value)) * 0x9e37'79b9'7f4a'7c15;
+            hash ^= hash >> 32;
+            return true;
+        });
+        const std::span<const std::int64_t> state = std::span(kept_).subspan(first);
+        for (auto [found, end] = kept_states_.equal_range(hash); found != end; ++found) {
+            const KeptState& before = found->second;
+            if (!std::ranges::equal(state, std::span(kept_).subspan(before.first, before.length))) continue;
             result_.repeats = true;
-            result_.span = Duration{engine_.now() - kept_time_};
-            result_.inputs = outputs_ - kept_outputs_;
+            result_.span = Duration{engine_.now() - before.time};
+            result_.inputs = outputs_ - before.outputs;
             engine_.stop();
-        } else if (std::has_single_bit(static_cast<std::uint64_t>(outputs_))) {
+            return;
+        }
+        if (kept_.size() > kMostKept) {
             kept_.clear();
-            write_state([&](std::int64_t value) {
-                kept_.push_back(value);
-                return true;
-            });
-            kept_outputs_ = outputs_;
-            kept_time_ = engine_.now();
+            kept_states_.clear();
+        } else {
+            kept_states_.emplace(hash, KeptState{first, state.size(), outputs_, engine_.now()});
         }
     }
     /// Everything that what comes next depends on, inputs and times relative to now; until `write` says no.
@@ -461,9 +480,8 @@ private:
     std::vector<std::uint32_t> items_done_;  // per input
     std::int64_t outputs_ = 0, noted_outputs_ = 0;
     Time steady_since_ = 0;
-    std::vector<std::int64_t> kept_;  // state
-    std::int64_t kept_outputs_ = 0;
-    Time kept_time_ = 0;
+    std::vector<std::int64_t> kept_;  // states one after another
+    std::unordered_multimap<std::uint64_t, KeptState> kept_states_;
     RingResult result_;
     Engine<Ring> engine_;
 };

@@ -19,7 +19,7 @@ namespace sluice::mcm {
 struct EventJudgeOptions {
     CompileOptions compile;
     Duration message_overhead{200'000};  // descriptor, header and acknowledgement of a transfer, 0.2 us
-    std::int64_t inputs_per_chip = 10;   // of the steady part
+    std::int64_t inputs_per_chip = 4;   // of the steady part
     double noise = 0;                    // standard deviation of what a measurement adds, as a share; 0: none
     std::uint64_t seed = 0;              // of the noise
     std::size_t kept_chips = 4096;       // compiled chips in memory, at least

@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <format>
 #include <limits>
-#include <stdfloat>
 #include <vector>
 
+#include "sluice/base/small_floats.hpp"
 #include "sluice/runtime/npz.hpp"
 
 namespace sluice::runtime {
@@ -87,7 +87,7 @@ TEST_F(Compare, EveryKindOfNumber) {
         return result ? result->largest_error : -1;
     };
     EXPECT_EQ(error("<f8", 1.0, 2.0), 0.25);
-    EXPECT_EQ(error("<f2", std::float16_t(1), std::float16_t(2)), 0.25);
+    EXPECT_EQ(error("<f2", Float16(1), Float16(2)), 0.25);
     EXPECT_EQ(error("<i8", std::int64_t{-1}, std::int64_t{1}), 0.5);
     EXPECT_EQ(error("<i4", 1, 3), 0.5);
     EXPECT_EQ(error("|u1", std::uint8_t{255}, std::uint8_t{0}), 255.0 / 4);
