@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <format>
 #include <memory>
 
@@ -9,6 +10,7 @@
 #include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training.hpp"
+#include "sluice/mcm/policy/policy_file.hpp"
 #include "sluice/mcm/registry.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/report/chips_text.hpp"
@@ -32,6 +34,11 @@ Result<solve::ChipSolveOptions> chip_options(const Arguments& arguments, const p
         if (!rewrites) return fail(std::move(rewrites.error()));
         options.rewrites = *rewrites;
     }
+    if (arguments.policy) {
+        auto policy = mcm::policy::read_policy(*arguments.policy);
+        if (!policy) return fail(std::move(policy.error()));
+        options.policy = std::make_shared<const mcm::policy::Policy>(*std::move(policy));
+    }
     if (!arguments.judge) return options;
     options.judge = *arguments.judge;
     if (options.judge == solve::kSimulator || options.judge == solve::kPlanner) return options;
@@ -42,10 +49,10 @@ Result<solve::ChipSolveOptions> chip_options(const Arguments& arguments, const p
     return options;
 }
 
-std::string method_names() {
-    std::string names;
-    for (const mcm::Planner& planner : mcm::planners()) names += std::format("{}{}", names.empty() ? "" : ", ", planner.name);
-    return names;
+constexpr std::string_view kPolicyMethod = "policy";
+
+Diagnostic nobody_draws() {
+    return usage_error("--policy is what method policy draws from, which is not asked for").fix("--method policy");
 }
 
 struct ChipModel {
@@ -72,8 +79,9 @@ Result<std::optional<platform::Platform>> chip_platform(const Arguments& argumen
         platform = *std::move(loaded);
     }
     if (!platform || !platform->chip_rules) {
-        for (const auto& [given, flag] :
-             {std::pair{arguments.judge.has_value(), "--judge"}, {arguments.rewrites.has_value(), "--rewrites"}})
+        for (const auto& [given, flag] : {std::pair{arguments.judge.has_value(), "--judge"},
+                                          {arguments.rewrites.has_value(), "--rewrites"},
+                                          {arguments.policy.has_value(), "--policy"}})
             if (given)
                 return fail(usage_error(std::format("{} is for chips on a ring alone", flag))
                                 .fix("-p mcm-36, or another platform with chip rules"));
@@ -95,18 +103,14 @@ Result<std::optional<platform::Platform>> chip_platform(const Arguments& argumen
                             .fix("leave it out"));
     for (const auto& list : {arguments.method, arguments.methods})
         if (list && methods == ChipMethods::planners)
-            for (std::size_t at = 0; at <= list->size();) {
-                const std::size_t end = std::min(list->find(',', at), list->size());
-                if (auto known = mcm::find_planner(std::string_view(*list).substr(at, end - at)); !known)
-                    return fail(std::move(known.error()).note("methods for chips are: " + method_names()));
-                at = end + 1;
-            }
+            if (auto named = entries_of(*list, &mcm::find_planner, mcm::planners()); !named) return fail(std::move(named.error()));
     return platform;
 }
 
 Result<Outcome> plan_chips(Session& session, const platform::Platform& platform) {
     const Arguments& arguments = session.arguments;
     Terminal& terminal = session.terminal;
+    if (arguments.policy && arguments.method != kPolicyMethod) return fail(nobody_draws());
     InterruptGuard interrupt(terminal);
     auto loaded = load(session);
     if (!loaded) return fail(std::move(loaded.error()));
@@ -161,20 +165,23 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
     } else {
         for (const mcm::Planner& planner : mcm::planners()) planners.push_back(&planner);
     }
+    if (arguments.policy && !std::ranges::contains(planners, kPolicyMethod, &mcm::Planner::name)) return fail(nobody_draws());
     InterruptGuard interrupt(terminal);
     auto loaded = load(session);
     if (!loaded) return fail(std::move(loaded.error()));
     const graph::Graph& model = loaded->model.graph;
+    auto options = chip_options(arguments, platform, model, loaded->measured(), interrupt.token());
+    if (!options) return fail(std::move(options.error()));
+    Progress preparing(session, "compare");
+    const auto prepared = solve::prepare_chips(model, platform, loaded->measured(), options->chips, options->rewrites, preparing);
+    if (!prepared) return fail(with_labels(prepared.error(), model));
     std::vector<report::ChipRow> rows;
     for (const mcm::Planner* planner : planners) {
         if (interrupt.token().stop_requested()) break;
-        auto options = chip_options(arguments, platform, model, loaded->measured(), interrupt.token());
-        if (!options) return fail(std::move(options.error()));
         options->method = planner->name;
         const std::string title = std::format("compare {}/{} {}", rows.size() + 1, planners.size(), planner->name);
         Progress progress(session, title);
-        auto result =
-            solve::solve_chips(model, platform, loaded->measured(), *options, progress, limits_of_each(arguments, interrupt.token()));
+        auto result = solve::solve_chips(**prepared, *options, progress, limits_of_each(arguments, interrupt.token()));
         report::ChipRow row{.method = std::string(planner->name)};
         if (result) {
             row.plan = solve::make_chip_plan(platform, *options, *result);

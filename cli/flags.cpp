@@ -293,10 +293,16 @@ std::vector<Flag> make_flags() {
          "last "
          "word and prints {\"throughput_per_s\": N}",
          kPlan | kCompare},
+        {"judge", 0, "WHO", &Arguments::judge, "simulator", "finetune, evaluate MODEL: simulator, or planner (the planners' own cost)",
+         kPolicy, 0, [] { return std::vector<std::string>{"simulator", "planner"}; }},
+        {"rewrites", 0, "WHICH", &Arguments::rewrites, "all", "finetune, evaluate MODEL: all, as plan rewrites the model, or none", kPolicy,
+         0, [] { return std::vector<std::string>{"all", "none"}; }},
         {"judge-time", 0, "TIME", &Arguments::patience, "60s", "chips: how long a command of --judge may take for one plan",
          kPlan | kCompare},
         {"rewrites", 0, "LIST", &Arguments::rewrites, "all",
          "chips: what may be done to the model: all, none, or some of clone, recompute, relay with commas between", kPlan | kCompare},
+        {"policy", 0, "FILE", &Arguments::policy, "the one that comes with sluice",
+         "chips: what method policy draws from, as `sluice policy` writes it (sluice.policy/1)", kPlan | kCompare},
         {"from", 0, "PLAN", &Arguments::from, "none",
          "start from this plan file, of this model or of one before an edit, and give back nothing worse; what is not said here (platform, "
          "stages, costs, sizes) is as the plan has it",

@@ -144,6 +144,8 @@ Result<Outcome> learn(Session& session, const std::string& action) {
         words.push_back("model=" + *arguments.model);
         pass("platform", "platform", arguments.platform.value_or(std::string(kRing)));
         pass("evaluations", "evals", std::to_string(arguments.evaluations.value_or(1'000)));
+        pass("judge", "judge", arguments.judge.value_or(std::string(trainer::kSimulator)));
+        pass("rewrites", "rewrites", arguments.rewrites.value_or("all"));
     } else {
         if (arguments.corpus) pass("corpus", "corpus", *arguments.corpus);
         if (arguments.models) pass("models", "models", *arguments.models);
@@ -207,7 +209,8 @@ struct Trial {
     double policy = 0, untrained = 0;  // throughput over equal work's
 };
 
-Result<Trial> try_policy(const Arguments& arguments, const trainer::Instance& instance, const Policy& policy, const std::stop_token& stop) {
+Result<Trial> try_policy(const Arguments& arguments, const trainer::Instance& instance, std::string_view judge_name, const Policy& policy,
+                         const std::stop_token& stop) {
     Trial trial{.model = instance.name,
                 .platform = instance.platform,
                 .nodes = instance.costs.node_count(),
@@ -215,16 +218,21 @@ Result<Trial> try_policy(const Arguments& arguments, const trainer::Instance& in
     if (auto fits = mcm::policy::suits(policy.architecture, instance.features); !fits) return fail(std::move(fits.error()));
     const Policy fresh = mcm::policy::fresh_policy(policy.architecture, 0);
     for (const auto& [tried, ratio] : {std::pair{&policy, &trial.policy}, std::pair{&fresh, &trial.untrained}}) {
-        mcm::AnalyticJudge judge(instance.problem);
+        const auto judge = trainer::make_judge(instance, judge_name);
+        if (!judge) return fail(judge.error());
         SilentObserver observer;
         Limits limits;
         limits.evaluations = arguments.evaluations.value_or(100);
         limits.stop = stop;
         const auto plan = mcm::policy::plan_by_policy(
-            instance.problem, {.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .judge = &judge, .policy = tried}, observer,
-            limits);
+            instance.problem, {.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .judge = judge->get(), .policy = tried},
+            observer, limits);
         if (!plan) return fail(plan.error());
-        *ratio = static_cast<double>(instance.features.positions.period.count()) / static_cast<double>(plan->verdict.period.count());
+        const auto equal_work = (*judge)->judge(instance.features.positions.chips);
+        if (!equal_work) return fail(equal_work.error());
+        // Where equal work does not compile, what it would be worth if it did.
+        const Duration reference = equal_work->fits() ? equal_work->period : instance.features.positions.period;
+        *ratio = static_cast<double>(reference.count()) / static_cast<double>(plan->verdict.period.count());
     }
     return trial;
 }
@@ -233,18 +241,21 @@ Result<Outcome> evaluate(Session& session) {
     const Arguments& arguments = session.arguments;
     InterruptGuard interrupt(session.terminal);
     std::vector<Trial> trials;
+    const std::string judge_name = arguments.judge.value_or(std::string(arguments.model ? trainer::kSimulator : trainer::kPlanner));
     const auto add = [&](const Result<std::unique_ptr<trainer::Instance>>& instance) -> Result<void> {
         if (!instance) return fail(instance.error());
         const auto policy = policy_of(arguments, (*instance)->problem.chips);
         if (!policy) return fail(policy.error());
-        auto trial = try_policy(arguments, **instance, *policy, interrupt.token());
+        auto trial = try_policy(arguments, **instance, judge_name, *policy, interrupt.token());
         if (!trial) return fail(std::move(trial.error()));
         trials.push_back(*std::move(trial));
         if (session.terminal.live()) session.terminal.show_line(std::format("policy: {} models tried", trials.size()));
         return {};
     };
     if (arguments.model) {
-        if (auto added = add(trainer::make_instance(*arguments.model, arguments.platform.value_or(std::string(kRing)), false)); !added)
+        if (auto added = add(trainer::make_instance(*arguments.model, arguments.platform.value_or(std::string(kRing)),
+                                                    {.rewrites = arguments.rewrites != "none"}));
+            !added)
             return fail(std::move(added.error()));
     } else {
         const auto corpus = arguments.corpus ? trainer::read_corpus(*arguments.corpus) : Result<trainer::Corpus>(trainer::default_corpus());
@@ -295,6 +306,9 @@ Result<Outcome> evaluate(Session& session) {
 
 Result<Outcome> run_policy(Session& session) {
     const std::string& action = *session.arguments.action;
+    if (!session.arguments.model && (session.arguments.judge || session.arguments.rewrites))
+        return fail(usage_error("a corpus is judged by the planners' cost, and not rewritten")
+                        .fix("leave out --judge and --rewrites, or name a MODEL"));
     return action == "evaluate" ? evaluate(session) : learn(session, action);
 }
 

@@ -10,9 +10,9 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
-#include "sluice/cost/stage_cost.hpp"
 #include "sluice/mcm/chip_faults.hpp"
 #include "sluice/mcm/judge/event_judge.hpp"
+#include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
 
@@ -23,57 +23,6 @@ namespace {
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
 
 Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
-
-/// Refuses, before it is compiled, a chip whose parameters and peak (design §3.1) are beyond its memory: a plan must hold by that count
-/// too. Tensors that pass through count twice, as what enters and what leaves.
-class FittingJudge final : public mcm::Judge {
-public:
-    FittingJudge(const mcm::ChipProblem& problem, std::unique_ptr<mcm::Judge> judge) : problem_(problem), judge_(std::move(judge)) {}
-
-    Result<mcm::Verdict> judge(std::span<const std::uint8_t> chips) override {
-        const cost::StageProblem& costs = *problem_.costs;
-        const cost::DeviceCosts& device = costs.classes.front();
-        if (device.overflow != cost::Overflow::hard) return judge_->judge(chips);
-        std::vector<std::vector<NodeId>> nodes(problem_.chips);
-        for (std::size_t v = 0; v < chips.size(); ++v) nodes[chips[v]].emplace_back(v);
-        const std::vector<Bytes> passing = problem_.rules.relay ? passing_bytes(chips) : std::vector<Bytes>(problem_.chips);
-        for (std::size_t chip = 0; chip < problem_.chips; ++chip) {
-            if (nodes[chip].empty()) continue;
-            cost::StageTerms terms = cost::stage_terms(costs, nodes[chip], ClassId(0));
-            terms.peak += passing[chip] + passing[chip];
-            if (cost::fits(device, terms)) continue;
-            mcm::CompileFailure failure{
-                chip,
-                {DiagnosticKind::infeasible,
-                 std::format("chip {} needs {} of parameters and {} of activations, it has {}", chip, sluice::to_text(terms.parameters),
-                             sluice::to_text(terms.peak), sluice::to_text(device.fast_memory)),
-                 {},
-                 {},
-                 {}},
-                {}};
-            // Another chip might hold these nodes where less passes through it.
-            if (passing[chip].count == 0) failure.nodes = std::move(nodes[chip]);
-            return mcm::Verdict{.failure = std::move(failure), .period = {}, .latency = {}, .chip_times = {}};
-        }
-        return judge_->judge(chips);
-    }
-
-private:
-    [[nodiscard]] std::vector<Bytes> passing_bytes(std::span<const std::uint8_t> chips) const {
-        const cost::StageProblem& costs = *problem_.costs;
-        std::vector<Bytes> bytes(problem_.chips);
-        for (std::size_t e = 0; e < costs.edge_count(); ++e) {
-            if (!costs.producer[e].valid() || costs.consumers[e].empty()) continue;
-            std::size_t last = 0;
-            for (const NodeId reader : costs.consumers[e]) last = std::max<std::size_t>(last, chips[reader.index()]);
-            for (std::size_t chip = chips[costs.producer[e].index()] + std::size_t{1}; chip < last; ++chip) bytes[chip] += costs.bytes[e];
-        }
-        return bytes;
-    }
-
-    const mcm::ChipProblem& problem_;
-    std::unique_ptr<mcm::Judge> judge_;
-};
 
 /// Every parameter lies on some chip, whatever is rewritten.
 Result<void> parameters_fit(const cost::StageProblem& problem) {
@@ -89,31 +38,6 @@ Result<void> parameters_fit(const cost::StageProblem& problem) {
         {},
         {},
         {}}.fix("more chips (devices=N) or larger ones (memory=SIZE)"));
-}
-
-/// As far as the search goes: a graph that may have copies, frozen, and the ring's problem on it.
-struct Search {
-    graph::Graph graph;
-    cost::FrozenProblem frozen;
-    mcm::ChipProblem problem;
-};
-
-Result<std::unique_ptr<Search>> prepare(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
-                                        const ChipSolveOptions& options, const cost::StageProblem& plain) {
-    auto search = std::make_unique<Search>(Search{model, {}, {}});
-    if (options.rewrites.clone)
-        if (const auto clones = mcm::shared_clones(model, plain); !clones.rewrites.empty()) {
-            auto rewritten = graph::rewritten(model, clones.rewrites);
-            if (!rewritten) return fail(std::move(rewritten.error()));
-            search->graph = *std::move(rewritten);
-        }
-    auto frozen = cost::freeze(search->graph, platform, options.chips, measured);
-    if (!frozen) return fail(std::move(frozen.error()));
-    search->frozen = *std::move(frozen);
-    auto problem = mcm::chip_problem(search->graph, search->frozen.problem, platform, {.relay = options.rewrites.relay});
-    if (!problem) return fail(std::move(problem.error()));
-    search->problem = *std::move(problem);
-    return search;
 }
 
 Result<mcm::Verdict> judge_finished(const mcm::Finished& finished, const MakeJudge& make_judge) {
@@ -187,8 +111,40 @@ Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& pl
     return fail(std::move(unknown));
 }
 
-Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
-                                    const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
+Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
+                                                           const cost::MeasuredCosts* measured, std::int64_t chips,
+                                                           const ChipRewrites& rewrites, Observer& observer) {
+    auto plain = cost::freeze(model, platform, chips, measured);
+    if (!plain) return fail(std::move(plain.error()));
+    if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
+
+    // The bound: all work over all chips, or the largest operator. Whatever is rewritten, each operator of the model runs at least once.
+    const auto combinatorial = bound::find_bound("combinatorial");
+    if (!combinatorial) return fail(combinatorial.error());
+    auto proven = (*combinatorial)->prove(plain->problem, {.stages = plain->problem.classes.front().count}, observer, {});
+    if (!proven) return fail(std::move(proven.error()));
+    auto prepared = std::make_unique<PreparedChips>(
+        PreparedChips{model, platform, measured, rewrites, std::move(proven->certificate), false, model, {}, {}});
+    prepared->certificate.model = model.fingerprint();
+    prepared->certified = bound::check_certificate(plain->problem, prepared->certificate).empty();
+
+    if (rewrites.clone)
+        if (const auto clones = mcm::shared_clones(model, plain->problem); !clones.rewrites.empty()) {
+            auto rewritten = graph::rewritten(model, clones.rewrites);
+            if (!rewritten) return fail(std::move(rewritten.error()));
+            prepared->graph = *std::move(rewritten);
+        }
+    auto frozen = cost::freeze(prepared->graph, platform, chips, measured);
+    if (!frozen) return fail(std::move(frozen.error()));
+    prepared->frozen = *std::move(frozen);
+    auto problem = mcm::chip_problem(prepared->graph, prepared->frozen.problem, platform, {.relay = rewrites.relay});
+    if (!problem) return fail(std::move(problem.error()));
+    prepared->problem = *std::move(problem);
+    return prepared;
+}
+
+Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSolveOptions& options, Observer& observer,
+                                    const Limits& limits) {
     const mcm::Planner* planner = &mcm::planners().front();
     if (!options.method.empty()) {
         const auto found = mcm::find_planner(options.method);
@@ -197,43 +153,28 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
     }
     MakeJudge make_judge = options.make_judge;
     if (!make_judge) {
-        auto found = find_judge(options.judge, platform);
+        auto found = find_judge(options.judge, prepared.platform);
         if (!found) return fail(std::move(found.error()));
         make_judge = *std::move(found);
     }
-    auto plain = cost::freeze(model, platform, options.chips, measured);
-    if (!plain) return fail(std::move(plain.error()));
-
-    if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
-
-    // The bound: all work over all chips, or the largest operator. Whatever is rewritten, each operator of the model runs at least once.
-    const std::int64_t chips = plain->problem.classes.front().count;
-    const auto combinatorial = bound::find_bound("combinatorial");
-    if (!combinatorial) return fail(combinatorial.error());
-    auto proven = (*combinatorial)->prove(plain->problem, {.stages = chips}, observer, {});
-    if (!proven) return fail(std::move(proven.error()));
-    bound::Certificate certificate = std::move(proven->certificate);
-    certificate.model = model.fingerprint();
-    const bool certified = bound::check_certificate(plain->problem, certificate).empty();
-
-    auto search = prepare(model, platform, measured, options, plain->problem);
-    if (!search) return fail(std::move(search.error()));
-    const mcm::ChipProblem& problem = (*search)->problem;
-    auto inner = make_judge((*search)->graph, problem);
+    const mcm::ChipProblem& problem = prepared.problem;
+    auto inner = make_judge(prepared.graph, problem);
     if (!inner) return fail(std::move(inner.error()));
-    FittingJudge judge(problem, *std::move(inner));
-    mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = &judge};
-    if (certified && !options.make_judge)  // a machine may be faster than planned
-        asked.proven =
-            Duration(static_cast<std::int64_t>(static_cast<double>(certificate.value.count()) / (1 - std::clamp(options.gap, 0.0, 0.999))));
+    mcm::FittingJudge judge(problem, *std::move(inner));
+    mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = &judge, .policy = options.policy.get()};
+    if (prepared.certified && !options.make_judge) {  // a machine may be faster than planned
+        const auto value = static_cast<double>(prepared.certificate.value.count());
+        asked.proven = Duration(static_cast<std::int64_t>(value / (1 - std::clamp(options.gap, 0.0, 0.999))));
+    }
     auto planned = planner->plan(problem, asked, observer, limits);
     if (!planned) return fail(std::move(planned.error()));
     if (auto faults = mcm::chip_faults(problem, planned->chips); !faults.empty())
         return fail(internal_error(std::format("planner '{}' made a plan that is not legal: {}", planner->name, faults.front().message)));
 
-    const bool recompute = options.rewrites.recompute && options.rewrites.relay;
+    const bool recompute = prepared.rewrites.recompute && prepared.rewrites.relay;
     const auto finish = [&](bool with) {
-        return mcm::finish(model, (*search)->graph, problem, planned->chips, platform, measured, {.recompute = with});
+        return mcm::finish(prepared.model, prepared.graph, problem, planned->chips, prepared.platform, prepared.measured,
+                           {.recompute = with});
     };
     auto finished = finish(recompute);
     if (!finished) return fail(std::move(finished.error()));
@@ -259,18 +200,25 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
                            .frozen = *finished->frozen,
                            .partition = chip_partition(finished->frozen->problem, finished->chips),
                            .verdict = std::move(verdict),
-                           .certificate = std::move(certificate),
-                           .certified = certified,
+                           .certificate = prepared.certificate,
+                           .certified = prepared.certified,
                            .method = std::string(planner->name),
                            .winner = std::move(planned->winner),
                            .curve = std::move(planned->curve),
                            .failed = planned->failed,
                            .termination = planned->termination,
                            .warnings = std::move(planned->warnings)};
-    auto faults = cost::faults_of(result.frozen.problem, result.partition, chips);
-    std::ranges::move(chip_failures(result.graph, platform, result.frozen.problem, result.partition), std::back_inserter(faults));
+    auto faults = cost::faults_of(result.frozen.problem, result.partition, result.frozen.problem.classes.front().count);
+    std::ranges::move(chip_failures(result.graph, prepared.platform, result.frozen.problem, result.partition), std::back_inserter(faults));
     if (!faults.empty()) return fail(internal_error(std::format("the finished plan does not hold: {}", faults.front().message)));
     return result;
+}
+
+Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
+                                    const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
+    auto prepared = prepare_chips(model, platform, measured, options.chips, options.rewrites, observer);
+    if (!prepared) return fail(std::move(prepared.error()));
+    return solve_chips(**prepared, options, observer, limits);
 }
 
 plan::Plan make_chip_plan(const platform::Platform& platform, const ChipSolveOptions& options, const ChipSolveResult& result) {

@@ -37,6 +37,7 @@ inline constexpr std::string_view kSimulator = "simulator", kPlanner = "planner"
 struct ChipSolveOptions {
     std::string method = {};  // empty: the registry's first
     std::string judge{kSimulator};
+    std::shared_ptr<const mcm::policy::Policy> policy = {};  // of method `policy`; null: the shipped one
     MakeJudge make_judge = {};  // another than these: it judges finished plans (finish.hpp), `judge` is what the plan calls it
     ChipRewrites rewrites = {};
     std::int64_t chips = 0;  // -k: 0: all of the platform
@@ -44,6 +45,23 @@ struct ChipSolveOptions {
     int threads = 1;
     double gap = 0;
 };
+
+/// What all methods on one model and platform have in common. Nothing of it may move: the problem points into it.
+struct PreparedChips {
+    const graph::Graph& model;
+    const platform::Platform& platform;
+    const cost::MeasuredCosts* measured = nullptr;
+    ChipRewrites rewrites;
+    bound::Certificate certificate;  // of ChipSolveResult
+    bool certified = false;
+    graph::Graph graph;  // the model, with clones of what is shared
+    cost::FrozenProblem frozen;
+    mcm::ChipProblem problem;
+};
+/// What it refers to outlives it. Diagnostics: a platform without a ring (mcm::chip_problem), freezing's, parameters beyond all SRAM.
+[[nodiscard]] Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
+                                                                         const cost::MeasuredCosts* measured, std::int64_t chips,
+                                                                         const ChipRewrites& rewrites, Observer& observer);
 
 struct ChipSolveResult {
     graph::Graph graph;  // what the plan's operators are of: the model, rewritten
@@ -60,8 +78,11 @@ struct ChipSolveResult {
     std::vector<Diagnostic> warnings;
 };
 
-/// `model`: not rewritten. Deterministic under Limits::evaluations. Diagnostics: a platform without a ring (mcm::chip_problem), freezing's,
-/// unknown method or judge, the planner's own; a plan of ours that does not hold is an internal one.
+/// Deterministic under Limits::evaluations. Diagnostics: unknown method or judge, the planner's own; a plan of ours that does not hold is
+/// an internal one. Of `options`, chips and rewrites are what was prepared.
+[[nodiscard]] Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSolveOptions& options, Observer& observer,
+                                                  const Limits& limits);
+/// Both. `model`: not rewritten.
 [[nodiscard]] Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform,
                                                   const cost::MeasuredCosts* measured, const ChipSolveOptions& options, Observer& observer,
                                                   const Limits& limits);

@@ -9,8 +9,6 @@
 #include <utility>
 
 #include "sluice/base/json.hpp"
-#include "sluice/onnx/load_model.hpp"
-#include "sluice/platform/platform.hpp"
 #include "sluice/trainer/default_corpus.hpp"
 
 namespace sluice::trainer {
@@ -101,62 +99,7 @@ Result<Corpus> folder(const std::filesystem::path& path) {
     return corpus;
 }
 
-Result<std::unique_ptr<Instance>> make(const std::string& model, const std::string& platform_name, bool lift_memory,
-                                       const std::string& fingerprint) {
-    const auto loaded = onnx::load_model(model);
-    if (!loaded) return fail(loaded.error());
-    if (!fingerprint.empty() && loaded->graph.fingerprint() != fingerprint)
-        return fail(input_error(std::format("'{}' is not the graph that the corpus names", model))
-                        .note(std::format("its fingerprint is {}, the corpus has {}", loaded->graph.fingerprint(), fingerprint)));
-    const auto platform = platform::load_platform(platform_name);
-    if (!platform) return fail(platform.error());
-    auto frozen = cost::freeze(loaded->graph, *platform);
-    if (!frozen) return fail(std::move(frozen.error()));
-    auto instance = std::make_unique<Instance>();
-    instance->name = model;
-    instance->platform = platform_name;
-    instance->graph_fingerprint = loaded->graph.fingerprint();
-    instance->costs = std::move(frozen->problem);
-    auto problem = mcm::chip_problem(loaded->graph, instance->costs, *platform);
-    if (!problem) return fail(std::move(problem.error()));
-    instance->problem = *std::move(problem);
-    if (instance->problem.sram && lift_memory) {
-        const double room = 0.6 * static_cast<double>(instance->problem.sram->count) * static_cast<double>(instance->problem.chips);
-        double parameters = 0;
-        std::int64_t largest = 0;
-        for (std::size_t v = 0; v < instance->costs.node_count(); ++v) {
-            std::int64_t own = 0;
-            for (const WeightId weight : instance->costs.weights[v]) own += instance->costs.weight_bytes[weight.index()].count;
-            largest = std::max(largest, own);
-        }
-        for (const Bytes bytes : instance->costs.weight_bytes) parameters += static_cast<double>(bytes.count);
-        if (parameters > room || largest > instance->problem.sram->count) instance->problem.sram.reset();
-    }
-    instance->strict = mcm::policy::sampling_problem(instance->problem);
-    auto features = mcm::policy::features_of(instance->problem);
-    if (!features && lift_memory && instance->problem.sram) {  // too tight all the same: few chips are usable
-        instance->problem.sram.reset();
-        instance->strict.sram.reset();
-        features = mcm::policy::features_of(instance->problem);
-    }
-    if (!features) return fail(std::move(features.error()));
-    instance->features = *std::move(features);
-    return instance;
-}
-
 }  // namespace
-
-std::string_view to_text(Split split) {
-    switch (split) {
-        case Split::train:
-            return "train";
-        case Split::validation:
-            return "validation";
-        case Split::test:
-            return "test";
-    }
-    std::unreachable();
-}
 
 const Corpus& default_corpus() {
     static const Corpus corpus = [] {
@@ -177,13 +120,10 @@ Result<Corpus> read_corpus(const std::filesystem::path& path) {
     return parse_corpus(*document, path.string());
 }
 
-Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const std::string& platform, bool lift_memory) {
-    return make(model, platform, lift_memory, {});
-}
-
 Result<std::unique_ptr<Instance>> make_instance(const CorpusEntry& entry, const std::string& platform,
                                                 const std::filesystem::path& models) {
-    auto instance = make(entry.file ? (models / entry.model).string() : entry.model, platform, true, entry.fingerprint);
+    auto instance =
+        make_instance(entry.file ? (models / entry.model).string() : entry.model, platform, {.lift_memory = true}, entry.fingerprint);
     if (!instance) {
         Diagnostic diagnostic = std::move(instance.error());
         diagnostic.notes.push_back(std::format("graph '{}' of the corpus, on {}", entry.model, platform));

@@ -9,15 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/cost/stage_problem.hpp"
-#include "sluice/mcm/policy/features.hpp"
+#include "sluice/trainer/instance.hpp"
 
 namespace sluice::trainer {
 
 inline constexpr std::string_view kCorpusFormat = "sluice.corpus/1";
-
-enum class Split { train, validation, test };
-[[nodiscard]] std::string_view to_text(Split split);
 
 struct CorpusEntry {
     std::string model;  // as load_model takes it; `file`: a file of the folder of models
@@ -40,20 +36,8 @@ struct Corpus {
 /// validation. Diagnostics: unreadable, another version, no entry, an unknown split, a family in two splits.
 [[nodiscard]] Result<Corpus> read_corpus(const std::filesystem::path& path);
 
-/// One model on one platform, ready to be sampled. Stays where it is: problems point to costs.
-struct Instance {
-    std::string name, platform, family;
-    std::string graph_fingerprint;
-    Split split = Split::train;
-    cost::StageProblem costs;
-    mcm::ChipProblem problem, strict;
-    mcm::policy::Features features;
-};
-
-/// `lift_memory`: drop the chips' memory limit where the parameters would fill more than 60 % of it all, so that every graph of a corpus
-/// has legal assignments. Diagnostics: those of import, platform, freezing and features.
-[[nodiscard]] Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const std::string& platform, bool lift_memory);
-/// Also: a graph with another fingerprint. `models`: the folder of the entries that are files.
+/// On `platform`; with lift_memory, as a corpus is trained on. Diagnostics: also a graph with another fingerprint. `models`: the folder of
+/// the entries that are files.
 [[nodiscard]] Result<std::unique_ptr<Instance>> make_instance(const CorpusEntry& entry, const std::string& platform,
                                                               const std::filesystem::path& models);
 

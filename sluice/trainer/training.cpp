@@ -224,9 +224,34 @@ Result<TrainingResult> finetune(mcm::policy::Policy policy, const Instance& inst
     if (!reference) return fail(reference.error());
     const Duration scale = reference->fits() ? reference->period : instance.features.positions.period;
     const double first_entropy = options.entropy_floor > 0 ? entropy_now(state.now, instance) : 0;
+    const auto note = [&](Duration judged, const mcm::Assignment& chips, double entropy, std::size_t failed) {
+        const double period = seconds(judged);
+        if (period <= 0 || (state.best_value > 0 && period >= state.best_value)) return;
+        state.best_value = period;
+        state.best_chips = chips;
+        state.curve.push_back({state.updates, state.evaluations, period});
+        progress({.kind = Progress::Kind::improvement,
+                  .updates = state.updates,
+                  .evaluations = state.evaluations,
+                  .graph = instance.name,
+                  .value = period,
+                  .best = period,
+                  .entropy = entropy,
+                  .failed = failed});
+    };
     int barren = 0;
     while (state.evaluations < evaluations && !options.stop.stop_requested()) {
         RandomStream random(options.seed, state.updates + 1);
+        // What the policy would do without dice: judged, not learned from.
+        mcm::ChipSolver solver(instance.strict);
+        const auto order = mcm::walk_order(instance.costs, mcm::WalkOrder::bisection, random);
+        if (const auto best = mcm::policy::likeliest(mcm::policy::probabilities(state.now, instance.features), solver, order, random)) {
+            const auto verdict = judge.judge(best->chips);
+            if (!verdict) return fail(verdict.error());
+            ++state.evaluations;
+            note(verdict->fits() ? verdict->period : Duration{0}, best->chips, 0, verdict->fits() ? 0 : 1);
+            if (state.evaluations >= evaluations) break;
+        }
         const Arena arena{&instance.strict, &instance.features, scale, &judge};
         PpoOptions ppo = ppo_at(options, static_cast<double>(state.evaluations) / static_cast<double>(evaluations), first_entropy);
         ppo.rollouts = std::min<std::uint64_t>(ppo.rollouts, evaluations - state.evaluations);
@@ -239,22 +264,10 @@ Result<TrainingResult> finetune(mcm::policy::Policy policy, const Instance& inst
         improve(state.now, state.adam, std::span(&*batch, 1), ppo, gradient, random);
         const UpdateResult* result = &batch->result;
         barren = 0;
-        for (std::size_t i = 0; i < result->periods.size(); ++i) {
+        for (const Duration period : result->periods) {
             ++state.evaluations;
-            const double period = seconds(result->periods[i]);
-            if (period <= 0 || (state.best_value > 0 && period >= state.best_value)) continue;
-            state.best_value = period;
-            state.curve.push_back({state.updates, state.evaluations, period});
-            progress({.kind = Progress::Kind::improvement,
-                      .updates = state.updates,
-                      .evaluations = state.evaluations,
-                      .graph = instance.name,
-                      .value = period,
-                      .best = period,
-                      .entropy = result->entropy,
-                      .failed = result->failed});
+            note(period, result->best_chips, result->entropy, result->failed);  // the last one noted is the best
         }
-        if (result->best && seconds(*result->best) <= state.best_value) state.best_chips = result->best_chips;
         state.best = state.now;  // what was found is kept apart: the policy that comes out is the last one
         state.best.provenance.updates = state.updates;
         progress({.kind = Progress::Kind::update,

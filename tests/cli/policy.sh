@@ -19,8 +19,21 @@ run 0 policy evaluate zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --polic
 json 'd["evaluations"] == 30 and d["models"][0]["operators"] == 40 and d["policy"] > 0.8 and d["untrained"] > 0.8'
 run 0 policy finetune zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --policy one/a.policy --evals 50 -o f.policy --json
 json 'd["evaluations"] == 50 and len(d["chips"]) == 40 and set(d["chips"]) <= {0, 1, 2, 3} and d["curve"][-1]["value"] == d["best"]'
+run 0 compare zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --methods policy,order-dp --policy f.policy --evals 5
+rejects 2 'which is not asked for' plan zoo:chain -p mcm-36:devices=4 --policy f.policy
+rejects 2 'which is not asked for' compare zoo:chain -p mcm-36:devices=4 --methods greedy --policy f.policy
+rejects 2 'for chips on a ring alone' plan zoo:chain -p asic-16 --policy f.policy
+run 0 policy evaluate zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --judge planner --rewrites none --evals 5
+rejects 2 "cannot be 'simulater'" policy evaluate zoo:chain --judge simulater
+rejects 2 'a corpus is judged' policy evaluate --judge planner
+rejects 1 'no.policy' plan zoo:chain -p mcm-36:devices=4 --method policy --policy no.policy
 run 0 policy finetune zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --policy none --head categorical --layers 1 --width 16 --evals 20 -o c.policy
 says out '20 evaluations'
+run 0 plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --method policy --policy c.policy --evals 5 --seed 3 --json
+grep -v seconds out >tuned.json
+run 0 plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --method policy --evals 5 --seed 3 --json
+grep -v seconds out | cmp -s - tuned.json && fail "--policy changes nothing"
+rejects 1 'trained for 4 chips, the problem has 8' plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=8 --method policy --policy c.policy
 rejects 1 'trained for 4 chips, the problem has 8' policy evaluate zoo:chain:layers=20,width=1024 -p mcm-36:devices=8 --policy c.policy
 
 # What cannot be: said before anything is trained.

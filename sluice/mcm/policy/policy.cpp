@@ -67,9 +67,9 @@ Policy fresh_policy(const Architecture& architecture, std::uint64_t seed) {
     policy.provenance.seed = seed;
     RandomStream random(seed, 0x706f6c696379);
     for (const Part& part : parts_of(architecture)) {
-        if (part.name.ends_with("bias")) continue;
+        if (part.name.ends_with("bias") || part.name == "output") continue;
         const bool norm = part.name.ends_with("norm");
-        const double limit = std::sqrt(6.0 / static_cast<double>(part.rows)) * (part.name == "output" ? 0.01 : 1);
+        const double limit = std::sqrt(6.0 / static_cast<double>(part.rows));
         for (std::size_t i = 0; i < part.rows * part.columns; ++i)
             policy.weights[part.offset + i] = norm ? 1.0F : static_cast<float>((2 * random.unit() - 1) * limit);
     }

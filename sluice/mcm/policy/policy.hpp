@@ -56,7 +56,7 @@ struct Policy {
     friend bool operator==(const Policy&, const Policy&) = default;
 };
 
-/// Untrained: He-uniform weights, the last layer small, so that it starts as its prior (ordinal: positions by work; categorical: even).
+/// Untrained: He-uniform weights, the last layer 0, so that it starts as its prior (ordinal: positions by work; categorical: even).
 /// The same for a seed everywhere. The architecture is one that check() accepts.
 [[nodiscard]] Policy fresh_policy(const Architecture& architecture, std::uint64_t seed);
 

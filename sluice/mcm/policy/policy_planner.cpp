@@ -15,16 +15,17 @@ namespace {
 
 constexpr int kMostFailures = 20;  // walks in a row that gave up
 
-Assignment likeliest(std::span<const float> rows, std::size_t nodes, std::size_t chips) {
-    Assignment best(nodes);
-    for (std::size_t v = 0; v < nodes; ++v) {
+}  // namespace
+
+Result<Fixed> likeliest(std::span<const float> rows, ChipSolver& solver, std::span<const NodeId> order, RandomStream& random) {
+    Assignment best(order.size());
+    const std::size_t chips = rows.size() / best.size();
+    for (std::size_t v = 0; v < best.size(); ++v) {
         const auto row = rows.subspan(v * chips, chips);
         best[v] = static_cast<std::uint8_t>(std::ranges::max_element(row) - row.begin());
     }
-    return best;
+    return fix(solver, best, order, OpenNodes::nearest, random);
 }
-
-}  // namespace
 
 Result<PlannerResult> plan_by_policy(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
     const Policy& policy = options.policy != nullptr ? *options.policy : shipped_policy();
@@ -44,8 +45,7 @@ Result<PlannerResult> plan_by_policy(const ChipProblem& problem, const PlannerOp
         const Verdict* verdict = trials.ask(chips, source);
         if (verdict != nullptr && verdict->failure && !verdict->failure->nodes.empty()) solver.learn(verdict->failure->nodes);
     };
-    if (auto repaired = fix(solver, likeliest(rows, features->nodes, problem.chips), order, OpenNodes::nearest, random); repaired)
-        ask(repaired->chips, "policy's likeliest");
+    if (auto repaired = likeliest(rows, solver, order, random); repaired) ask(repaired->chips, "policy's likeliest");
     std::optional<Diagnostic> why;
     for (int failures = 0; failures < kMostFailures && trials.evaluations() < most && !trials.over();) {
         auto drawn = sample(solver, rows, order, random);

@@ -97,18 +97,21 @@ std::vector<float> positions_by(const cost::StageProblem& costs, const std::vect
     return positions;
 }
 
-}  // namespace
-
-ChipProblem sampling_problem(const ChipProblem& problem) {
+/// With relays, too, where no chip is lost by it: the adjacent rule is the one whose samples are good (fewer tensors pass through).
+ChipProblem strict_problem(const ChipProblem& problem, const Labels& labels) {
     ChipProblem strict = problem;
-    strict.rules.adjacent = strict.rules.adjacent || !strict.rules.relay;
+    strict.rules.adjacent = strict.rules.adjacent || !strict.rules.relay || labels.span + 1 >= problem.chips;
     return strict;
 }
 
+}  // namespace
+
+ChipProblem sampling_problem(const ChipProblem& problem) { return strict_problem(problem, labels_of(*problem.costs)); }
+
 Result<Positions> equal_work_positions(const ChipProblem& problem) {
     const cost::StageProblem& costs = *problem.costs;
-    const ChipProblem strict = sampling_problem(problem);
     const Labels labels = labels_of(costs);
+    const ChipProblem strict = strict_problem(problem, labels);
     const std::size_t usable = strict.rules.adjacent ? std::min<std::size_t>(problem.chips, labels.span + 1) : problem.chips;
     std::vector<std::uint32_t> middle(costs.node_count());
     for (std::size_t v = 0; v < middle.size(); ++v) middle[v] = (labels.greatest[v] + labels.least[v]) / 2;

@@ -14,7 +14,7 @@
 namespace sluice::mcm::policy {
 
 /// The problem that samples are drawn from: `adjacent` on top of its own rules (sample.hpp says why), except where relays make every
-/// transfer one to the next chip anyway. Legal in it is legal in `problem`.
+/// transfer one to the next chip anyway and that rule would leave chips without work. Legal in it is legal in `problem`.
 [[nodiscard]] ChipProblem sampling_problem(const ChipProblem& problem);
 
 struct Positions {

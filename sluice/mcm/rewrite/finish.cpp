@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/instances.hpp"
 
 namespace sluice::mcm {
@@ -240,9 +241,11 @@ Result<Finished> finish(const graph::Graph& model, const graph::Graph& planned, 
     const auto attempt = [&](bool recompute) { return Finisher(model, planned, problem, assignment).run(platform, measured, recompute); };
     auto finished = attempt(options.recompute);
     if (!finished || finished->recomputed == 0) return finished;
-    // What decides there is the cost of single operators: of a fused kernel or a colour it is not exact.
+    // What decides there is the cost of single operators, of a fused kernel or a colour it is not exact; and not what is alive at once.
     auto plain = attempt(false);
-    if (plain && bottleneck(plain->problem, plain->chips) < bottleneck(finished->problem, finished->chips)) return plain;
+    if (plain && (bottleneck(plain->problem, plain->chips) < bottleneck(finished->problem, finished->chips) ||
+                  beyond_memory(finished->problem, finished->chips)))
+        return plain;
     return finished;
 }
 

@@ -6,7 +6,8 @@
 // With nothing merged, chip_times without rule relay on the result are those with it before; merging raises none. (But for links to the
 // host: what goes to the host and to other nodes is charged at the slower of two links, and merging moves readers.)
 //   recompute where relays are, and by cost (options): an operator is made again on a reader's chip instead of its output being passed on,
-//             where its inputs come by or can be sent. Only steps that raise no bottleneck, with less work and transfers in total.
+//             where its inputs come by or can be sent. Only steps that raise no bottleneck, with less work and transfers in total; none at
+//             all where a chip's memory (judge/fitting_judge.hpp) would be too small for what they leave there.
 // O(rounds x operators + chips x tensors). Deterministic.
 #pragma once
 

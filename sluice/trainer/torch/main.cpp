@@ -1,7 +1,7 @@
 // sluice-trainer VERB key=value ...: what `sluice policy` starts. One JSON object a line on stdout; the last is "done" or "error". SIGTERM
 // and SIGINT end it at the next update, with everything written.
 //   train     output= [corpus= models= skip-broken=1 from=] and settings
-//   finetune  model= platform= output= evaluations= [from=] and settings
+//   finetune  model= platform= output= evaluations= [judge=simulator|planner rewrites=all|none from=] and settings
 //   describe  model=... : what a corpus file says of each
 // settings: updates= seed= threads= head= layers= width= passes= chips= spread= rate= entropy-floor= graphs= epochs= command=
 #include <algorithm>
@@ -245,9 +245,11 @@ int run_finetune(Words& words, const std::stop_token& stop) {
     const auto model = words.text("model"), platform = words.text("platform");
     std::uint64_t evaluations = 1'000;
     words.number("evaluations", evaluations);
+    const auto judge_name = words.text("judge").value_or(std::string(kSimulator));
+    const bool rewrites = words.text("rewrites") != "none";
     if (const auto fault = words.fault()) return refuse(*fault);
     if (!model || !platform) return refuse(usage_error("sluice-trainer finetune needs model= and platform="));
-    const auto instance = make_instance(*model, *platform, false);
+    const auto instance = make_instance(*model, *platform, {.rewrites = rewrites});
     if (!instance) return refuse(instance.error());
     const auto& made = **instance;
     say({{"event", "loaded"},
@@ -256,15 +258,17 @@ int run_finetune(Words& words, const std::stop_token& stop) {
          {"nodes", made.costs.node_count()},
          {"usable", made.features.positions.usable},
          {"split", "train"}});
-    prepared->options.settings += std::format("; {} on {}, {}, {} evaluations", *model, *platform, made.costs.fingerprint, evaluations);
-    mcm::AnalyticJudge judge(made.problem);
-    auto result = finetune(prepared->policy, made, judge, evaluations, prepared->options, ppo_gradient, on_progress);
+    prepared->options.settings += std::format("; {} on {}, {}, {} evaluations of {}, {} rewrites", *model, *platform,
+                                              made.costs.fingerprint, evaluations, judge_name, rewrites ? "with" : "without");
+    const auto judge = make_judge(made, judge_name);
+    if (!judge) return refuse(judge.error());
+    auto result = finetune(prepared->policy, made, **judge, evaluations, prepared->options, ppo_gradient, on_progress);
     return finish(*prepared, std::move(result), *model + " on " + *platform);
 }
 
 int run_describe(Words& words) {
     for (const std::string& model : words.texts("model")) {
-        const auto instance = make_instance(model, "mcm-36", true);
+        const auto instance = make_instance(model, "mcm-36", {.lift_memory = true});
         if (!instance) {
             say({{"event", "broken"}, {"graph", model}, {"why", instance.error().message}});
             continue;

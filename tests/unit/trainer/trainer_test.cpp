@@ -170,7 +170,7 @@ Gradient still(const Architecture&, std::span<const float> weights, const mcm::p
 }
 
 TEST(Training, FinetuneCountsEvaluationsAndKeepsTheBest) {
-    const auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", false);
+    const auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", {});
     ASSERT_TRUE(instance) << instance.error().message;
     mcm::AnalyticJudge judge((*instance)->problem);
     TrainingOptions options = options_for(kSmall, true);
@@ -197,7 +197,7 @@ TEST(Training, GoesOnFromACheckpointToTheSameResult) {
     for (const auto& [model, split] : {std::pair{"zoo:chain:layers=12,width=2048", Split::train},
                                        {"zoo:residual:blocks=4,width=2048,inner=1024", Split::train},
                                        {"zoo:chain:layers=9,width=2048", Split::validation}}) {
-        auto instance = make_instance(model, "mcm-36:devices=4", true);
+        auto instance = make_instance(model, "mcm-36:devices=4", {.lift_memory = true});
         ASSERT_TRUE(instance);
         (*instance)->split = split;
         instances.push_back(*std::move(instance));

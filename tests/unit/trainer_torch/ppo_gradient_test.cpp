@@ -192,7 +192,7 @@ TEST(TorchPolicy, FloatsFollowDoubles) {
 
 TEST(TorchPolicy, LearnsAndDoesSoTheSameTwice) {
     use_threads(1);
-    const auto instance = make_instance("zoo:chain:layers=40,width=128", "mcm-36:devices=8", false);
+    const auto instance = make_instance("zoo:chain:layers=40,width=128", "mcm-36:devices=8", {});
     ASSERT_TRUE(instance) << instance.error().message;
     mcm::AnalyticJudge judge((*instance)->problem);
     const Architecture wide{.head = Head::ordinal, .layers = 2, .width = 32, .passes = 1, .chips = 0, .spread = mcm::policy::kWide};
