@@ -9,7 +9,6 @@
 namespace sluice::inference {
 
 namespace {
-constexpr double kSecondsBetweenSigns = 0.1;
 }
 
 Score score_of(const cost::PartitionCost& cost, Objective objective) {

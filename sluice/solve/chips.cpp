@@ -22,8 +22,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
 
-Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
-
 /// Refuses, before it is compiled, a chip whose parameters and peak (design §3.1) are beyond its memory: a plan must hold by that count
 /// too. Tensors that pass through count twice, as what enters and what leaves.
 class FittingJudge final : public mcm::Judge {

@@ -1,4 +1,5 @@
 // The objective against an independent slow form written from design §3.1's words: sets of tensors, one loop a sentence.
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
 #include <gtest/gtest.h>
@@ -10,8 +11,6 @@
 
 namespace sluice::cost {
 namespace {
-
-__extension__ using Wide = __int128;
 
 /// "consumed in S", "produced in S" and so on from the edges' own lists only.
 struct SlowTerms {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/partition.hpp"
 #include "sluice/simulate/inference.hpp"
 #include "tests/support/random_program.hpp"
@@ -15,7 +16,6 @@ namespace {
 using testing::LoweredPlan;
 using testing::RandomProblemOptions;
 
-__extension__ using Wide = __int128;
 constexpr int kPlansACase = 4;
 
 RandomProblemOptions options() {
