@@ -8,7 +8,7 @@ namespace sluice::bound {
 
 namespace {
 constexpr std::int64_t kAscentResolution = 4096;  // of a bisection: stops at this share of the value
-constexpr std::int64_t kFirstStep = 1024;   // a method that proves less than this share more is not followed
+constexpr std::int64_t kFirstStep = 1024;         // a method that proves less than this share more is not followed
 }  // namespace
 
 bool Ascent::ended() {

@@ -152,7 +152,8 @@ private:
     [[nodiscard]] Stages stages_to(std::size_t j) const {
         Stages stages{std::vector<Wide>(size_ + 2, 0), std::vector<Wide>(size_ + 1, 0)};
         for (const Tensor& tensor : tensors_) {
-            if (tensor.made >= j || std::ranges::all_of(tensor.read, [&](std::size_t p) { return place(j, p) == Membership::inside; })) continue;
+            if (tensor.made >= j || std::ranges::all_of(tensor.read, [&](std::size_t p) { return place(j, p) == Membership::inside; }))
+                continue;
             std::size_t sure = tensor.made;
             for (std::size_t p : tensor.read)
                 if (place(j, p) == Membership::inside) sure = p;

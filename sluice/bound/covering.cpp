@@ -25,7 +25,7 @@ using Index = SerialProblem::Index;
 using Stage = std::vector<Index>;
 
 constexpr double kOne = std::int64_t{1} << search::kCountingShift;  // a device
-constexpr std::int64_t kCoveringResolution = 2048;                          // of a bisection
+constexpr std::int64_t kCoveringResolution = 2048;                  // of a bisection
 constexpr std::int64_t kFirstLabels = 64, kLeastLabels = 16, kManyLabels = 4096;
 constexpr std::int64_t kFirstEffort = 20'000'000;     // labels that the first round may make: a fraction of a second,
 constexpr std::int64_t kTimedEffort = 2'000'000'000;  // and where a deadline ends it anyway
@@ -33,8 +33,8 @@ constexpr std::int64_t kProgramEffort = 500'000;      // what a linear program c
 constexpr std::int64_t kCallsAtLeast = 10;            // of pricing, before anything may be proven
 constexpr std::int64_t kAttempts = 4;                 // that share what effort a round has left
 constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kCoveringRounds = 2;        // when no limit ends the search
-constexpr std::int64_t kRoundsToHope = 8;  // between programs without a box
+constexpr std::int64_t kCoveringRounds = 2;  // when no limit ends the search
+constexpr std::int64_t kRoundsToHope = 8;    // between programs without a box
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1, kNoBox = 1e9;  // of the weights, to both sides
 
@@ -344,7 +344,8 @@ Raised cover(const cost::StageProblem& problem, const BoundOptions& options, Obs
             if (!pricing) break;
             Covering covering(ascent, serial, *pricing, theta, options.threads, share);
             std::int64_t effort = share.deadline ? kTimedEffort : kFirstEffort;
-            for (std::int64_t round = 0; !ascent.ended() && !search::must_stop(share) && (round < kCoveringRounds || share.deadline); ++round) {
+            for (std::int64_t round = 0; !ascent.ended() && !search::must_stop(share) && (round < kCoveringRounds || share.deadline);
+                 ++round) {
                 if (!covering.climb(most_provable(serial), effort)) break;
                 effort *= kGrowth;
             }

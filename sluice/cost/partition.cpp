@@ -122,13 +122,14 @@ std::vector<Diagnostic> node_faults(const StageProblem& problem, const Partition
     for (std::size_t s = 0; s < partition.stages.size(); ++s)
         for (NodeId node : partition.stages[s].nodes) {
             if (node.index() >= problem.node_count())
-                faults.push_back(
-                    verification_error(node.valid() ? std::format("stage {} holds node {}; the problem has {}", s, node.index(), problem.node_count())
-                                       : std::format("stage {} holds an operator that is no part of the problem", s)));
+                faults.push_back(verification_error(
+                    node.valid() ? std::format("stage {} holds node {}; the problem has {}", s, node.index(), problem.node_count())
+                                 : std::format("stage {} holds an operator that is no part of the problem", s)));
             else if (stage_of[node.index()] == s)
                 faults.push_back(verification_error(std::format("{} is twice in stage {}", name_of(problem, node), s)));
             else if (stage_of[node.index()] != kNoStage)
-                faults.push_back(verification_error(std::format("{} is in stages {} and {}", name_of(problem, node), stage_of[node.index()], s)));
+                faults.push_back(
+                    verification_error(std::format("{} is in stages {} and {}", name_of(problem, node), stage_of[node.index()], s)));
             else
                 stage_of[node.index()] = s;
         }
@@ -141,15 +142,15 @@ void check_device(const StageProblem& problem, const Stage& stage, std::size_t s
     for (NodeId node : stage.nodes)
         if (!device.supported.contains(node.index())) unsupported.push_back(node);
     if (!unsupported.empty())
-        faults.push_back(verification_error(std::format("stage {} cannot run on a '{}': {} of its {} nodes are not supported there", s, device.name,
-                                           unsupported.size(), stage.nodes.size()))
+        faults.push_back(verification_error(std::format("stage {} cannot run on a '{}': {} of its {} nodes are not supported there", s,
+                                                        device.name, unsupported.size(), stage.nodes.size()))
                              .note(list_of(problem, unsupported)));
     if (device.overflow != Overflow::hard) return;
     const StageTerms terms = stage_terms(problem, stage.nodes, stage.device);
     if (fits(device, terms)) return;
     Diagnostic diagnostic =
         verification_error(std::format("stage {} needs {}, a '{}' has {}", s, to_text(terms.parameters + terms.peak), device.name,
-                          to_text(device.fast_memory)))
+                                       to_text(device.fast_memory)))
             .note(std::format("parameters {}, activations alive at once {}", to_text(terms.parameters), to_text(terms.peak)))
             .fix("use more stages, or a device with more memory");
     const auto weight_of = [&](NodeId node) {
@@ -170,8 +171,8 @@ void check_counts(const StageProblem& problem, const Partition& partition, std::
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {
         const Stage& stage = partition.stages[s];
         if (stage.device.index() >= problem.classes.size()) {
-            faults.push_back(
-                verification_error(std::format("stage {} is on device class {}; the platform has {}", s, stage.device.index(), problem.classes.size())));
+            faults.push_back(verification_error(
+                std::format("stage {} is on device class {}; the platform has {}", s, stage.device.index(), problem.classes.size())));
             continue;
         }
         if (stage.replicas < 1) {
@@ -184,11 +185,11 @@ void check_counts(const StageProblem& problem, const Partition& partition, std::
     }
     if (stages > 0 && (!total || *total > stages))
         faults.push_back(verification_error(std::format("{} stages on {} devices; at most {} are allowed", partition.stages.size(),
-                                           total ? std::to_string(*total) : "too many", stages)));
+                                                        total ? std::to_string(*total) : "too many", stages)));
     for (std::size_t c = 0; c < used.size(); ++c)
         if (used[c] > problem.classes[c].count)
-            faults.push_back(verification_error(std::format("{} devices of class '{}' are used; there are {}", used[c], problem.classes[c].name,
-                                               problem.classes[c].count)));
+            faults.push_back(verification_error(std::format("{} devices of class '{}' are used; there are {}", used[c],
+                                                            problem.classes[c].name, problem.classes[c].count)));
 }
 
 }  // namespace
@@ -222,8 +223,8 @@ std::vector<Diagnostic> faults_of(const StageProblem& problem, const Partition& 
     for (std::size_t v = 0; v < problem.node_count(); ++v)
         if (stage_of[v] == kNoStage) missing.push_back(NodeId(v));
     if (!missing.empty())
-        faults.push_back(
-            verification_error(std::format("{} of {} nodes are in no stage", missing.size(), problem.node_count())).note(list_of(problem, missing)));
+        faults.push_back(verification_error(std::format("{} of {} nodes are in no stage", missing.size(), problem.node_count()))
+                             .note(list_of(problem, missing)));
 
     check_counts(problem, partition, stages, faults);
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {
@@ -240,8 +241,8 @@ std::vector<Diagnostic> faults_of(const StageProblem& problem, const Partition& 
     for (std::size_t v = 0; v < problem.node_count() && nodes_sound; ++v)
         for (NodeId next : problem.successors[v])
             if (stage_of[v] != kNoStage && stage_of[v] == stage_of[next.index()] && position[v] > position[next.index()])
-                faults.push_back(verification_error(std::format("stage {} runs {} before {}, which it reads", stage_of[v], name_of(problem, next),
-                                                   name_of(problem, NodeId(v)))));
+                faults.push_back(verification_error(std::format("stage {} runs {} before {}, which it reads", stage_of[v],
+                                                                name_of(problem, next), name_of(problem, NodeId(v)))));
 
     const auto successors = stage_graph(problem, partition, stage_of);
     const auto order = order_of(successors);

@@ -214,9 +214,9 @@ private:
         for (const DeviceCosts& device : structure.classes) devices += device.count;
         steps *= devices;
         const Wide slowest = std::min(inside.rate.bytes_per_second, between.rate.bytes_per_second);
-        const Wide rings =
-            slowest > 0 ? 4 * gradients * kPicosecondsPerSecond / slowest + 2 * steps * (std::max(inside.latency, between.latency).count() + 1)
-                        : 0;
+        const Wide rings = slowest > 0 ? 4 * gradients * kPicosecondsPerSecond / slowest +
+                                             2 * steps * (std::max(inside.latency, between.latency).count() + 1)
+                                       : 0;
         if (rings > kLargestTotal.count())
             return fail(input_error(std::format("the sums of all gradients take more than {}, the most that is counted",
                                                 sluice::to_text(kLargestTotal)))

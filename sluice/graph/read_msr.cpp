@@ -18,7 +18,8 @@ constexpr ByteRate kPublishedLink{std::int64_t{1} << 31};
 
 /// Below 2^55 for any time: no overflow.
 Bytes bytes_moved_in(Duration time) {
-    return Bytes{static_cast<std::int64_t>((static_cast<Wide>(time.count()) * kPublishedLink.bytes_per_second + kPicosecondsPerSecond - 1) / kPicosecondsPerSecond)};
+    return Bytes{static_cast<std::int64_t>((static_cast<Wide>(time.count()) * kPublishedLink.bytes_per_second + kPicosecondsPerSecond - 1) /
+                                           kPicosecondsPerSecond)};
 }
 
 class MsrReader {

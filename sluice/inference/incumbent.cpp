@@ -8,8 +8,7 @@
 
 namespace sluice::inference {
 
-namespace {
-}
+namespace {}
 
 Score score_of(const cost::PartitionCost& cost, Objective objective) {
     return objective == Objective::latency ? Score{cost.latency, cost.bottleneck} : Score{cost.bottleneck, cost.latency};

@@ -128,7 +128,8 @@ Walked Walker::walk(const cost::Partition& start, const WalkOptions& options, Ra
         }
         if (++walked.proposals % kProposalsBetweenPolls == 0) {
             if (search::must_stop(limits)) break;
-            heat = static_cast<std::int64_t>(UnsignedWide(first_heat) * UnsignedWide(options.proposals - walked.proposals) / UnsignedWide(options.proposals));
+            heat = static_cast<std::int64_t>(UnsignedWide(first_heat) * UnsignedWide(options.proposals - walked.proposals) /
+                                             UnsignedWide(options.proposals));
         }
         std::int64_t change = 0;
         bool cooler = false;  // the hottest stage may have changed

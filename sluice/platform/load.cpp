@@ -118,7 +118,8 @@ constexpr std::array kOverrides{
     Override{"spill", set_spill},
     Override{"memory_rate",
              [](Platform& p, std::string_view v) {
-                 return in_each_class(p, parse_byte_rate(v), kWantedRate, [](DeviceClass& device, ByteRate rate) { device.memory_rate = rate; });
+                 return in_each_class(p, parse_byte_rate(v), kWantedRate,
+                                      [](DeviceClass& device, ByteRate rate) { device.memory_rate = rate; });
              }},
     Override{"link", [](Platform& p, std::string_view v) { return store(p.stage_link.rate, parse_byte_rate(v), kWantedRate); }},
     Override{"latency", [](Platform& p, std::string_view v) { return store(p.stage_link.latency, parse_duration(v), kWantedTime); }},

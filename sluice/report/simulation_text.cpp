@@ -95,11 +95,11 @@ std::string simulation_text(const SimulationView& view) {
         "in all", std::format("{} for {}{}", sluice::to_text(result.makespan), counted(static_cast<std::size_t>(result.outputs), "input"),
                               result.outputs < view.inputs ? std::format(" of {}", view.inputs) : ""));
     facts.emplace_back("events", grouped(static_cast<std::size_t>(result.events)));
-    std::string text =
-        std::format("{} on {}: {}, {} topology, {} links, {} cost\n\n", printable(view.plan->model.name),
-                    printable(view.plan->platform.name), counted(result.stages.size(), "stage"),
-                    platform::to_text(view.plan->platform.topology), sharing_text(view.sharing), platform::to_text(view.plan->platform.model)) +
-        table_text(stage_table(view)) + "\n";
+    std::string text = std::format("{} on {}: {}, {} topology, {} links, {} cost\n\n", printable(view.plan->model.name),
+                                   printable(view.plan->platform.name), counted(result.stages.size(), "stage"),
+                                   platform::to_text(view.plan->platform.topology), sharing_text(view.sharing),
+                                   platform::to_text(view.plan->platform.model)) +
+                       table_text(stage_table(view)) + "\n";
     if (!result.links.empty()) text += table_text(link_table(result.links, view.busiest_links)) + "\n";
     return text + facts_text(facts);
 }

@@ -56,7 +56,8 @@ void fields(M& m, F&& field)
     field("line", d.where.line), field("column", d.where.column), field("notes", d.notes), field("help", d.help);
 }
 
-constexpr std::array<std::string_view, std::variant_size_v<WorkerMessage>> kMessageTypes{"ready", "status", "delivered", "finished", "failed"};
+constexpr std::array<std::string_view, std::variant_size_v<WorkerMessage>> kMessageTypes{"ready", "status", "delivered", "finished",
+                                                                                         "failed"};
 
 constexpr std::array<std::pair<DiagnosticKind, std::string_view>, 6> kKinds{{{DiagnosticKind::input, "input"},
                                                                              {DiagnosticKind::usage, "usage"},

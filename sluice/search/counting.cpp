@@ -19,7 +19,7 @@ using Index = SerialProblem::Index;
 using graph::FlowNetwork;
 using graph::kInfiniteCapacity;
 
-constexpr std::size_t kGroupBatch = 32;                       // fixed: results must not depend on the number of threads
+constexpr std::size_t kGroupBatch = 32;                  // fixed: results must not depend on the number of threads
 constexpr std::size_t kMostNear = std::size_t{1} << 24;  // neighbours kept, 16 bytes each
 
 using Cones = std::vector<graph::NodeSet>;

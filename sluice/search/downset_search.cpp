@@ -21,7 +21,7 @@ namespace {
 using Index = SerialProblem::Index;
 using Word = std::uint64_t;
 
-constexpr std::size_t kLevelBatch = 16;          // fixed: results must not depend on the number of threads
+constexpr std::size_t kLevelBatch = 16;     // fixed: results must not depend on the number of threads
 constexpr std::size_t kSortedPerKept = 20;  // a beam looks at so many candidates for each state it keeps
 constexpr std::size_t kFewStates = 8;       // levels too small to be worth a dominance test
 constexpr std::size_t kBytesPerState = 64;  // beside its bits

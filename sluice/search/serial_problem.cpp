@@ -184,8 +184,8 @@ bool fits_int64(const SerialProblem& problem) {
         total += static_cast<Wide>(problem.transfer[t]) * static_cast<Wide>(problem.consumers[t].size() + 1);
     for (std::int64_t weight : problem.weight_bytes) bytes += weight;
     if (problem.spills)
-        total +=
-            bytes * problem.charge.work * static_cast<Wide>(problem.group_count() + 1) / problem.rate.bytes_per_second * kPicosecondsPerSecond;
+        total += bytes * problem.charge.work * static_cast<Wide>(problem.group_count() + 1) / problem.rate.bytes_per_second *
+                 kPicosecondsPerSecond;
     return total <= kLargestTotal.count() && bytes <= kLargestTotal.count();
 }
 

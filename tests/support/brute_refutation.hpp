@@ -11,7 +11,7 @@
 #include "sluice/cost/stage_problem.hpp"
 #include "sluice/search/refutation.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// The serial relaxation of a problem of at most 12 nodes at one charge, its costs per set of nodes as bit masks.
 class BruteRelaxation {
@@ -123,4 +123,4 @@ inline search::Refutation brute_refutation(const cost::StageProblem& problem, co
     return refutation;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -197,7 +197,8 @@ private:
                 const Instance& maker = instances_.all[k];
                 if (maker.chip > chip || readers_[k].empty()) continue;
                 const bool here = maker.chip == chip || (readers_[k].size() > output && (readers_[k][output] >> chip) != 0);
-                if (best == Instance::kNone || here > passes || (here == passes && maker.chip > instances_.all[best].chip)) best = k, passes = here;
+                if (best == Instance::kNone || here > passes || (here == passes && maker.chip > instances_.all[best].chip))
+                    best = k, passes = here;
             }
             if (best == Instance::kNone) return false;
             inputs[p] = best;

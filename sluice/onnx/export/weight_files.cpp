@@ -8,8 +8,7 @@ namespace sluice::onnx {
 
 namespace fs = std::filesystem;
 
-namespace {
-}
+namespace {}
 
 Result<::onnx::TensorProto> WeightFiles::place(const ::onnx::TensorProto& tensor) {
     if (is_absent(tensor)) return fail(absent_weights(model_, std::format("initializer '{}' was saved without its data", tensor.name())));

@@ -1,7 +1,7 @@
 // The adapter around HiGHS, and what its answers are worth: models on which releases of HiGHS are known to be wrong. Whatever it claims,
 // the bound that is recomputed from its duals in exact arithmetic is never above the optimum.
-#include "sluice/base/wide.hpp"
 #include "sluice/bound/highs.hpp"
+#include "sluice/base/wide.hpp"
 
 #include <gtest/gtest.h>
 
