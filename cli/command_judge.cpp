@@ -15,9 +15,9 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::size_t kShown = 300;  // bytes of what a command printed, in a diagnostic
+constexpr std::size_t kShownBytes = 300;  // bytes of what a command printed, in a diagnostic
 
-std::string shown(const std::string& text) { return text.size() <= kShown ? text : "..." + text.substr(text.size() - kShown); }
+std::string shown(const std::string& text) { return text.size() <= kShownBytes ? text : "..." + text.substr(text.size() - kShownBytes); }
 
 class CommandJudge final : public mcm::Judge {
 public:

@@ -21,10 +21,10 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kDefaultTime{10};
+constexpr std::chrono::seconds kDefaultPlanningTime{10};
 constexpr std::int64_t kMostThreads = 1024;
 
-Duration time_limit(const Arguments& arguments) { return arguments.time.value_or(kDefaultTime); }
+Duration time_limit(const Arguments& arguments) { return arguments.time.value_or(kDefaultPlanningTime); }
 
 }  // namespace
 

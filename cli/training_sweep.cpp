@@ -20,8 +20,6 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kDefaultTime{60};
-
 using Numbers = std::vector<std::int64_t>;
 
 Result<Numbers> numbers_of(std::string_view flag, const std::optional<std::string>& list) {
@@ -108,7 +106,7 @@ std::string stem_of(const solve::TrainingCase& of, bool memory) {
 Result<Outcome> sweep_training(Session& session) {
     Terminal& terminal = session.terminal;
     Arguments arguments = session.arguments;
-    if (!arguments.time && !arguments.evaluations) arguments.time = kDefaultTime;  // plans say which limit ended them
+    if (!arguments.time && !arguments.evaluations) arguments.time = kDefaultSweepTime;  // plans say which limit ended them
     Session timed{arguments, terminal, session.start};
     if (arguments.method)
         if (auto known = training::find_planner(*arguments.method); !known) return fail(std::move(known.error()));

@@ -19,7 +19,7 @@ namespace {
 
 using report::Align;
 
-constexpr std::size_t kShown = 10;
+constexpr std::size_t kShownRows = 10;
 constexpr std::size_t kBarWidth = 12;
 
 std::string microseconds(double us) { return to_text(Duration{static_cast<std::int64_t>(us * 1e6)}); }
@@ -47,7 +47,7 @@ std::string heaviest(const Profiled& profiled, const graph::Graph& graph) {
                          {"", Align::left}},
                         {}};
     const double most = order.empty() ? 1 : order.front()->min_us;
-    for (std::size_t i = 0; i < std::min(kShown, order.size()); ++i) {
+    for (std::size_t i = 0; i < std::min(kShownRows, order.size()); ++i) {
         const runtime::KernelGroup& group = *order[i];
         const double time = group.min_us * profiled.mapped.scale;
         table.rows.push_back({report::printable(graph.label(group.operators.back())), report::grouped(group.operators.size()),
@@ -72,7 +72,7 @@ std::string by_kernel(const Profiled& profiled) {
     std::vector<std::pair<std::string, Sum>> order(sums.begin(), sums.end());
     std::ranges::stable_sort(order, std::greater<>{}, [](const auto& entry) { return entry.second.min_us; });
     report::Table table{{{"kernels", Align::left, 30}, {"count"}, {"time"}, {"share"}, {"spread"}}, {}};
-    for (std::size_t i = 0; i < std::min(kShown, order.size()); ++i) {
+    for (std::size_t i = 0; i < std::min(kShownRows, order.size()); ++i) {
         const auto& [type, sum] = order[i];
         table.rows.push_back({report::printable(type), report::grouped(sum.count), microseconds(sum.min_us),
                               report::percent(sum.min_us / profiled.mapped.kernels_us),

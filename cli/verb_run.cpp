@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::int64_t kDefaultInputs = 100;
+constexpr std::int64_t kDefaultRunInputs = 100;
 constexpr double kMissed = 0.15;  // a stage's own time off its prediction by more: the costs are to blame
 
 struct Against {
@@ -223,7 +223,7 @@ private:
         if (arguments_.duration)
             job.seconds = std::chrono::duration<double>(*arguments_.duration).count();
         else
-            job.inputs = arguments_.inputs.value_or(kDefaultInputs);
+            job.inputs = arguments_.inputs.value_or(kDefaultRunInputs);
         if (arguments_.input_file) {
             job.input = fs::absolute(*arguments_.input_file);
             const auto there = runtime::inputs_in(*job.input, runnable.manifest);

@@ -19,8 +19,8 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::int64_t kDefaultInputs = 1000;
-constexpr double kDelay = 1, kInterval = 0.1;  // of the live line, in seconds
+constexpr std::int64_t kDefaultSimulatedInputs = 1000;
+constexpr double kLiveDelay = 1, kLiveInterval = 0.1;  // of the live line, in seconds
 
 simulate::LinkSharing sharing_of(const Arguments& arguments) {
     if (arguments.sharing == "free") return simulate::LinkSharing::free;
@@ -51,15 +51,15 @@ Result<Outcome> run_simulate(Session& session) {
     const auto program = program::lower(opened->model.graph, opened->frozen.problem, opened->partition);
     if (!program) return fail(program.error());
 
-    simulate::InferenceOptions options{.inputs = arguments.inputs.value_or(kDefaultInputs),
+    simulate::InferenceOptions options{.inputs = arguments.inputs.value_or(kDefaultSimulatedInputs),
                                        .sharing = sharing_of(arguments),
                                        .trace = arguments.trace.has_value(),
                                        .stop = interrupt.token()};
     const double begun = session.seconds();
-    double shown = begun + kDelay;
+    double shown = begun + kLiveDelay;
     options.progress = [&](std::int64_t outputs, std::int64_t events) {
         if (!terminal.live() || session.seconds() < shown) return;
-        shown = session.seconds() + kInterval;
+        shown = session.seconds() + kLiveInterval;
         terminal.show_line(std::format("simulate {:.1f}s  {} of {} inputs  {} events/s", session.seconds(),
                                        report::grouped(static_cast<std::size_t>(outputs)),
                                        report::grouped(static_cast<std::size_t>(options.inputs)),
@@ -68,7 +68,7 @@ Result<Outcome> run_simulate(Session& session) {
     const auto result = simulate::simulate_inference(*program, opened->plan.platform, options);
     terminal.clear_line();
     if (!result) return fail(result.error());
-    if (const double took = session.seconds() - begun; took > kDelay)
+    if (const double took = session.seconds() - begun; took > kLiveDelay)
         terminal.say(std::format("{} events in {:.1f} s, {} a second", report::grouped(static_cast<std::size_t>(result->events)), took,
                                  count_to_text(static_cast<double>(result->events) / took)));
     if (result->outputs < options.inputs)

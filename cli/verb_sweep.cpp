@@ -21,8 +21,6 @@ namespace sluice::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kDefaultTime{60};
-
 /// Numbers beyond the nodes to place are one and the same problem: the largest that can be filled stands for them.
 std::vector<std::int64_t> fillable(Session& session, std::vector<std::int64_t> wanted, std::size_t nodes, std::int64_t replicas) {
     const auto stages = static_cast<std::int64_t>(std::max<std::size_t>(1, nodes));
@@ -66,7 +64,7 @@ Result<Outcome> run_sweep(Session& session) {
 
     Limits limits{.deadline = std::nullopt, .evaluations = arguments.evaluations, .stop = interrupt.token()};
     if (arguments.time || !arguments.evaluations)
-        limits.deadline = session.start + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kDefaultTime));
+        limits.deadline = session.start + std::chrono::duration_cast<Limits::Clock::duration>(arguments.time.value_or(kDefaultSweepTime));
     solve::SolveOptions options = solve_options(session, *prepared);
     options.max_replicas = arguments.replicas.value_or(1);  // of each number of stages as many as it has
     struct Shown {
@@ -88,7 +86,7 @@ Result<Outcome> run_sweep(Session& session) {
         terminal.say(std::format("{} of {} numbers of stages have a row; the others did not start", points->size(), wanted.size()));
 
     Arguments timed = arguments;  // plans say which limit ended them
-    if (!timed.time && !timed.evaluations) timed.time = kDefaultTime;
+    if (!timed.time && !timed.evaluations) timed.time = kDefaultSweepTime;
     Session as_run{timed, terminal, session.start};
     std::size_t found = 0;
     for (solve::SweepPoint& point : *points) {

@@ -16,10 +16,10 @@ namespace {
 const cost::StageProblem& problem() {
     static const cost::StageProblem made = [] {
         RandomStream random(3, 1);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.min_operators = options.max_operators = 6;
         options.spill = options.host_link = options.classes = 1;
-        cost::StageProblem result = testing::random_problem(random, options, 4);
+        cost::StageProblem result = test::random_problem(random, options, 4);
         result.fingerprint = "p";  // so that the fuzzer can name it
         return result;
     }();
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = bound::read_certificate(*written);
     if (!again || *again != *certificate) std::abort();
 
-    static const testing::PartitionOptimum optimum(problem());
+    static const test::PartitionOptimum optimum(problem());
     if (!bound::check_certificate(problem(), *certificate).empty()) return 0;
     const std::int64_t devices = std::min<std::int64_t>(certificate->stages, 12);
     if (certificate->value.count() > optimum.at(devices, std::min(certificate->max_replicas, devices))) std::abort();

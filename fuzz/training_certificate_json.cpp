@@ -18,12 +18,12 @@ namespace {
 const cost::TrainingProblem& problem() {
     static const cost::TrainingProblem made = [] {
         RandomStream random(54, 1);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.min_operators = options.graph.max_operators = 3;
         options.largest_mini_batch = 4;
         options.most_devices = 2;
         options.limited = 1;
-        cost::TrainingProblem result = testing::random_training_problem(random, options);
+        cost::TrainingProblem result = test::random_training_problem(random, options);
         result.fingerprint = "p";  // so that the fuzzer can name it
         return result;
     }();
@@ -34,11 +34,11 @@ const cost::TrainingProblem& problem() {
 using Best = std::map<std::pair<bound::TrainingObjective, std::int64_t>, Duration>;
 Best best_plans() {
     Best best;
-    testing::TrainingPlans(problem(), [&](const cost::TrainingPartition& plan) {
+    test::TrainingPlans(problem(), [&](const cost::TrainingPartition& plan) {
         const std::int64_t size = plan.stages.front().micro_batch;
         const auto same = [&](const cost::TrainingStage& stage) { return stage.micro_batch == size; };
         for (const auto objective : {bound::TrainingObjective::iteration, bound::TrainingObjective::bottleneck}) {
-            const Duration value = testing::value_of(problem(), plan, objective);
+            const Duration value = test::value_of(problem(), plan, objective);
             const auto offer = [&](std::int64_t scope) {
                 const auto [place, fresh] = best.emplace(std::pair(objective, scope), value);
                 if (!fresh) place->second = std::min(place->second, value);

@@ -12,12 +12,12 @@ namespace {
 
 cost::StageProblem problem_of(std::int64_t operators) {
     RandomStream random(7, 3);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = static_cast<std::size_t>(operators);
     options.largest_time = 10'000'000;
     options.largest_transfer = 10'000'000;
     options.spill = 0;
-    return testing::random_problem(random, options, 16);
+    return test::random_problem(random, options, 16);
 }
 
 std::int64_t even_share(const search::SerialProblem& problem) { return problem.total_work() / problem.devices; }

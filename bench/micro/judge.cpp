@@ -25,7 +25,7 @@ mcm::Assignment near_equal_work(const cost::StageProblem& costs, RandomStream& r
 
 /// One verdict: what is new is compiled, the ring runs. `kept`: the same chips each time, so nothing is new.
 void mcm_judge(benchmark::State& state, bool kept, cost::StageModel model) {
-    const graph::Graph graph = testing::bert_like_graph(60, false);
+    const graph::Graph graph = test::bert_like_graph(60, false);
     platform::Platform platform = platform::given_platform(graph);
     platform.topology = platform::Topology::ring;
     platform.model = model;

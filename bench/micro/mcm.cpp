@@ -16,8 +16,8 @@ void rates(benchmark::State& state, const mcm::SolverCounts& counts) {
 }
 
 void mcm_sample(benchmark::State& state, mcm::WalkOrder kind) {
-    const auto costs = testing::bert_like(60, false);
-    const auto problem = testing::on_chips(costs, 36, {.adjacent = true});
+    const auto costs = test::bert_like(60, false);
+    const auto problem = test::on_chips(costs, 36, {.adjacent = true});
     RandomStream random(1);
     const auto order = mcm::walk_order(costs, kind, random);
     const std::vector<float> probabilities(costs.node_count() * 36, 1.0F);
@@ -34,8 +34,8 @@ BENCHMARK_CAPTURE(mcm_sample, topological, mcm::WalkOrder::topological)->Unit(be
 
 /// Repair of a legal assignment of which 20 operators were moved to another chip.
 void mcm_fix(benchmark::State& state, bool adjacent) {
-    const auto costs = testing::bert_like(60, false);
-    const auto strict = testing::on_chips(costs, 36, {.adjacent = true}), problem = testing::on_chips(costs, 36, {.adjacent = adjacent});
+    const auto costs = test::bert_like(60, false);
+    const auto strict = test::on_chips(costs, 36, {.adjacent = true}), problem = test::on_chips(costs, 36, {.adjacent = adjacent});
     RandomStream random(1);
     const auto order = mcm::walk_order(costs, mcm::WalkOrder::bisection, random);
     mcm::ChipSolver sampler(strict), solver(problem);
@@ -59,8 +59,8 @@ BENCHMARK_CAPTURE(mcm_fix, difference, true)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(mcm_fix, general, false)->Unit(benchmark::kMillisecond);
 
 void mcm_bottleneck(benchmark::State& state) {
-    const auto costs = testing::bert_like(60, false);
-    const auto problem = testing::on_chips(costs, 36, {.adjacent = true});
+    const auto costs = test::bert_like(60, false);
+    const auto problem = test::on_chips(costs, 36, {.adjacent = true});
     RandomStream random(1);
     mcm::ChipSolver solver(problem);
     const auto drawn = mcm::sample(solver, {}, mcm::walk_order(costs, mcm::WalkOrder::bisection, random), random);
@@ -69,15 +69,15 @@ void mcm_bottleneck(benchmark::State& state) {
 BENCHMARK(mcm_bottleneck)->Unit(benchmark::kMillisecond);
 
 void mcm_policy_features(benchmark::State& state) {
-    const auto costs = testing::bert_like(60, false);
-    const auto problem = testing::on_chips(costs, 36);
+    const auto costs = test::bert_like(60, false);
+    const auto problem = test::on_chips(costs, 36);
     for (auto _ : state) benchmark::DoNotOptimize(mcm::policy::features_of(problem)->values.data());
 }
 BENCHMARK(mcm_policy_features)->Unit(benchmark::kMillisecond);
 
 void mcm_policy_forward(benchmark::State& state, std::uint32_t layers, std::uint32_t width) {
-    const auto costs = testing::bert_like(60, false);
-    const auto problem = testing::on_chips(costs, 36);
+    const auto costs = test::bert_like(60, false);
+    const auto problem = test::on_chips(costs, 36);
     const auto features = mcm::policy::features_of(problem);
     const auto policy = mcm::policy::fresh_policy(
         {.head = mcm::policy::Head::ordinal, .layers = layers, .width = width, .passes = 1, .chips = 0, .spread = mcm::policy::kNarrow}, 1);

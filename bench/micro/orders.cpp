@@ -13,9 +13,9 @@ using inference::ConeDirection;
 const cost::StageProblem& problem() {
     static const cost::StageProblem made = [] {
         RandomStream random(7, 3);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.min_operators = options.max_operators = 10'000;
-        return testing::random_problem(random, options);
+        return test::random_problem(random, options);
     }();
     return made;
 }

@@ -9,7 +9,7 @@ namespace sluice {
 namespace {
 
 platform::Platform machine(platform::Topology topology, platform::StageModel model) {
-    platform::Platform platform = testing::detail::must(platform::load_platform("asic-16"));
+    platform::Platform platform = test::detail::must(platform::load_platform("asic-16"));
     platform.topology = topology;
     platform.model = model;
     platform.stage_link = {ByteRate{1'000'000'000'000}, Duration{0}};
@@ -19,15 +19,15 @@ platform::Platform machine(platform::Topology topology, platform::StageModel mod
 /// Work drawn so that events do not fall on the same times.
 program::Program chain(std::int64_t devices) {
     RandomStream random(5);
-    std::vector<testing::StageSketch> stages;
-    std::vector<testing::ChannelSketch> channels{{-1, 0, 0, 2}};
+    std::vector<test::StageSketch> stages;
+    std::vector<test::ChannelSketch> channels{{-1, 0, 0, 2}};
     for (std::int64_t s = 0; s < devices; ++s) {
         stages.push_back({random.between(500'000, 1'000'000)});
         const std::int64_t bytes = random.between(1'000, 100'000);
         if (s + 1 < devices) channels.push_back({static_cast<int>(s), static_cast<int>(s + 1), bytes, 2, bytes});
     }
     channels.push_back({static_cast<int>(devices - 1), -1, 0, 2});
-    return testing::program_of(stages, channels);
+    return test::program_of(stages, channels);
 }
 
 void measure(benchmark::State& state, const program::Program& program, const platform::Platform& platform,
@@ -60,11 +60,11 @@ BENCHMARK(simulate_chain)
 
 void simulate_dag(benchmark::State& state) {
     RandomStream random(9);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = 2'000;
     options.largest_time = options.largest_transfer = 10'000'000;
     options.spill = 0;
-    const auto plan = testing::random_lowered_plan(random, options, 64, 3);
+    const auto plan = test::random_lowered_plan(random, options, 64, 3);
     state.counters["channels"] = static_cast<double>(plan.program.channels.size());
     measure(state, plan.program, plan.platform, {.inputs = state.range(0)});
 }
@@ -72,9 +72,9 @@ BENCHMARK(simulate_dag)->ArgNames({"inputs"})->Unit(benchmark::kMillisecond)->Ar
 
 void lower_and_check(benchmark::State& state) {
     RandomStream random(9);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = 10'000;
-    const auto plan = testing::random_lowered_plan(random, options, 1'000, 3);
+    const auto plan = test::random_lowered_plan(random, options, 1'000, 3);
     state.counters["ranks"] = static_cast<double>(plan.program.ranks);
     for (auto _ : state) {
         const auto program = program::lower(plan.graph, plan.problem, plan.partition);

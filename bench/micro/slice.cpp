@@ -12,14 +12,14 @@ namespace {
 
 cost::StageProblem problem_of(std::size_t operators, std::int64_t largest_transfer, bool spill) {
     RandomStream random(7, 3);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = operators;
     options.largest_time = 10'000'000;
     options.largest_transfer = largest_transfer;
     options.largest_bytes = 1 << 20;
     options.spill = spill ? 1 : 0;
     options.shared_weights = 1;
-    return testing::random_problem(random, options, 64);
+    return test::random_problem(random, options, 64);
 }
 
 constexpr std::int64_t kStages = 64;

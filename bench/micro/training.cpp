@@ -23,14 +23,14 @@ struct Chain {
 
 Chain chain(Schedule schedule, std::int64_t micro_batches) {
     RandomStream random(7);
-    auto operators = testing::chain_of(kStages);
-    for (testing::GivenOperator& op : operators) {
+    auto operators = test::chain_of(kStages);
+    for (test::GivenOperator& op : operators) {
         op.forward = random.between(500'000, 1'000'000);
         op.backward = 2 * op.forward;
         op.made = Bytes{random.between(100, 400)};
     }
-    Chain made{testing::training_problem(testing::given_graph(operators), testing::given_devices(kStages), micro_batches), {}};
-    made.partition = testing::one_node_a_stage(made.problem, 1, schedule);
+    Chain made{test::training_problem(test::given_graph(operators), test::given_devices(kStages), micro_batches), {}};
+    made.partition = test::one_node_a_stage(made.problem, 1, schedule);
     return made;
 }
 

@@ -52,6 +52,10 @@ using Result = std::expected<T, Diagnostic>;
 
 [[nodiscard]] inline Diagnostic input_error(std::string message) { return {DiagnosticKind::input, std::move(message), {}, {}, {}}; }
 [[nodiscard]] inline Diagnostic usage_error(std::string message) { return {DiagnosticKind::usage, std::move(message), {}, {}, {}}; }
+[[nodiscard]] inline Diagnostic verification_error(std::string message) {
+    return {DiagnosticKind::verification, std::move(message), {}, {}, {}};
+}
+[[nodiscard]] inline Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
 
 /// `return fail(input_error("…").at({path, line}).fix("…"));`
 [[nodiscard]] inline std::unexpected<Diagnostic> fail(Diagnostic diagnostic) { return std::unexpected(std::move(diagnostic)); }

@@ -32,12 +32,12 @@ std::uint64_t RandomStream::operator()() {
 }
 
 std::uint64_t RandomStream::below(std::uint64_t count) {
-    __extension__ using Wide = unsigned __int128;
-    Wide product = static_cast<Wide>((*this)()) * count;
+    __extension__ using Product = unsigned __int128;
+    Product product = static_cast<Product>((*this)()) * count;
     if (auto low = static_cast<std::uint64_t>(product); low < count) {
         const std::uint64_t threshold = (0 - count) % count;
         while (low < threshold) {
-            product = static_cast<Wide>((*this)()) * count;
+            product = static_cast<Product>((*this)()) * count;
             low = static_cast<std::uint64_t>(product);
         }
     }

@@ -8,11 +8,11 @@
 #include <span>
 #include <utility>
 
+#include "sluice/base/wide.hpp"
+
 namespace sluice {
 
 namespace {
-
-__extension__ using Wide = __int128;
 
 struct Unit {
     std::string_view name;
@@ -72,7 +72,7 @@ std::string four_digits(double value) {
 }  // namespace
 
 std::optional<Duration> time_for(Bytes bytes, ByteRate rate) {
-    const Wide picoseconds = (static_cast<Wide>(bytes.count) * 1'000'000'000'000 + rate.bytes_per_second - 1) / rate.bytes_per_second;
+    const Wide picoseconds = (static_cast<Wide>(bytes.count) * kPicosecondsPerSecond + rate.bytes_per_second - 1) / rate.bytes_per_second;
     if (picoseconds > std::numeric_limits<std::int64_t>::max()) return std::nullopt;
     return Duration{static_cast<std::int64_t>(picoseconds)};
 }

@@ -7,8 +7,8 @@
 namespace sluice::bound {
 
 namespace {
-constexpr std::int64_t kResolution = 4096;  // of a bisection: stops at this share of the value
-constexpr std::int64_t kFirstStep = 1024;   // a method that proves less than this share more is not followed
+constexpr std::int64_t kAscentResolution = 4096;  // of a bisection: stops at this share of the value
+constexpr std::int64_t kFirstStep = 1024;         // a method that proves less than this share more is not followed
 }  // namespace
 
 bool Ascent::ended() {
@@ -49,7 +49,7 @@ void Ascent::raise(Duration hint, Duration most, const std::function<std::option
     const std::int64_t first = known + std::max<std::int64_t>(1, known / kFirstStep);
     if (!ended() && known + 1 < limit && ask(std::min(first, limit - 1)) && !ended() && known + 1 < limit && !ask(limit - 1)) {
         --limit;
-        while (limit - known > std::max<std::int64_t>(1, known / kResolution) && !ended()) {
+        while (limit - known > std::max<std::int64_t>(1, known / kAscentResolution) && !ended()) {
             const std::int64_t middle = known + (limit - known) / 2;
             if (!ask(middle)) limit = middle;
         }

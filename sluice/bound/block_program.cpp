@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/graph/reachability.hpp"
 
 namespace sluice::bound {
@@ -15,7 +16,6 @@ constexpr std::int32_t kNone = -1;
 constexpr int kMultiplierBits = 40;  // the multipliers of the cost rows sum to about 2^40
 constexpr double kLargestMultiplier = 0x1p62;
 constexpr std::int64_t kOrderSteps = 1 << 10;  // unit of the order rows: the bottleneck in so many steps
-constexpr Wide kPicosecondsPerSecond = 1'000'000'000'000;
 
 std::vector<std::int64_t> reached_work(const std::vector<graph::NodeSet>& reached, const std::vector<std::int64_t>& work) {
     std::vector<std::int64_t> sums = work;

@@ -178,7 +178,7 @@ Result<CoveringWitness> read_covering(const Node& node) {
     return witness;
 }
 
-Result<LongestPathWitness> read_path(const Node& node) {
+Result<LongestPathWitness> read_longest_path(const Node& node) {
     if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
     const auto nodes = read_array(node, "nodes");
     if (!nodes) return fail(nodes.error());
@@ -202,7 +202,7 @@ Result<Witness> read_witness(const Node& node) {
     if (*type == kExactDp) return read_exact_dp(node);
     if (*type == kLinearProgram) return read_linear_program(node);
     if (*type == kSolverClaim) return read_solver_claim(node);
-    if (*type == kLongestPath) return read_path(node);
+    if (*type == kLongestPath) return read_longest_path(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
         return TotalWorkWitness{};

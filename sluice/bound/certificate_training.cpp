@@ -51,7 +51,7 @@ Result<TrainingWitness::ClassPrice> read_class(const Node& node) {
     return made;
 }
 
-Result<TrainingWitness::Path> read_path(const Node& node) {
+Result<TrainingWitness::Path> read_training_path(const Node& node) {
     if (auto known = node.expect_keys({"price", "turn", "nodes"}); !known) return fail(known.error());
     TrainingWitness::Path made;
     const auto price = read_integer(node, "price", 0, kLargest);
@@ -78,7 +78,7 @@ Result<TrainingWitness::Window> read_window(const Node& node) {
     return made;
 }
 
-Result<TrainingWitness> read_witness(const Node& node) {
+Result<TrainingWitness> read_training_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
     if (*type != kWorkAndPath) return wrong(node, std::format("unknown witness type '{}': expected '{}'", *type, kWorkAndPath));
@@ -94,7 +94,7 @@ Result<TrainingWitness> read_witness(const Node& node) {
         witness.classes.push_back(*std::move(read));
     }
     for (const Node& one : **paths) {
-        auto read = read_path(one);
+        auto read = read_training_path(one);
         if (!read) return fail(read.error());
         witness.paths.push_back(*std::move(read));
     }
@@ -144,7 +144,7 @@ Result<TrainingCertificate> read_training_certificate(const Node& document) {
     }
     const auto witness = document.get("witness");
     if (!witness) return fail(witness.error());
-    auto read = read_witness(**witness);
+    auto read = read_training_witness(**witness);
     if (!read) return fail(read.error());
     certificate.witness = *std::move(read);
     const auto value = read_bound(document, kWorkAndPath);

@@ -14,7 +14,7 @@ using Wide = CheckedWide;
 // No sum of the recursion comes near it.
 constexpr Wide kNever = Wide{1} << 100;
 
-enum class Place : char { inside, outside, open };
+enum class Membership : char { inside, outside, open };
 
 /// A tensor by positions of the order.
 struct Tensor {
@@ -115,13 +115,13 @@ private:
     }
 
     /// Where position p is for all downsets of a type: the first missing position, mirrored one after the last inside.
-    [[nodiscard]] Place place(std::size_t type, std::size_t p) const {
+    [[nodiscard]] Membership place(std::size_t type, std::size_t p) const {
         if (mirrored_) {
-            if (p >= type) return Place::outside;
-            return cone_[type - 1][p] ? Place::inside : Place::open;
+            if (p >= type) return Membership::outside;
+            return cone_[type - 1][p] ? Membership::inside : Membership::open;
         }
-        if (p < type) return Place::inside;
-        return cone_[type][p] ? Place::outside : Place::open;
+        if (p < type) return Membership::inside;
+        return cone_[type][p] ? Membership::outside : Membership::open;
     }
 
     /// From type i: a tensor that may be inside there costs both cuts until all its readers come before type j, and is read in the stage
@@ -129,10 +129,10 @@ private:
     [[nodiscard]] Stages stages_from(std::size_t i) const {
         Stages stages{std::vector<Wide>(size_ + 2, 0), std::vector<Wide>(size_ + 1, 0)};
         for (const Tensor& tensor : tensors_) {
-            if (place(i, tensor.made) == Place::outside || tensor.read.back() < i) continue;
+            if (place(i, tensor.made) == Membership::outside || tensor.read.back() < i) continue;
             std::size_t last = tensor.read.back(), sure = last;
             for (std::size_t p : tensor.read)
-                if (p >= i && place(i, p) == Place::outside) {
+                if (p >= i && place(i, p) == Membership::outside) {
                     sure = p;
                     break;
                 }
@@ -152,10 +152,11 @@ private:
     [[nodiscard]] Stages stages_to(std::size_t j) const {
         Stages stages{std::vector<Wide>(size_ + 2, 0), std::vector<Wide>(size_ + 1, 0)};
         for (const Tensor& tensor : tensors_) {
-            if (tensor.made >= j || std::ranges::all_of(tensor.read, [&](std::size_t p) { return place(j, p) == Place::inside; })) continue;
+            if (tensor.made >= j || std::ranges::all_of(tensor.read, [&](std::size_t p) { return place(j, p) == Membership::inside; }))
+                continue;
             std::size_t sure = tensor.made;
             for (std::size_t p : tensor.read)
-                if (place(j, p) == Place::inside) sure = p;
+                if (place(j, p) == Membership::inside) sure = p;
             // Held by types made + 1 to j, and read in the stage from those up to `sure`.
             stages.across[tensor.made + 1] += tensor.cost;
             stages.across[sure + 1] += tensor.cost;
@@ -171,9 +172,9 @@ private:
         std::vector<CheckedFlow::Vertex> vertex(size_, 0);
         Wide inside = 0, open_work = 0, paid = 0;
         for (std::size_t p = 0; p < size_; ++p) {
-            const Place where = place(type, p);
-            if (where == Place::inside) inside += work_[p];
-            if (where != Place::open) continue;
+            const Membership where = place(type, p);
+            if (where == Membership::inside) inside += work_[p];
+            if (where != Membership::open) continue;
             vertex[p] = static_cast<CheckedFlow::Vertex>(open.size());
             open.push_back(p);
             open_work += work_[p];
@@ -181,15 +182,15 @@ private:
         const auto source = static_cast<CheckedFlow::Vertex>(open.size()), sink = source + 1;
         flow_.reset(open.size() + 2);
         for (const Tensor& tensor : tensors_) {
-            const Place made = place(type, tensor.made);
-            if (made == Place::outside) continue;
-            const auto count = [&](Place where) {
+            const Membership made = place(type, tensor.made);
+            if (made == Membership::outside) continue;
+            const auto count = [&](Membership where) {
                 return std::ranges::count(tensor.read, where, [&](std::size_t p) { return place(type, p); });
             };
-            const bool leaves = count(Place::outside) > 0;
-            if (!leaves && count(Place::open) == 0) continue;
-            const auto maker = made == Place::inside ? source : vertex[tensor.made];
-            if (leaves && made == Place::inside) {
+            const bool leaves = count(Membership::outside) > 0;
+            if (!leaves && count(Membership::open) == 0) continue;
+            const auto maker = made == Membership::inside ? source : vertex[tensor.made];
+            if (leaves && made == Membership::inside) {
                 paid += tensor.cost;
             } else if (leaves) {
                 flow_.add_arc(maker, sink, tensor.cost);
@@ -197,12 +198,12 @@ private:
                 const auto gate = flow_.add_vertex();
                 flow_.add_arc(maker, gate, tensor.cost);
                 for (std::size_t p : tensor.read)
-                    if (place(type, p) == Place::open) flow_.add_arc(gate, vertex[p], CheckedFlow::kUnlimited);
+                    if (place(type, p) == Membership::open) flow_.add_arc(gate, vertex[p], CheckedFlow::kUnlimited);
             }
         }
         for (std::size_t p : open)
             for (std::size_t q : before_[p])
-                if (place(type, q) == Place::open) flow_.add_arc(vertex[p], vertex[q], CheckedFlow::kUnlimited);
+                if (place(type, q) == Membership::open) flow_.add_arc(vertex[p], vertex[q], CheckedFlow::kUnlimited);
 
         Type result;
         result.cut = paid + flow_.at_least(source, sink);

@@ -21,15 +21,15 @@ constexpr Wide kFar = Wide{1} << 62;                       // check_charge leave
 enum class Place : unsigned { before, inside, behind };
 
 /// What a state says of a tensor that some later position reads: where its producer lies, and whether the stage has paid for it.
-enum class Tensor : unsigned { closed, before, before_paid, inside, inside_paid, behind };
+enum class TensorState : unsigned { closed, before, before_paid, inside, inside_paid, behind };
 
-constexpr Place place_of(Tensor tensor) {
-    if (tensor == Tensor::behind) return Place::behind;
-    return tensor == Tensor::inside || tensor == Tensor::inside_paid ? Place::inside : Place::before;
+constexpr Place place_of(TensorState tensor) {
+    if (tensor == TensorState::behind) return Place::behind;
+    return tensor == TensorState::inside || tensor == TensorState::inside_paid ? Place::inside : Place::before;
 }
 
-constexpr Tensor made_at(Place place) {
-    constexpr std::array tensors{Tensor::before, Tensor::inside, Tensor::behind};
+constexpr TensorState made_at(Place place) {
+    constexpr std::array tensors{TensorState::before, TensorState::inside, TensorState::behind};
     return tensors[static_cast<unsigned>(place)];
 }
 
@@ -37,9 +37,9 @@ constexpr Tensor made_at(Place place) {
 __extension__ typedef unsigned __int128 State;
 constexpr unsigned kSlots = 42;
 
-Tensor at(State state, unsigned slot) { return static_cast<Tensor>(static_cast<unsigned>(state >> (3 * slot)) & 7U); }
+TensorState at(State state, unsigned slot) { return static_cast<TensorState>(static_cast<unsigned>(state >> (3 * slot)) & 7U); }
 
-State with(State state, unsigned slot, Tensor tensor) {
+State with(State state, unsigned slot, TensorState tensor) {
     return (state & ~(State{7} << (3 * slot))) | (State{static_cast<unsigned>(tensor)} << (3 * slot));
 }
 
@@ -161,13 +161,13 @@ private:
         const bool inside = place == Place::inside;
         Arrival arrival{front.state, front.first, front.count, inside ? step.work : 0, inside ? step.weight : 0};
         for (const Step::Read& read : step.reads) {
-            const Tensor tensor = at(front.state, read.slot);
+            const TensorState tensor = at(front.state, read.slot);
             if (place < place_of(tensor)) return;
-            Tensor becomes = tensor;
-            if (tensor == Tensor::before && place == Place::inside) becomes = Tensor::before_paid;
-            if (tensor == Tensor::inside && place == Place::behind) becomes = Tensor::inside_paid;
+            TensorState becomes = tensor;
+            if (tensor == TensorState::before && place == Place::inside) becomes = TensorState::before_paid;
+            if (tensor == TensorState::inside && place == Place::behind) becomes = TensorState::inside_paid;
             if (becomes != tensor) arrival.cost += read.cost;
-            arrival.to = with(arrival.to, read.slot, read.last ? Tensor::closed : becomes);
+            arrival.to = with(arrival.to, read.slot, read.last ? TensorState::closed : becomes);
         }
         for (unsigned slot : step.makes) arrival.to = with(arrival.to, slot, made_at(place));
         // The labels ascend: those that become too costly are the last.

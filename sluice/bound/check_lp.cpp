@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/bound/check_terms.hpp"
+
 namespace sluice::bound {
 
 namespace {
@@ -12,15 +14,10 @@ namespace {
 using cost::Overflow;
 using cost::StageModel;
 using cost::StageProblem;
-__extension__ typedef __int128 Wide;
+using Wide = CheckedWide;
 
-constexpr Wide kPicosecondsPerSecond = 1'000'000'000'000;
 constexpr std::int64_t kMostStages = std::int64_t{1} << 31;
 constexpr std::size_t kMostVariables = std::size_t{1} << 24;  // prefix variables; a certificate must not exhaust memory
-
-std::unexpected<Diagnostic> objection(std::string message) {
-    return fail(Diagnostic{DiagnosticKind::verification, std::move(message), {}, {}, {}});
-}
 
 /// A sum that knows when it has left __int128.
 class Sum {
@@ -297,34 +294,34 @@ bool impossible(const LinearProgramWitness& witness, const Floor& floor, std::in
 Result<Duration> proven_by(const StageProblem& problem, std::int64_t devices, std::int64_t replicas, const LinearProgramWitness& witness) {
     Wide stages = 0;
     for (std::int64_t size : witness.blocks) {
-        if (size < 1) return objection(std::format("a block of {} stages: at least 1 is needed", size));
+        if (size < 1) return fail(objection(std::format("a block of {} stages: at least 1 is needed", size)));
         stages += size;
     }
     if (stages > kMostStages || replicas > kMostStages)
-        return objection(std::format("more than {} stages or replicas", kMostStages));  // products stay within 128 bits
+        return fail(objection(std::format("more than {} stages or replicas", kMostStages)));  // products stay within 128 bits
     const Wide needed = std::min<Wide>(devices, problem.node_count());
     if (witness.blocks.empty() || stages < needed)
-        return objection(std::format("the blocks hold fewer than {} stages", static_cast<std::int64_t>(needed)));
+        return fail(objection(std::format("the blocks hold fewer than {} stages", static_cast<std::int64_t>(needed))));
     if (witness.threshold < Duration{0} || witness.threshold > kLargestTotal)
-        return objection(std::format("the threshold is {} ps, expected 0 to {}", witness.threshold.count(), kLargestTotal.count()));
-    if (witness.unit < 1) return objection(std::format("the unit is {}, expected at least 1", witness.unit));
+        return fail(objection(std::format("the threshold is {} ps, expected 0 to {}", witness.threshold.count(), kLargestTotal.count())));
+    if (witness.unit < 1) return fail(objection(std::format("the unit is {}, expected at least 1", witness.unit)));
     if (witness.blocks.size() - 1 > kMostVariables / std::max<std::size_t>(problem.node_count(), 1))
-        return objection(std::format("{} blocks are too many for {} nodes", witness.blocks.size(), problem.node_count()));
+        return fail(objection(std::format("{} blocks are too many for {} nodes", witness.blocks.size(), problem.node_count())));
     for (const auto& [row, multiplier] : witness.rows)
-        if (multiplier < 0) return objection(std::format("row {} has a negative multiplier of {}", row, multiplier));
+        if (multiplier < 0) return fail(objection(std::format("row {} has a negative multiplier of {}", row, multiplier)));
 
     const Floor floor(problem);
     const Duration refuted = witness.threshold + Duration{1};
     if (impossible(witness, floor, replicas)) return refuted;
     Combination combination(problem, floor, witness);
     combination.add_up();
-    if (!combination.all_rows_used()) return objection("a multiplier has no row: rows are ascending, and fewer than that");
+    if (!combination.all_rows_used()) return fail(objection("a multiplier has no row: rows are ascending, and fewer than that"));
     const auto constant = combination.constant(replicas);
-    if (!constant) return objection("the multipliers are too large: sums leave 128 bits");
+    if (!constant) return fail(objection("the multipliers are too large: sums leave 128 bits"));
     if (*constant <= 0) return Duration{0};
     Sum slope;
     slope.add(combination.slope(), replicas);
-    if (slope.left()) return objection("the multipliers are too large: sums leave 128 bits");
+    if (slope.left()) return fail(objection("the multipliers are too large: sums leave 128 bits"));
     if (slope.value() == 0) return refuted;  // a contradiction: no partition keeps to the threshold
     const Wide bound = (*constant - 1) / slope.value() + 1;
     return Duration{static_cast<std::int64_t>(std::min<Wide>(bound, refuted.count()))};

@@ -30,7 +30,7 @@ Wide total(const cost::StageProblem& problem, const Relaxation& relaxation) {
     Wide excess = -Wide{relaxation.devices} * relaxation.memory.count;
     for (std::size_t w = 0; w < problem.weight_count(); ++w)
         if (!problem.weight_users[w].empty()) excess += problem.weight_bytes[w].count;
-    return excess > 0 ? sum + ceil_divide(excess * 1'000'000'000'000, relaxation.rate.bytes_per_second) : sum;
+    return excess > 0 ? sum + ceil_divide(excess * kPicosecondsPerSecond, relaxation.rate.bytes_per_second) : sum;
 }
 
 struct Path {

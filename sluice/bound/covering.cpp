@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/bound/ascent.hpp"
 #include "sluice/bound/covering_program.hpp"
 #include "sluice/bound/serial_terms.hpp"
@@ -24,7 +25,7 @@ using Index = SerialProblem::Index;
 using Stage = std::vector<Index>;
 
 constexpr double kOne = std::int64_t{1} << search::kCountingShift;  // a device
-constexpr std::int64_t kResolution = 2048;                          // of a bisection
+constexpr std::int64_t kCoveringResolution = 2048;                  // of a bisection
 constexpr std::int64_t kFirstLabels = 64, kLeastLabels = 16, kManyLabels = 4096;
 constexpr std::int64_t kFirstEffort = 20'000'000;     // labels that the first round may make: a fraction of a second,
 constexpr std::int64_t kTimedEffort = 2'000'000'000;  // and where a deadline ends it anyway
@@ -32,8 +33,8 @@ constexpr std::int64_t kProgramEffort = 500'000;      // what a linear program c
 constexpr std::int64_t kCallsAtLeast = 10;            // of pricing, before anything may be proven
 constexpr std::int64_t kAttempts = 4;                 // that share what effort a round has left
 constexpr std::int64_t kGrowth = 4;
-constexpr std::int64_t kRounds = 2;        // when no limit ends the search
-constexpr std::int64_t kRoundsToHope = 8;  // between programs without a box
+constexpr std::int64_t kCoveringRounds = 2;  // when no limit ends the search
+constexpr std::int64_t kRoundsToHope = 8;    // between programs without a box
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 constexpr double kFirstBox = 0.3, kLeastBox = 0.01, kWholeBox = 1, kNoBox = 1e9;  // of the weights, to both sides
 
@@ -180,7 +181,6 @@ Covering::Judgement Covering::judge(const std::vector<double>& weights, std::int
 
 /// The weights may prove a lower value than they were made for: none of less than the first stage that is too heavy.
 void Covering::try_lower(const std::vector<std::int64_t>& whole, const std::vector<StagePricing::Point>& frontier) {
-    __extension__ typedef __int128 Wide;
     const std::int64_t sum = std::accumulate(whole.begin(), whole.end(), std::int64_t{0});
     std::int64_t heaviest = 0, below = 0;
     for (const auto& point : frontier) {
@@ -193,7 +193,7 @@ void Covering::try_lower(const std::vector<std::int64_t>& whole, const std::vect
     if (below == 0 || heaviest == 0) return;
     const std::int64_t threshold = (below - 1 - pricing_.charge().allowance) / pricing_.charge().factor;
     const Duration value{threshold / serial_.charge.scale + 1};
-    if (threshold < 0 || value <= ascent_.best() + ascent_.best() / kResolution) return;
+    if (threshold < 0 || value <= ascent_.best() + ascent_.best() / kCoveringResolution) return;
     std::vector<double> weights;
     for (std::int64_t weight : whole) weights.push_back(static_cast<double>(weight) / static_cast<double>(heaviest));
     confirm(value, weights);
@@ -306,7 +306,7 @@ bool Covering::climb(Duration most, std::int64_t effort) {
     if (pricing_.least_work() > effort / kCallsAtLeast) return true;
     const std::int64_t until = work_ + effort;
     const auto top = [&] { return std::min(most, ascent_.enough().value_or(most)); };
-    const auto step = [&] { return std::max(Duration{1}, ascent_.best() / kResolution); };
+    const auto step = [&] { return std::max(Duration{1}, ascent_.best() / kCoveringResolution); };
     Duration high = top() + Duration{1};  // the least that was asked in vain
     // The first question is whether there is anything to be had; where nothing is known from above, the next go up step by step.
     Duration reach = std::max(even_share(serial_), ascent_.best() + step());
@@ -344,7 +344,8 @@ Raised cover(const cost::StageProblem& problem, const BoundOptions& options, Obs
             if (!pricing) break;
             Covering covering(ascent, serial, *pricing, theta, options.threads, share);
             std::int64_t effort = share.deadline ? kTimedEffort : kFirstEffort;
-            for (std::int64_t round = 0; !ascent.ended() && !search::must_stop(share) && (round < kRounds || share.deadline); ++round) {
+            for (std::int64_t round = 0; !ascent.ended() && !search::must_stop(share) && (round < kCoveringRounds || share.deadline);
+                 ++round) {
                 if (!covering.climb(most_provable(serial), effort)) break;
                 effort *= kGrowth;
             }

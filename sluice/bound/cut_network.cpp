@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cassert>
 
+#include "sluice/base/wide.hpp"
+
 namespace sluice::bound {
 
 namespace {
 
 // Capacities into the sink sum to less than this, so that no sum of flows leaves int64 and no larger capacity matters.
 constexpr Wide kLargestValue = Wide{1} << 60;
-constexpr Wide kPicosecondsPerSecond = 1'000'000'000'000;
 
 }  // namespace
 

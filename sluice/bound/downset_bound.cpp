@@ -17,8 +17,8 @@ using search::DownsetEngine;
 using search::DownsetOutcome;
 using search::kNodesPerEvaluation;
 
-constexpr std::int64_t kRounds = 2;         // when no limit ends the search
-constexpr std::int64_t kResolution = 2048;  // of a bisection
+constexpr std::int64_t kDownsetRounds = 2;         // when no limit ends the search
+constexpr std::int64_t kDownsetResolution = 2048;  // of a bisection
 
 class DownsetBound {
 public:
@@ -95,14 +95,14 @@ bool DownsetBound::bisect(std::int64_t nodes) {
     while (!ended()) {
         high = std::min(high, top());
         const Duration width = high - proven_;
-        const Duration value = width <= std::max(Duration{1}, proven_ / kResolution) ? high : proven_ + width / 2;
+        const Duration value = width <= std::max(Duration{1}, proven_ / kDownsetResolution) ? high : proven_ + width / 2;
         if (value <= proven_) break;
         const DownsetOutcome outcome = attempt(value, nodes);
         if (outcome == DownsetOutcome::refuted) continue;
         cut_short = cut_short || outcome == DownsetOutcome::too_large || outcome == DownsetOutcome::stopped;
         if (value == high && high == top()) break;
         high = std::min(value, high);
-        if (high - proven_ <= std::max(Duration{1}, proven_ / kResolution)) break;
+        if (high - proven_ <= std::max(Duration{1}, proven_ / kDownsetResolution)) break;
     }
     return cut_short;
 }
@@ -115,7 +115,7 @@ Raised DownsetBound::run() {
             limits_);
         if (engine_ && top() == Duration::max()) reached_ = most_provable(engine_->serial()) + Duration{1};
         std::int64_t nodes = search::kFirstNodes;
-        for (std::int64_t round = 0; engine_ && !ended() && (round < kRounds || limits_.deadline || limits_.evaluations); ++round) {
+        for (std::int64_t round = 0; engine_ && !ended() && (round < kDownsetRounds || limits_.deadline || limits_.evaluations); ++round) {
             if (!bisect(nodes)) break;
             nodes = search::grown(nodes);
         }

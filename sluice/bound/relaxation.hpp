@@ -6,11 +6,10 @@
 #include <optional>
 #include <vector>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
 namespace sluice::bound {
-
-__extension__ typedef __int128 Wide;
 
 /// ceil(a / b); needs b > 0.
 [[nodiscard]] constexpr Wide ceil_divide(Wide a, Wide b) { return a <= 0 ? -(-a / b) : (a + b - 1) / b; }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/bound/check_training.hpp"
 #include "sluice/bound/training_refutation.hpp"
 
@@ -13,10 +14,8 @@ namespace sluice::bound {
 
 namespace {
 
-__extension__ using Wide = __int128;
 using cost::TrainingProblem;
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr std::size_t kPolishedOptions = 200'000;  // to try: more take too long
 constexpr double kPrecision = 5e-4;
 

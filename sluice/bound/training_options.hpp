@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -10,6 +11,8 @@
 
 namespace sluice::bound {
 
+/// A price or time that nothing reaches.
+inline constexpr double kInfinite = std::numeric_limits<double>::infinity();
 /// Up to so many replicas every number is an option; of more, the least with so many samples each.
 inline constexpr std::int64_t kDense = 16;
 

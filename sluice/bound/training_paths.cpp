@@ -1,13 +1,11 @@
 #include "sluice/bound/training_paths.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace sluice::bound {
 
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr std::size_t kNewPaths = 6;  // that join in a step
 constexpr std::size_t kMostWindows = 64;
 

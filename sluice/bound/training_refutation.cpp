@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <numeric>
 
@@ -10,7 +9,6 @@ namespace sluice::bound {
 
 namespace {
 
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kRoundings = 12;  // the largest one tried
 constexpr int kSteps = 80;               // of the multipliers for one value
 constexpr int kPatience = 16;            // steps without anything better

@@ -4,14 +4,14 @@
 #include <cmath>
 #include <limits>
 
+#include "sluice/base/wide.hpp"
+
 namespace sluice::cost {
 
 namespace {
 
 using graph::DataType;
 using graph::OperatorClass;
-
-__extension__ using Wide = __int128;
 
 enum class Kind { floating, integer };
 struct TypeTraits {

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "sluice/base/distinct.hpp"
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/analytic.hpp"
 #include "sluice/cost/contract.hpp"
 #include "sluice/cost/fingerprint.hpp"
@@ -12,8 +13,6 @@
 namespace sluice::cost {
 
 namespace {
-
-__extension__ using Wide = __int128;
 
 /// Adds up everything that could ever be charged, in a wider type, so that no sum downstream overflows; remembers who contributes most.
 class Tally {
@@ -301,7 +300,7 @@ private:
         for (std::size_t w = 0; w < problem_.weight_count(); ++w)
             bytes += static_cast<Wide>(problem_.weight_bytes[w].count) * static_cast<Wide>(problem_.weight_users[w].size());
         const Wide seconds = bytes / spill_rate_of(device).bytes_per_second + 1;
-        const Wide picoseconds = seconds > kLargestTotal.count() ? seconds : seconds * 1'000'000'000'000;
+        const Wide picoseconds = seconds > kLargestTotal.count() ? seconds : seconds * kPicosecondsPerSecond;
         return count_time(picoseconds + static_cast<Wide>(problem_.operators.size()), [&] {
             return std::format("the spill of {} of parameters on '{}'", to_text(Bytes{static_cast<std::int64_t>(bytes)}), device.name);
         });

@@ -1,12 +1,16 @@
 // A partition of a StageProblem into stages, its check and its price: what planners return and a plan is made of.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
 #include "sluice/cost/stage_cost.hpp"
 
 namespace sluice::cost {
+
+/// The number of no stage.
+inline constexpr std::size_t kNoStage = static_cast<std::size_t>(-1);
 
 struct Stage {
     std::vector<NodeId> nodes;  // in execution order

@@ -7,17 +7,13 @@
 #include <span>
 
 #include "sluice/base/distinct.hpp"
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/interleaving.hpp"
 #include "sluice/cost/partition.hpp"
 
 namespace sluice::cost {
 
 namespace {
-
-__extension__ using Wide = __int128;
-constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
-
-Diagnostic fault(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
 
 Duration over(const platform::Link& link, Bytes bytes) { return time_for(bytes, link.rate).value_or(kLargestTotal) + link.latency; }
 
@@ -33,7 +29,7 @@ Duration ring_time(const platform::Link& link, std::int64_t count, Bytes bytes) 
 }
 
 std::vector<std::size_t> stage_of_nodes(const TrainingProblem& problem, const TrainingPartition& partition) {
-    std::vector<std::size_t> stage_of(problem.node_count(), kNowhere);
+    std::vector<std::size_t> stage_of(problem.node_count(), kNoStage);
     for (std::size_t s = 0; s < partition.stages.size(); ++s)
         for (const NodeId node : partition.stages[s].nodes) stage_of[node.index()] = s;
     return stage_of;
@@ -58,15 +54,15 @@ std::vector<Diagnostic> device_faults(const TrainingProblem& problem, const Trai
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {
         const TrainingStage& stage = partition.stages[s];
         if (stage.device.index() >= problem.classes.size()) {
-            faults.push_back(
-                fault(std::format("stage {} is on device class {}; the platform has {}", s, stage.device.index(), problem.classes.size())));
+            faults.push_back(verification_error(
+                std::format("stage {} is on device class {}; the platform has {}", s, stage.device.index(), problem.classes.size())));
             continue;
         }
         const auto [first, last] = devices_of(problem, stage.device);
         if (stage.replicas < 1 || stage.first_device < first || stage.replicas > last - stage.first_device)
-            faults.push_back(
-                fault(std::format("stage {} is on {} devices from device {}; those of class '{}' are {} to {}", s, stage.replicas,
-                                  stage.first_device, problem.structure.classes[stage.device.index()].name, first, last - 1)));
+            faults.push_back(verification_error(std::format("stage {} is on {} devices from device {}; those of class '{}' are {} to {}", s,
+                                                            stage.replicas, stage.first_device,
+                                                            problem.structure.classes[stage.device.index()].name, first, last - 1)));
     }
     if (!faults.empty()) return faults;
     std::vector<std::size_t> order(partition.stages.size());
@@ -76,9 +72,9 @@ std::vector<Diagnostic> device_faults(const TrainingProblem& problem, const Trai
     for (std::size_t i = 1; i < order.size(); ++i) {
         const TrainingStage &before = partition.stages[order[i - 1]], &after = partition.stages[order[i]];
         if (same_devices(before, after) || before.first_device + before.replicas <= after.first_device) continue;
-        faults.push_back(
-            fault(std::format("stages {} and {} share some of their devices and not all: {} from device {}, {} from device {}",
-                              order[i - 1], order[i], before.replicas, before.first_device, after.replicas, after.first_device)));
+        faults.push_back(verification_error(
+            std::format("stages {} and {} share some of their devices and not all: {} from device {}, {} from device {}", order[i - 1],
+                        order[i], before.replicas, before.first_device, after.replicas, after.first_device)));
     }
     return faults;
 }
@@ -89,15 +85,15 @@ std::vector<Diagnostic> batch_faults(const TrainingProblem& problem, const Train
     for (std::size_t s = 0; s < partition.stages.size(); ++s) {
         const TrainingStage& stage = partition.stages[s];
         if (stage.micro_batch < 1 || batch % stage.micro_batch != 0)
-            faults.push_back(fault(std::format("stage {} has micro-batches of {} samples, which do not divide the mini-batch of {}", s,
-                                               stage.micro_batch, batch)));
+            faults.push_back(verification_error(std::format(
+                "stage {} has micro-batches of {} samples, which do not divide the mini-batch of {}", s, stage.micro_batch, batch)));
         else if (stage.k < 1 || stage.k > batch / stage.micro_batch)
-            faults.push_back(
-                fault(std::format("stage {} does {} forward passes in a row; a mini-batch has {}", s, stage.k, batch / stage.micro_batch)));
+            faults.push_back(verification_error(
+                std::format("stage {} does {} forward passes in a row; a mini-batch has {}", s, stage.k, batch / stage.micro_batch)));
         else if (stage.in_flight < stage.micro_batch || stage.in_flight % stage.micro_batch != 0 || stage.in_flight > batch)
-            faults.push_back(
-                fault(std::format("stage {} keeps {} samples in flight; multiples of its micro-batch, {}, up to {} are possible", s,
-                                  stage.in_flight, stage.micro_batch, batch)));
+            faults.push_back(verification_error(
+                std::format("stage {} keeps {} samples in flight; multiples of its micro-batch, {}, up to {} are possible", s,
+                            stage.in_flight, stage.micro_batch, batch)));
     }
     return faults;
 }
@@ -170,9 +166,9 @@ std::vector<Diagnostic> memory_faults(const TrainingProblem& problem, const Trai
                                         stage.in_flight));
         }
         if (need <= device.memory) continue;
-        Diagnostic diagnostic =
-            fault(std::format("device {} needs {}, a '{}' has {}", first, to_text(need),
-                              problem.structure.classes[partition.stages[stages.front()].device.index()].name, to_text(device.memory)));
+        Diagnostic diagnostic = verification_error(
+            std::format("device {} needs {}, a '{}' has {}", first, to_text(need),
+                        problem.structure.classes[partition.stages[stages.front()].device.index()].name, to_text(device.memory)));
         diagnostic.notes = std::move(notes);
         faults.push_back(std::move(diagnostic).fix("a smaller micro-batch, recomputation, or more devices"));
     }
@@ -252,11 +248,11 @@ std::vector<StageEdge> stage_edges(const TrainingProblem& problem, const Trainin
     std::vector<std::size_t> readers;
     for (std::size_t e = 0; e < problem.structure.edge_count(); ++e) {
         const NodeId producer = problem.structure.producer[e];
-        if (!producer.valid() || stage_of[producer.index()] == kNowhere) continue;
+        if (!producer.valid() || stage_of[producer.index()] == kNoStage) continue;
         const std::size_t from = stage_of[producer.index()];
         readers.clear();
         for (const NodeId consumer : problem.structure.consumers[e])
-            if (stage_of[consumer.index()] != from && stage_of[consumer.index()] != kNowhere) readers.push_back(stage_of[consumer.index()]);
+            if (stage_of[consumer.index()] != from && stage_of[consumer.index()] != kNoStage) readers.push_back(stage_of[consumer.index()]);
         keep_distinct(readers);
         for (const std::size_t to : readers) {
             StageEdge& edge = edges[{from, to}];
@@ -334,7 +330,7 @@ std::vector<TiedGradient> tied_gradients(const TrainingProblem& problem, const T
         if (problem.weight_gradient[w].count == 0) continue;
         std::vector<std::size_t> stages;
         for (const NodeId user : problem.structure.weight_users[w])
-            if (stage_of[user.index()] != kNowhere) stages.push_back(stage_of[user.index()]);
+            if (stage_of[user.index()] != kNoStage) stages.push_back(stage_of[user.index()]);
         keep_distinct(stages);
         const auto elsewhere = [&](std::size_t s) { return !same_devices(partition.stages[s], partition.stages[stages.front()]); };
         if (std::ranges::any_of(stages, elsewhere)) ties[stages] += problem.weight_gradient[w];
@@ -410,7 +406,8 @@ std::vector<Diagnostic> faults_of(const TrainingProblem& problem, const Training
     set_in_flight(problem, least);
     for (std::size_t s = 0; s < least.stages.size() && partition.schedule != Schedule::list; ++s)
         if (partition.stages[s].in_flight < least.stages[s].in_flight)
-            faults.push_back(fault(std::format("stage {} keeps {} samples in flight; its readers need {} (least: {})", s,
+            faults.push_back(
+                verification_error(std::format("stage {} keeps {} samples in flight; its readers need {} (least: {})", s,
                                                partition.stages[s].in_flight, least.stages[s].in_flight, to_text(partition.schedule))));
     std::ranges::move(memory_faults(problem, partition), std::back_inserter(faults));
     return faults;

@@ -7,14 +7,13 @@
 #include <span>
 
 #include "sluice/base/files.hpp"
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/analytic.hpp"
 #include "sluice/cost/training_times.hpp"
 
 namespace sluice::cost {
 
 namespace {
-
-__extension__ using Wide = __int128;
 
 /// ceil(bytes / batch)
 Bytes of_one(Bytes bytes, std::int64_t batch) { return {bytes.count / batch + (bytes.count % batch != 0)}; }
@@ -215,9 +214,9 @@ private:
         for (const DeviceCosts& device : structure.classes) devices += device.count;
         steps *= devices;
         const Wide slowest = std::min(inside.rate.bytes_per_second, between.rate.bytes_per_second);
-        const Wide rings =
-            slowest > 0 ? 4 * gradients * 1'000'000'000'000 / slowest + 2 * steps * (std::max(inside.latency, between.latency).count() + 1)
-                        : 0;
+        const Wide rings = slowest > 0 ? 4 * gradients * kPicosecondsPerSecond / slowest +
+                                             2 * steps * (std::max(inside.latency, between.latency).count() + 1)
+                                       : 0;
         if (rings > kLargestTotal.count())
             return fail(input_error(std::format("the sums of all gradients take more than {}, the most that is counted",
                                                 sluice::to_text(kLargestTotal)))

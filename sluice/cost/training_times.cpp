@@ -4,13 +4,13 @@
 #include <cstdlib>
 #include <vector>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/analytic.hpp"
 
 namespace sluice::cost {
 
 namespace {
 
-__extension__ using Wide = __int128;
 using graph::OperatorClass;
 
 /// One pass: `per_batch` bytes and `operations` for the whole batch of the file, `fixed` bytes whatever the batch.

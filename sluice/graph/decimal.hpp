@@ -7,6 +7,9 @@
 
 namespace sluice::graph {
 
+/// Powers of ten that make picoseconds of seconds and milliseconds, bytes of bytes.
+inline constexpr int kSeconds = 12, kMilliseconds = 9, kWholeBytes = 0;
+
 enum class Rounding { up, down };
 
 /// value * 10^power, rounded; nullopt when value is negative, not finite, or the result does not fit int64. Exact.

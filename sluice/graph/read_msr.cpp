@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/graph/workload_builder.hpp"
 #include "sluice/graph/workloads.hpp"
 
@@ -12,16 +13,13 @@ namespace {
 
 using json::Node;
 
-constexpr int kMilliseconds = 9, kWholeBytes = 0;  // powers of ten to picoseconds, to bytes
-
 /// Edges of the published files that carry sizes move 2^31 bytes a second; it gives those without a size one.
 constexpr ByteRate kPublishedLink{std::int64_t{1} << 31};
 
 /// Below 2^55 for any time: no overflow.
 Bytes bytes_moved_in(Duration time) {
-    __extension__ using Wide = __int128;
-    constexpr Wide kPico = 1'000'000'000'000;
-    return Bytes{static_cast<std::int64_t>((static_cast<Wide>(time.count()) * kPublishedLink.bytes_per_second + kPico - 1) / kPico)};
+    return Bytes{static_cast<std::int64_t>((static_cast<Wide>(time.count()) * kPublishedLink.bytes_per_second + kPicosecondsPerSecond - 1) /
+                                           kPicosecondsPerSecond)};
 }
 
 class MsrReader {

@@ -13,7 +13,6 @@ namespace sluice::graph {
 namespace {
 
 constexpr std::string_view kSeparator = " -- ";
-constexpr int kMilliseconds = 9, kWholeBytes = 0;  // powers of ten to picoseconds, to bytes
 constexpr std::int64_t kAssumedDevices = 4;
 constexpr ByteRate kAssumedLink{16'000'000'000};
 

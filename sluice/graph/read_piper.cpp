@@ -12,8 +12,6 @@ namespace {
 
 using json::Node;
 
-constexpr int kSeconds = 12, kWholeBytes = 0;  // powers of ten to picoseconds, to bytes
-
 /// The first configuration without tensor parallelism.
 Result<const Node*> first_configuration(const Node& node) {
     const auto degrees = node.get("TMPCs");

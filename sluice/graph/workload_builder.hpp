@@ -49,7 +49,7 @@ private:
     std::unordered_set<std::string> names_;
 };
 
-/// A member >= 0, times 10^power, as an integer: milliseconds (9) or seconds (12) to picoseconds, fractional bytes (0) to bytes.
+/// A member >= 0, times 10^power, as an integer: kMilliseconds or kSeconds to picoseconds, kWholeBytes for fractional bytes.
 [[nodiscard]] std::int64_t scaled_member(Fields& fields, std::string_view key, int power, Rounding rounding = Rounding::up);
 
 }  // namespace sluice::graph

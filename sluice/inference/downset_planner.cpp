@@ -22,7 +22,7 @@ using search::kNodesPerEvaluation;
 
 constexpr std::int64_t kFirstOrders = 64;     // evaluations that `auto` gives to orders before it searches
 constexpr std::int64_t kFirstMoves = 20'000;  // evaluations of the first local search
-constexpr std::int64_t kMostStates = std::int64_t{1} << 24;
+constexpr std::int64_t kMostDownsetStates = std::int64_t{1} << 24;
 constexpr std::int64_t kFirstStep = 32;        // a beam first asks for 1/32 less than the best, at last for
 constexpr std::int64_t kLastStep = 2048;       // 1/2048 less
 constexpr std::int64_t kFirstBeam = 10;        // states a level
@@ -220,7 +220,7 @@ bool DownsetPlanner::search(Kind kind) {
             search_by_moves(effort);
             break;
         case beam:
-            search_by_beam(static_cast<std::size_t>(std::min(effort, kMostStates)), kNodesPerState * effort / kFirstBeam);
+            search_by_beam(static_cast<std::size_t>(std::min(effort, kMostDownsetStates)), kNodesPerState * effort / kFirstBeam);
             break;
         case generations:
             search_by_generations(effort);
@@ -289,7 +289,7 @@ Result<PlannerResult> plan_beam(const cost::StageProblem& problem, const Planner
     if (planner.build_engine())
         for (std::int64_t round = 0, states = kFirstBeam;
              !planner.ended() && (round < static_cast<std::int64_t>(kRounds) || limits.deadline);
-             ++round, states = grown(states, kMostStates))
+             ++round, states = grown(states, kMostDownsetStates))
             planner.search_by_beam(static_cast<std::size_t>(states), kNodesPerState * states / kFirstBeam);
     return std::move(planner).take("a beam found none");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
 namespace sluice::inference {
@@ -10,7 +11,6 @@ namespace sluice::inference {
 namespace {
 
 using cost::Overflow;
-__extension__ typedef __int128 Wide;
 
 /// "operator 7", "operators 3, 5, which must share a stage,": what the user knows is the operator.
 std::string name_of(const cost::StageProblem& problem, std::size_t node) {

@@ -8,9 +8,7 @@
 
 namespace sluice::inference {
 
-namespace {
-constexpr double kSecondsBetweenSigns = 0.1;
-}
+namespace {}
 
 Score score_of(const cost::PartitionCost& cost, Objective objective) {
     return objective == Objective::latency ? Score{cost.latency, cost.bottleneck} : Score{cost.bottleneck, cost.latency};

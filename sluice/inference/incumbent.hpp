@@ -10,6 +10,9 @@
 
 namespace sluice::inference {
 
+/// Between two signs of life to the observer.
+inline constexpr double kSecondsBetweenSigns = 0.1;
+
 /// What a partition is worth, smaller is better: the objective asked for, then the other.
 struct Score {
     Duration first{0}, second{0};

@@ -7,6 +7,7 @@
 #include <queue>
 #include <ranges>
 
+#include "sluice/inference/splits.hpp"
 #include "sluice/search/cones.hpp"
 
 namespace sluice::inference {
@@ -19,13 +20,6 @@ std::vector<std::uint32_t> waiting_counts(const StageProblem& problem) {
     std::vector<std::uint32_t> waiting(problem.node_count());
     for (std::size_t v = 0; v < waiting.size(); ++v) waiting[v] = static_cast<std::uint32_t>(problem.predecessors[v].size());
     return waiting;
-}
-
-std::int64_t fastest_work(const StageProblem& problem, std::size_t node) {
-    std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (const auto& device : problem.classes)
-        if (device.supported.contains(node)) least = std::min(least, device.work[node].count());
-    return least == std::numeric_limits<std::int64_t>::max() ? 0 : least;
 }
 
 std::int64_t perturbed(std::int64_t value, RandomStream& random) {
@@ -92,15 +86,15 @@ Order greedy_frontier_order(const StageProblem& problem, RandomStream* random) {
         if (readers[e] > 0) gain[problem.producer[e].index()] += problem.transfer[e].count();
         if (readers[e] == 1) gain[problem.consumers[e][0].index()] -= problem.transfer[e].count();
     }
-    struct Candidate {
+    struct ReadyNode {
         std::int64_t gain;
         std::uint32_t node;
-        bool operator>(const Candidate& other) const { return gain != other.gain ? gain > other.gain : node > other.node; }
+        bool operator>(const ReadyNode& other) const { return gain != other.gain ? gain > other.gain : node > other.node; }
     };
     const auto priority = [&](std::size_t v) {
         return random ? static_cast<std::int64_t>(static_cast<double>(gain[v]) * factor[v]) : gain[v];
     };
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> ready;
+    std::priority_queue<ReadyNode, std::vector<ReadyNode>, std::greater<>> ready;
     const auto push = [&](std::size_t v) { ready.push({priority(v), static_cast<std::uint32_t>(v)}); };
     for (std::size_t v = 0; v < n; ++v)
         if (waiting[v] == 0) push(v);
@@ -129,7 +123,7 @@ Order greedy_frontier_order(const StageProblem& problem, RandomStream* random) {
 std::vector<Duration> cone_work(const StageProblem& problem, ConeDirection direction) {
     const bool up = direction == ConeDirection::from_sinks;
     std::vector<std::int64_t> work(problem.node_count());
-    for (std::size_t v = 0; v < work.size(); ++v) work[v] = fastest_work(problem, v);
+    for (std::size_t v = 0; v < work.size(); ++v) work[v] = fastest_work(problem, v).count();
     std::vector<Duration> result;
     result.reserve(work.size());
     for (std::int64_t cone : search::cone_work(up ? problem.predecessors : problem.successors, work, up)) result.emplace_back(cone);

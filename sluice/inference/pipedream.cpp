@@ -4,6 +4,7 @@
 #include <format>
 #include <limits>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/graph/reachability.hpp"
 #include "sluice/inference/incumbent.hpp"
 #include "sluice/inference/splits.hpp"
@@ -15,8 +16,6 @@ namespace sluice::inference {
 namespace {
 
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
 
 /// States in a topological order, state 0 the empty downset. Work and cut of each.
 struct States {

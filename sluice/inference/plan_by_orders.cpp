@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "sluice/inference/feasibility.hpp"
+#include "sluice/inference/incumbent.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/slice.hpp"
 
@@ -19,7 +20,6 @@ namespace sluice::inference {
 namespace {
 
 constexpr std::size_t kBatch = 8;  // fixed: results must not depend on the number of threads
-constexpr double kSecondsBetweenSigns = 0.1;
 
 /// Enough orders to profit from chance, few enough that the largest models stay within seconds.
 std::int64_t default_evaluations(std::size_t nodes) {

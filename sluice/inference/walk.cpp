@@ -9,7 +9,7 @@ namespace sluice::inference {
 
 namespace {
 
-__extension__ typedef unsigned __int128 Wide;
+__extension__ typedef unsigned __int128 UnsignedWide;
 
 constexpr int kFraction = 32;       // bits of an energy behind the point
 constexpr int kSquarings = 5;       // (time / T)^32
@@ -33,8 +33,8 @@ Walker::Walker(const cost::StageProblem& problem) : problem_(&problem), moves_(p
 std::int64_t Walker::energy_of(std::int64_t time) const {
     // Beyond 7/4 T all are equally bad: 26 more bits hold its 32nd power.
     constexpr std::uint64_t kMost = std::uint64_t{7} << (kFraction - 2);
-    auto ratio = static_cast<std::uint64_t>(std::min<Wide>((Wide(time) << kFraction) / Wide(scale_), kMost));
-    for (int i = 0; i < kSquarings; ++i) ratio = static_cast<std::uint64_t>((Wide(ratio) * ratio) >> kFraction);
+    auto ratio = static_cast<std::uint64_t>(std::min<UnsignedWide>((UnsignedWide(time) << kFraction) / UnsignedWide(scale_), kMost));
+    for (int i = 0; i < kSquarings; ++i) ratio = static_cast<std::uint64_t>((UnsignedWide(ratio) * ratio) >> kFraction);
     return static_cast<std::int64_t>(ratio);
 }
 
@@ -128,7 +128,8 @@ Walked Walker::walk(const cost::Partition& start, const WalkOptions& options, Ra
         }
         if (++walked.proposals % kProposalsBetweenPolls == 0) {
             if (search::must_stop(limits)) break;
-            heat = static_cast<std::int64_t>(Wide(first_heat) * Wide(options.proposals - walked.proposals) / Wide(options.proposals));
+            heat = static_cast<std::int64_t>(UnsignedWide(first_heat) * UnsignedWide(options.proposals - walked.proposals) /
+                                             UnsignedWide(options.proposals));
         }
         std::int64_t change = 0;
         bool cooler = false;  // the hottest stage may have changed
@@ -136,7 +137,7 @@ Walked Walker::walk(const cost::Partition& start, const WalkOptions& options, Ra
             change += energy_of(moves_.time(s).count()) - energy_[s];
             cooler = cooler || s == hottest_;
         }
-        if ((change > 0 && change > static_cast<std::int64_t>((Wide(heat) * Wide(exponential(random))) >> 16)) ||
+        if ((change > 0 && change > static_cast<std::int64_t>((UnsignedWide(heat) * UnsignedWide(exponential(random))) >> 16)) ||
             (hard_ && !moves_.holds())) {
             moves_.take_back();
             continue;

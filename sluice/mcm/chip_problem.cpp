@@ -1,21 +1,12 @@
 #include "sluice/mcm/chip_problem.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <format>
 
 #include "sluice/cost/stage_cost.hpp"
+#include "sluice/mcm/chip_mask.hpp"
 
 namespace sluice::mcm {
-
-namespace {
-
-template <typename F>
-void for_each_chip(std::uint64_t mask, F&& f) {
-    for (; mask != 0; mask &= mask - 1) f(static_cast<std::size_t>(std::countr_zero(mask)));
-}
-
-}  // namespace
 
 Result<ChipProblem> chip_problem(const graph::Graph& graph, const cost::StageProblem& costs, const platform::Platform& platform,
                                  const Rules& rules) {

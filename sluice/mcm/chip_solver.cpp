@@ -8,12 +8,12 @@
 #include <format>
 #include <utility>
 
+#include "sluice/mcm/chip_mask.hpp"
+
 namespace sluice::mcm {
 
 namespace {
 
-constexpr std::uint64_t bit(std::size_t chip) { return std::uint64_t{1} << chip; }
-constexpr std::size_t lowest(std::uint64_t mask) { return static_cast<std::size_t>(std::countr_zero(mask)); }
 constexpr std::size_t highest(std::uint64_t mask) { return 63 - static_cast<std::size_t>(std::countl_zero(mask)); }
 constexpr std::uint64_t up_to(std::size_t chip) { return chip >= 63 ? ~std::uint64_t{0} : bit(chip + 1) - 1; }
 

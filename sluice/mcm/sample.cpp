@@ -9,13 +9,12 @@
 #include <numeric>
 #include <utility>
 
+#include "sluice/mcm/chip_mask.hpp"
 #include "sluice/mcm/walk.hpp"
 
 namespace sluice::mcm {
 
 namespace {
-
-std::size_t lowest(std::uint64_t mask) { return static_cast<std::size_t>(std::countr_zero(mask)); }
 
 std::size_t any_of(std::uint64_t mask, RandomStream& random) {
     for (std::uint64_t skip = random.below(static_cast<std::uint64_t>(std::popcount(mask))); skip > 0; --skip) mask &= mask - 1;

@@ -20,6 +20,9 @@ inline constexpr std::int64_t kLargestEmbedded = 1024;
 inline constexpr std::int64_t kPage = 4096;
 [[nodiscard]] constexpr std::int64_t to_page(std::int64_t offset) { return (offset + kPage - 1) / kPage * kPage; }
 
+/// Weights are written through a buffer of so many bytes.
+inline constexpr std::int64_t kWeightBuffer = std::int64_t{1} << 20;
+
 struct ExternalData {
     std::string location;  // relative to the model's folder
     std::int64_t offset = 0, bytes = 0;

@@ -29,7 +29,6 @@ namespace fs = std::filesystem;
 namespace {
 
 using ::onnx::TensorProto;
-constexpr std::int64_t kBuffer = std::int64_t{1} << 20;
 
 template <typename T, typename Make>
 void fill(std::span<char> piece, Make make) {
@@ -141,10 +140,10 @@ private:
     [[nodiscard]] Result<void> write(const NewFile& file, const TensorProto& tensor, const ExternalData& data, Normal normal) {
         if (!is_real(tensor.data_type()) && tensor.data_type() != TensorProto::BOOL) return {};  // zeros, which the file has already
         RandomData source(tensor, normal, seed_);
-        buffer_.resize(static_cast<std::size_t>(kBuffer));
+        buffer_.resize(static_cast<std::size_t>(kWeightBuffer));
         for (std::int64_t done = 0; done < data.bytes;) {
             if (stop_.stop_requested()) return fail({DiagnosticKind::stopped, "stopped while making weights", {}, {}, {}});
-            const std::span piece(buffer_.data(), static_cast<std::size_t>(std::min(kBuffer, data.bytes - done)));
+            const std::span piece(buffer_.data(), static_cast<std::size_t>(std::min(kWeightBuffer, data.bytes - done)));
             source.next(piece);
             if (auto written = file.write_at(data.offset + done, {piece.data(), piece.size()}); !written) return written;
             done += static_cast<std::int64_t>(piece.size());

@@ -10,13 +10,12 @@ namespace sluice::plan {
 
 namespace {
 
-constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 using Stages = std::vector<std::size_t>;  // per node, or per operator
 
 class Adapter {
 public:
     Adapter(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem, const AdaptOptions& options)
-        : plan_(plan), graph_(graph), problem_(problem), options_(options), old_(graph.operator_count(), kNowhere) {}
+        : plan_(plan), graph_(graph), problem_(problem), options_(options), old_(graph.operator_count(), cost::kNoStage) {}
 
     Adapted run() && {
         match();
@@ -49,7 +48,7 @@ private:
             for (const OperatorReference& reference : plan_.stages[s].operators) {
                 const OperatorId id = reference.id;
                 if (id.valid() && id.index() < graph_.operator_count() && graph_.first_output_name(id) == reference.output &&
-                    old_[id.index()] == kNowhere && problem_.node_of[id.index()].valid())
+                    old_[id.index()] == cost::kNoStage && problem_.node_of[id.index()].valid())
                     take(id.index(), s);
                 else
                     rest.push_back({&reference, s});
@@ -62,46 +61,46 @@ private:
             const auto found = by_output.find(wanted.reference->output);
             if (found == by_output.end())
                 unknown.push_back(wanted);
-            else if (old_[found->second] == kNowhere && problem_.node_of[found->second].valid())
+            else if (old_[found->second] == cost::kNoStage && problem_.node_of[found->second].valid())
                 take(found->second, wanted.stage);
         }
         std::size_t planned = plan_.replicated.size();
         for (const PlannedStage& stage : plan_.stages) planned += stage.operators.size();
         for (const Wanted& wanted : unknown) {
             const OperatorId id = wanted.reference->id;
-            if (planned == graph_.operator_count() && id.valid() && id.index() < planned && old_[id.index()] == kNowhere &&
+            if (planned == graph_.operator_count() && id.valid() && id.index() < planned && old_[id.index()] == cost::kNoStage &&
                 problem_.node_of[id.index()].valid())
                 take(id.index(), wanted.stage);
             else
                 ++result_.gone;
         }
         for (std::size_t v = 0; v < graph_.operator_count(); ++v)
-            if (problem_.node_of[v].valid() && old_[v] == kNowhere) ++result_.added;
+            if (problem_.node_of[v].valid() && old_[v] == cost::kNoStage) ++result_.added;
     }
 
     /// A stage for each node, as far as the plan and the neighbours tell.
     [[nodiscard]] Stages place() const {
         const std::size_t nodes = problem_.node_count();
-        Stages stage_of(nodes, kNowhere);
+        Stages stage_of(nodes, cost::kNoStage);
         for (std::size_t v = 0; v < nodes; ++v) {
             std::map<std::size_t, std::size_t> votes;
             for (const OperatorId id : problem_.operators[v])
-                if (old_[id.index()] != kNowhere) ++votes[old_[id.index()]];
+                if (old_[id.index()] != cost::kNoStage) ++votes[old_[id.index()]];
             std::size_t most = 0;
             for (const auto& [stage, count] : votes)
                 if (count > most) most = count, stage_of[v] = stage;
         }
         // The earliest stage that comes after each node, through nodes that have none themselves.
-        Stages next(nodes, kNowhere);
+        Stages next(nodes, cost::kNoStage);
         for (std::size_t v = nodes; v-- > 0;)
             for (const NodeId reader : problem_.successors[v])
-                next[v] = std::min(next[v], stage_of[reader.index()] != kNowhere ? stage_of[reader.index()] : next[reader.index()]);
+                next[v] = std::min(next[v], stage_of[reader.index()] != cost::kNoStage ? stage_of[reader.index()] : next[reader.index()]);
         for (std::size_t v = 0; v < nodes; ++v) {
-            if (stage_of[v] != kNowhere) continue;
-            std::size_t before = kNowhere;
+            if (stage_of[v] != cost::kNoStage) continue;
+            std::size_t before = cost::kNoStage;
             for (const NodeId maker : problem_.predecessors[v])
-                if (before == kNowhere || stage_of[maker.index()] > before) before = stage_of[maker.index()];
-            stage_of[v] = before != kNowhere ? before : next[v] != kNowhere ? next[v] : 0;
+                if (before == cost::kNoStage || stage_of[maker.index()] > before) before = stage_of[maker.index()];
+            stage_of[v] = before != cost::kNoStage ? before : next[v] != cost::kNoStage ? next[v] : 0;
         }
         return stage_of;
     }
@@ -172,18 +171,18 @@ private:
         for (std::size_t s = 0; s + 1 < stages.size(); ++s) joins.push_back(join_after(s));
         while (devices > options_.stages) {
             const auto join = std::ranges::min_element(joins, {}, &Change::key);
-            std::size_t thinned = kNowhere;
+            std::size_t thinned = cost::kNoStage;
             std::pair<bool, Duration> thinned_key;
             for (std::size_t s = 0; s < stages.size(); ++s) {
                 if (stages[s].replicas == 1) continue;
                 cost::Stage thinner = stages[s];
                 --thinner.replicas;
                 const std::pair key(false, time_of(thinner));
-                if (thinned == kNowhere || key < thinned_key) thinned = s, thinned_key = key;
+                if (thinned == cost::kNoStage || key < thinned_key) thinned = s, thinned_key = key;
             }
-            if (thinned == kNowhere && joins.empty()) return;  // one stage on one device
+            if (thinned == cost::kNoStage && joins.empty()) return;  // one stage on one device
             std::size_t at = thinned;
-            if (thinned != kNowhere && (joins.empty() || thinned_key < join->key)) {
+            if (thinned != cost::kNoStage && (joins.empty() || thinned_key < join->key)) {
                 --stages[at].replicas;
                 --devices;
             } else {
@@ -205,7 +204,7 @@ private:
             std::size_t all = 0, most = 0;
             for (const NodeId node : stage.nodes)
                 for (const OperatorId id : problem_.operators[node.index()])
-                    if (old_[id.index()] != kNowhere) ++all, most = std::max(most, ++from[old_[id.index()]]);
+                    if (old_[id.index()] != cost::kNoStage) ++all, most = std::max(most, ++from[old_[id.index()]]);
             result_.moved += all - most;
         }
     }

@@ -8,16 +8,14 @@ namespace sluice::plan {
 
 namespace {
 
-constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
-
 class PartitionReader {
 public:
     PartitionReader(const Plan& plan, const graph::Graph& graph, const cost::StageProblem& problem)
         : plan_(plan),
           graph_(graph),
           problem_(problem),
-          stage_of_(graph.operator_count(), kNowhere),
-          stage_of_node_(problem.node_count(), kNowhere),
+          stage_of_(graph.operator_count(), cost::kNoStage),
+          stage_of_node_(problem.node_count(), cost::kNoStage),
           free_(graph.operator_count(), 0) {}
 
     PartitionReading read() && {
@@ -26,7 +24,7 @@ public:
         for (std::size_t v = 0; v < graph_.operator_count(); ++v) {
             const OperatorId id(v);
             if (problem_.node_of[v].valid()) {
-                if (stage_of_[v] == kNowhere) complain(std::format("{} is in no stage", name_of(graph_, id)));
+                if (stage_of_[v] == cost::kNoStage) complain(std::format("{} is in no stage", name_of(graph_, id)));
             } else if (!free_[v]) {
                 complain(std::format("{} is replicated for free, but the plan does not list it so", name_of(graph_, id)));
             }
@@ -61,7 +59,7 @@ private:
         for (const OperatorReference& reference : planned.operators) {
             if (!names_operator(reference, std::format("stage {}", s))) continue;
             const OperatorId id = reference.id;
-            if (stage_of_[id.index()] != kNowhere) {
+            if (stage_of_[id.index()] != cost::kNoStage) {
                 complain(std::format("{} is in stage {} and again in stage {}", name_of(graph_, id), stage_of_[id.index()], s));
                 continue;
             }
@@ -80,7 +78,7 @@ private:
 
     void open_node(NodeId node, OperatorId id, std::size_t s, cost::Stage& stage) {
         std::size_t& home = stage_of_node_[node.index()];
-        if (home == kNowhere) {
+        if (home == cost::kNoStage) {
             home = s;
             stage.nodes.push_back(node);
         } else if (home == s) {
@@ -96,7 +94,7 @@ private:
     void check_order_inside(NodeId node, OperatorId id, std::size_t s) {
         if (problem_.operators[node.index()].size() == 1) return;
         for (const OperatorId previous : graph_.predecessors(id))
-            if (problem_.node_of[previous.index()] == node && stage_of_[previous.index()] == kNowhere)
+            if (problem_.node_of[previous.index()] == node && stage_of_[previous.index()] == cost::kNoStage)
                 complain(
                     std::format("stage {} lists {} before {}, whose output it reads", s, name_of(graph_, id), name_of(graph_, previous)));
     }

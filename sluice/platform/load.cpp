@@ -24,9 +24,9 @@ struct Override {
     Applied (*apply)(Platform&, std::string_view);
 };
 
-constexpr auto kRate = std::string_view("a rate such as 8GB/s");
-constexpr auto kTime = std::string_view("a time such as 20us");
-constexpr auto kCount = std::string_view("a whole number");
+constexpr auto kWantedRate = std::string_view("a rate such as 8GB/s");
+constexpr auto kWantedTime = std::string_view("a time such as 20us");
+constexpr auto kWantedCount = std::string_view("a whole number");
 
 std::optional<std::int64_t> parse_count(std::string_view text) {
     std::int64_t value = 0;
@@ -94,7 +94,7 @@ Applied set_compute(Platform& platform, std::string_view text) {
 
 // In the order they take effect: an overflow rule comes after the memory it is about, a latency after its link.
 constexpr std::array kOverrides{
-    Override{"devices", [](Platform& p, std::string_view v) { return store(p.classes.front().count, parse_count(v), kCount); }},
+    Override{"devices", [](Platform& p, std::string_view v) { return store(p.classes.front().count, parse_count(v), kWantedCount); }},
     Override{"compute", set_compute},
     Override{"vector",
              [](Platform& p, std::string_view v) {
@@ -107,7 +107,7 @@ constexpr std::array kOverrides{
              }},
     Override{"launch",
              [](Platform& p, std::string_view v) {
-                 return in_each_class(p, parse_duration(v), kTime, [](DeviceClass& device, Duration time) { device.launch = time; });
+                 return in_each_class(p, parse_duration(v), kWantedTime, [](DeviceClass& device, Duration time) { device.launch = time; });
              }},
     Override{"memory", set_memory},
     Override{"overflow",
@@ -118,25 +118,26 @@ constexpr std::array kOverrides{
     Override{"spill", set_spill},
     Override{"memory_rate",
              [](Platform& p, std::string_view v) {
-                 return in_each_class(p, parse_byte_rate(v), kRate, [](DeviceClass& device, ByteRate rate) { device.memory_rate = rate; });
+                 return in_each_class(p, parse_byte_rate(v), kWantedRate,
+                                      [](DeviceClass& device, ByteRate rate) { device.memory_rate = rate; });
              }},
-    Override{"link", [](Platform& p, std::string_view v) { return store(p.stage_link.rate, parse_byte_rate(v), kRate); }},
-    Override{"latency", [](Platform& p, std::string_view v) { return store(p.stage_link.latency, parse_duration(v), kTime); }},
+    Override{"link", [](Platform& p, std::string_view v) { return store(p.stage_link.rate, parse_byte_rate(v), kWantedRate); }},
+    Override{"latency", [](Platform& p, std::string_view v) { return store(p.stage_link.latency, parse_duration(v), kWantedTime); }},
     Override{"host", set_host},
     Override{"host_latency",
              [](Platform& p, std::string_view v) {
-                 return p.host_link ? store(p.host_link->latency, parse_duration(v), kTime)
+                 return p.host_link ? store(p.host_link->latency, parse_duration(v), kWantedTime)
                                     : Applied(std::unexpected("given with host=RATE"));
              }},
-    Override{"devices_per_node", [](Platform& p, std::string_view v) { return store(p.devices_per_node, parse_count(v), kCount); }},
+    Override{"devices_per_node", [](Platform& p, std::string_view v) { return store(p.devices_per_node, parse_count(v), kWantedCount); }},
     Override{"node_link",
              [](Platform& p, std::string_view v) {
-                 return p.node_link ? store(p.node_link->rate, parse_byte_rate(v), kRate)
+                 return p.node_link ? store(p.node_link->rate, parse_byte_rate(v), kWantedRate)
                                     : Applied(std::unexpected("left out: this preset has no nodes"));
              }},
     Override{"node_latency",
              [](Platform& p, std::string_view v) {
-                 return p.node_link ? store(p.node_link->latency, parse_duration(v), kTime)
+                 return p.node_link ? store(p.node_link->latency, parse_duration(v), kWantedTime)
                                     : Applied(std::unexpected("left out: this preset has no nodes"));
              }},
     Override{"model", [](Platform& p, std::string_view v) { return store(p.model, parse_word<StageModel>(v), "serial or overlap"); }},

@@ -119,20 +119,20 @@ private:
     std::vector<std::string_view> asked_, missing_;
 };
 
-constexpr std::string_view kRate = "a rate such as \"8 GB/s\"";
-constexpr std::string_view kTime = "a time such as \"20 us\"";
+constexpr std::string_view kQuotedRate = "a rate such as \"8 GB/s\"";
+constexpr std::string_view kQuotedTime = "a time such as \"20 us\"";
 
-std::optional<Link> read_link(Table& parent, const toml::node* node, std::string_view key) {
+std::optional<Link> read_link_table(Table& parent, const toml::node* node, std::string_view key) {
     auto table = parent.table(node, key);
     if (!table) return std::nullopt;
     Link link;
-    link.rate = table->text(table->need("rate"), "rate", parse_byte_rate, kRate).value_or(ByteRate{});
-    link.latency = table->text(table->find("latency"), "latency", parse_duration, kTime).value_or(Duration{0});
+    link.rate = table->text(table->need("rate"), "rate", parse_byte_rate, kQuotedRate).value_or(ByteRate{});
+    link.latency = table->text(table->find("latency"), "latency", parse_duration, kQuotedTime).value_or(Duration{0});
     table->finish();
     return link;
 }
 
-DeviceClass read_class(Table table) {
+DeviceClass read_class_table(Table table) {
     DeviceClass device;
     device.name = table.string(table.need("name"), "name").value_or("");
     if (const toml::node* count = table.need("count"); count && count->is_string()) {
@@ -154,7 +154,7 @@ DeviceClass read_class(Table table) {
                              device.efficiency[static_cast<std::size_t>(c)] = efficiency->number(&node, key).value_or(1);
                          });
     device.half_rows = table.number(table.find("half_rows"), "half_rows").value_or(0);
-    device.launch = table.text(table.find("launch"), "launch", parse_duration, kTime).value_or(Duration{0});
+    device.launch = table.text(table.find("launch"), "launch", parse_duration, kQuotedTime).value_or(Duration{0});
 
     const auto memory = [](std::string_view text) -> std::optional<std::optional<Bytes>> {
         if (text == "unlimited") return std::optional<Bytes>{};
@@ -171,7 +171,7 @@ DeviceClass read_class(Table table) {
     if (memory_node && limit.has_value() != (device.overflow != Overflow::unlimited))
         table.refuse(overflow_node ? *overflow_node : *memory_node,
                      limit ? "memory has a size: 'overflow' must be 'spill' or 'hard'" : "memory is unlimited: there is no 'overflow'");
-    device.memory_rate = table.text(table.need("memory_rate"), "memory_rate", parse_byte_rate, kRate).value_or(ByteRate{});
+    device.memory_rate = table.text(table.need("memory_rate"), "memory_rate", parse_byte_rate, kQuotedRate).value_or(ByteRate{});
     const auto spill = [](std::string_view text) -> std::optional<std::optional<ByteRate>> {
         if (text == "link") return std::optional<ByteRate>{};
         const auto rate = parse_byte_rate(text);
@@ -184,12 +184,12 @@ DeviceClass read_class(Table table) {
     return device;
 }
 
-void read_classes(Table& top, const std::string& file, std::optional<Diagnostic>& fault, std::vector<DeviceClass>& classes) {
+void read_class_tables(Table& top, const std::string& file, std::optional<Diagnostic>& fault, std::vector<DeviceClass>& classes) {
     const toml::node* node = top.need("devices");
     if (!node) return;
     const auto* array = node->as_array();
     if (!array || !array->is_array_of_tables()) return top.refuse(*node, "'devices' must be tables: [[devices]]");
-    for (const auto& item : *array) classes.push_back(read_class(Table(*item.as_table(), "[[devices]]", file, fault)));
+    for (const auto& item : *array) classes.push_back(read_class_table(Table(*item.as_table(), "[[devices]]", file, fault)));
 }
 
 /// Wrong formats are told before anything else: their other keys mean nothing here.
@@ -219,10 +219,10 @@ Result<Platform> read_document(const toml::table& document, const std::string& f
     platform.model = top.word<StageModel>(top.find("model"), "model").value_or(StageModel::serial);
     platform.tensor_type = top.text(top.find("tensor_type"), "tensor_type", graph::parse_data_type, "a data type such as \"i8\"");
     platform.chip_rules = top.flag(top.find("chip_rules"), "chip_rules").value_or(false);
-    read_classes(top, file, fault, platform.classes);
-    platform.stage_link = read_link(top, top.need("link"), "link").value_or(Link{});
-    platform.node_link = read_link(top, top.find("node_link"), "node_link");
-    platform.host_link = read_link(top, top.find("host"), "host");
+    read_class_tables(top, file, fault, platform.classes);
+    platform.stage_link = read_link_table(top, top.need("link"), "link").value_or(Link{});
+    platform.node_link = read_link_table(top, top.find("node_link"), "node_link");
+    platform.host_link = read_link_table(top, top.find("host"), "host");
     top.finish();
     if (!fault)
         if (auto sound = check(platform); !sound) fault = std::move(sound.error()).at({file, 0, 0});

@@ -17,6 +17,12 @@ namespace sluice::platform {
 /// The words of an enum in the order of its values.
 template <typename Enum>
 [[nodiscard]] std::span<const std::string_view> words_of();
+template <>
+std::span<const std::string_view> words_of<StageModel>();
+template <>
+std::span<const std::string_view> words_of<Overflow>();
+template <>
+std::span<const std::string_view> words_of<Topology>();
 
 template <typename Enum>
 [[nodiscard]] std::optional<Enum> parse_word(std::string_view text) {

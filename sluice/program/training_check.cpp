@@ -7,8 +7,6 @@ namespace sluice::program {
 
 namespace {
 
-Diagnostic fault(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
-
 /// Executes the lists without time: an instruction is done as soon as it may be.
 class Execution {
 public:
@@ -49,7 +47,7 @@ private:
 
     template <typename... Parts>
     bool complain(std::format_string<Parts...> text, Parts&&... parts) {
-        faults_.push_back(fault(std::format(text, std::forward<Parts>(parts)...)));
+        faults_.push_back(verification_error(std::format(text, std::forward<Parts>(parts)...)));
         return false;
     }
 
@@ -192,7 +190,7 @@ private:
     }
 
     void check_end() {
-        Diagnostic stuck = fault("deadlock: no group can go on when every send waits for its receive");
+        Diagnostic stuck = verification_error("deadlock: no group can go on when every send waits for its receive");
         for (std::size_t g = 0; g < at_.size(); ++g)
             if (at_[g] < program_.lists[g].size()) {
                 const TrainingInstruction& instruction = program_.lists[g][at_[g]];

@@ -16,8 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kNoteWidth = 80;
-
 double per_second(Duration time) { return 1 / std::chrono::duration<double>(time).count(); }
 
 std::string winner_of(const plan::Plan& plan) {

@@ -6,6 +6,7 @@
 
 #include "sluice/base/json.hpp"
 #include "sluice/base/observer.hpp"
+#include "sluice/report/json_values.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
@@ -17,8 +18,6 @@ namespace {
 using nlohmann::ordered_json;
 using solve::BoundRow;
 using solve::MethodRow;
-
-constexpr std::size_t kNoteWidth = 80;
 
 struct Bests {
     const MethodRow* plan = nullptr;
@@ -108,11 +107,6 @@ std::string bound_table(const Comparison& comparison, const Bests& bests) {
              known ? to_text(Bytes{static_cast<std::int64_t>(row.bytes)}) : "", note_of(row.failure, row.termination.reason)});
     }
     return table_text(table);
-}
-
-template <typename Value>
-ordered_json or_null(const std::optional<Value>& value) {
-    return value ? ordered_json(*value) : ordered_json();
 }
 
 ordered_json error_of(const std::optional<Diagnostic>& failure) { return failure ? ordered_json(failure->message) : ordered_json(); }

@@ -14,7 +14,4 @@ namespace sluice::report {
 /// All of them.
 [[nodiscard]] nlohmann::ordered_json links_json(std::span<const simulate::LinkUse> links);
 
-/// Columns of a bar in a table.
-inline constexpr std::size_t kBarWidth = 12;
-
 }  // namespace sluice::report

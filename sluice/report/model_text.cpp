@@ -14,8 +14,7 @@ namespace sluice::report {
 
 namespace {
 
-constexpr std::size_t kLabelWidth = 44;
-constexpr std::size_t kBarWidth = 12;
+constexpr std::size_t kModelLabelWidth = 44;
 
 /// The `count` ids of largest key, largest first; those of key 0 left out.
 template <typename Id, typename Key>
@@ -74,7 +73,7 @@ Table class_table(const ModelView& view) {
 }
 
 Table operator_table(const ModelView& view) {
-    Table table{{{"operator", Align::left, kLabelWidth},
+    Table table{{{"operator", Align::left, kModelLabelWidth},
                  {"type", Align::left, 24},
                  {"class", Align::left},
                  {"FLOPs"},
@@ -100,7 +99,7 @@ Table operator_table(const ModelView& view) {
 }
 
 Table tensor_table(const ModelView& view) {
-    Table table{{{"tensor", Align::left, kLabelWidth}, {"shape", Align::left, 28}, {"bytes"}, {"readers"}}, {}};
+    Table table{{{"tensor", Align::left, kModelLabelWidth}, {"shape", Align::left, 28}, {"bytes"}, {"readers"}}, {}};
     for (TensorId id : heaviest_tensors(view)) {
         const graph::Tensor& tensor = (*view.graph)[id];
         table.rows.push_back(

@@ -11,21 +11,18 @@ namespace sluice::report {
 
 namespace {
 
-constexpr std::size_t kLabelWidth = 30;
-constexpr std::size_t kBarWidth = 12;
+constexpr std::size_t kPlanLabelWidth = 30;
 
 Duration time_of(const plan::Plan& plan, const plan::PlannedStage& stage) {
     const Duration time = cost::stage_time(plan.platform.model, stage.predicted);
     return Duration{(time.count() + stage.replicas - 1) / stage.replicas};
 }
 
-std::string or_empty(Duration time) { return time.count() == 0 ? std::string() : to_text(time); }
-
 Table stage_table(const plan::Plan& plan, const graph::Graph& graph) {
     Table table{{{"stage"},
                  {"operators"},
-                 {"first", Align::left, kLabelWidth},
-                 {"last", Align::left, kLabelWidth},
+                 {"first", Align::left, kPlanLabelWidth},
+                 {"last", Align::left, kPlanLabelWidth},
                  {"device", Align::left},
                  {"replicas"},
                  {"work"},

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kBarWidth = 12, kBusiestLinks = 5;
+constexpr std::size_t kBusiestLinks = 5;
 
 double seconds_of(Duration time) { return std::chrono::duration<double>(time).count(); }
 

@@ -18,7 +18,6 @@ std::string ms_text(double ms) { return ms > 0 ? to_text(duration_of_ms(ms)) : "
 std::string ratio_text(double a, double b) { return a > 0 && b > 0 ? std::format("{:.2f}", a / b) : ""; }
 std::string signed_percent(double share) { return std::format("{:+.1f}%", share * 100); }
 double ms_of(Duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
-std::string or_empty(Duration time) { return time.count() == 0 ? std::string() : to_text(time); }
 
 double error_of(const RunView& run) { return run.predicted_per_s > 0 ? run.throughput_per_s / run.predicted_per_s - 1 : 0; }
 

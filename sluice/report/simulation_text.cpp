@@ -4,6 +4,7 @@
 #include <format>
 #include <nlohmann/json.hpp>
 
+#include "sluice/report/json_values.hpp"
 #include "sluice/report/link_use.hpp"
 #include "sluice/report/plan_text.hpp"
 #include "sluice/report/table.hpp"
@@ -17,8 +18,6 @@ using nlohmann::ordered_json;
 using simulate::InferenceResult;
 using simulate::LinkSharing;
 
-std::string or_empty(Duration time) { return time.count() == 0 ? std::string() : to_text(time); }
-
 std::string devices_of(const program::Stage& stage) {
     const std::int64_t first = stage.first_rank - 1;
     return stage.replicas == 1 ? std::to_string(first) : std::format("{}-{}", first, first + stage.replicas - 1);
@@ -28,7 +27,7 @@ std::string queue_text(double mean, std::int64_t longest) {
     return longest == 0 ? std::string() : std::format("{:.2f} ({})", mean, longest);
 }
 
-std::string_view to_text(LinkSharing sharing) {
+std::string_view sharing_text(LinkSharing sharing) {
     return sharing == LinkSharing::free ? "free" : sharing == LinkSharing::fifo ? "fifo" : "fair";
 }
 
@@ -56,8 +55,6 @@ Table stage_table(const SimulationView& view) {
     }
     return table;
 }
-
-ordered_json or_null(std::optional<double> value) { return value ? ordered_json(*value) : ordered_json(nullptr); }
 
 /// How far the simulated rate is from the predicted one.
 std::optional<double> error_of(const InferenceResult& result) {
@@ -98,11 +95,11 @@ std::string simulation_text(const SimulationView& view) {
         "in all", std::format("{} for {}{}", sluice::to_text(result.makespan), counted(static_cast<std::size_t>(result.outputs), "input"),
                               result.outputs < view.inputs ? std::format(" of {}", view.inputs) : ""));
     facts.emplace_back("events", grouped(static_cast<std::size_t>(result.events)));
-    std::string text =
-        std::format("{} on {}: {}, {} topology, {} links, {} cost\n\n", printable(view.plan->model.name),
-                    printable(view.plan->platform.name), counted(result.stages.size(), "stage"),
-                    platform::to_text(view.plan->platform.topology), to_text(view.sharing), platform::to_text(view.plan->platform.model)) +
-        table_text(stage_table(view)) + "\n";
+    std::string text = std::format("{} on {}: {}, {} topology, {} links, {} cost\n\n", printable(view.plan->model.name),
+                                   printable(view.plan->platform.name), counted(result.stages.size(), "stage"),
+                                   platform::to_text(view.plan->platform.topology), sharing_text(view.sharing),
+                                   platform::to_text(view.plan->platform.model)) +
+                       table_text(stage_table(view)) + "\n";
     if (!result.links.empty()) text += table_text(link_table(result.links, view.busiest_links)) + "\n";
     return text + facts_text(facts);
 }
@@ -133,7 +130,7 @@ ordered_json simulation_json(const SimulationView& view) {
             {"makespan_ps", result.makespan.count()},
             {"inputs", view.inputs},
             {"outputs", result.outputs},
-            {"sharing", to_text(view.sharing)},
+            {"sharing", sharing_text(view.sharing)},
             {"topology", platform::to_text(view.plan->platform.topology)},
             {"events", result.events},
             {"stages", std::move(stages)},

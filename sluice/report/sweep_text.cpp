@@ -18,9 +18,6 @@ using nlohmann::ordered_json;
 using solve::SolveResult;
 using solve::SweepPoint;
 
-constexpr std::size_t kBarWidth = 24;
-constexpr std::size_t kNoteWidth = 80;
-
 /// Inputs a second; 0 for what takes no time.
 double throughput(const SolveResult& result) {
     const double seconds = std::chrono::duration<double>(result.cost.bottleneck).count();
@@ -72,7 +69,7 @@ std::string sweep_text(std::span<const SweepPoint> points, cost::Objective objec
             continue;
         }
         const SolveResult& result = *point.result;
-        std::string note = chart && highest > 0 ? bar(throughput(result) / highest, kBarWidth) : "";
+        std::string note = chart && highest > 0 ? bar(throughput(result) / highest, kChartWidth) : "";
         if (&point == best && best != &points.back()) note += chart ? " best" : "best";
         table.rows.push_back({std::to_string(point.stages), throughput(result) > 0 ? rate_text(throughput(result)) + "/s" : "-",
                               to_text(result.cost.latency), std::to_string(devices_of(result)), to_text(result.cost.peak_memory),

@@ -7,6 +7,9 @@
 
 namespace sluice::report {
 
+/// Columns of a bar in a table, of a bar that is a chart of its own, of a note at the end of a row at most.
+inline constexpr std::size_t kBarWidth = 12, kChartWidth = 24, kNoteWidth = 80;
+
 enum class Align { left, right };
 
 struct Column {

@@ -97,6 +97,8 @@ std::string bar(double share, std::size_t width) {
 
 std::string rate_text(double per_second) { return per_second < 1e4 ? std::format("{:.4g}", per_second) : count_to_text(per_second); }
 
+std::string or_empty(Duration time) { return time.count() == 0 ? std::string() : to_text(time); }
+
 std::string grouped(std::size_t count) {
     std::string digits = std::to_string(count);
     for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "sluice/base/units.hpp"
+
 namespace sluice::report {
 
 /// Control characters and bytes that are no UTF-8 become '?': names in a file must not steer a terminal. `keep_newlines` spares '\n'.
@@ -26,6 +28,9 @@ namespace sluice::report {
 
 /// 278.24 -> "278.2", 333333 -> "333 k"
 [[nodiscard]] std::string rate_text(double per_second);
+
+/// "" for no time at all.
+[[nodiscard]] std::string or_empty(Duration time);
 
 /// 12830 -> "12,830"
 [[nodiscard]] std::string grouped(std::size_t count);

@@ -18,8 +18,6 @@ namespace {
 using nlohmann::ordered_json;
 using solve::TrainingRow;
 
-constexpr std::size_t kNoteWidth = 80;
-
 std::optional<double> ratio_of(const TrainingRow& row, const TrainingRow* best) {
     if (row.partition.stages.empty() || best->iteration <= Duration{0}) return std::nullopt;
     return static_cast<double>(row.iteration.count()) / static_cast<double>(best->iteration.count());

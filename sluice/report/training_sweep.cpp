@@ -20,9 +20,6 @@ using nlohmann::ordered_json;
 using solve::TrainingRow;
 using solve::TrainingSweepPoint;
 
-constexpr std::size_t kBarWidth = 24;
-constexpr std::size_t kNoteWidth = 80;
-
 /// Samples a second; 0 where nothing was found or no time passes.
 double throughput(const TrainingSweepPoint& point) {
     if (!point.result) return 0;
@@ -89,7 +86,7 @@ std::string training_sweep_text(std::span<const TrainingSweepPoint> points, bool
         }
         const TrainingRow& found = point.result->found;
         const auto& bound = point.result->bounds.iteration;
-        std::string note = chart && highest > 0 ? bar(throughput(point) / highest, kBarWidth) : "";
+        std::string note = chart && highest > 0 ? bar(throughput(point) / highest, kChartWidth) : "";
         if (&point == best && points.size() > 1) note += note.empty() ? "best" : " best";
         table.rows.push_back({batch, devices, memory, sizes_text(micro_batches_of(found)), to_text(found.iteration),
                               samples_text(point.of.mini_batch, found.iteration), std::to_string(found.partition.stages.size()),

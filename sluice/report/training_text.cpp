@@ -13,7 +13,7 @@ namespace sluice::report {
 
 namespace {
 
-constexpr std::size_t kLabelWidth = 24;
+constexpr std::size_t kTrainingLabelWidth = 24;
 
 std::string readers_of(const TrainingPlanView& view, std::size_t stage) {
     std::string list;
@@ -37,8 +37,8 @@ Table stage_table(const TrainingPlanView& view) {
                  {"class", Align::left},
                  {"reads"},
                  {"operators"},
-                 {"first", Align::left, kLabelWidth},
-                 {"last", Align::left, kLabelWidth},
+                 {"first", Align::left, kTrainingLabelWidth},
+                 {"last", Align::left, kTrainingLabelWidth},
                  {"micro-batch"},
                  {"k"},
                  {"in flight"},

@@ -10,7 +10,7 @@ namespace sluice::runtime {
 
 namespace {
 
-constexpr std::array kTypes{
+constexpr std::array kElementTypes{
     ElementType{1, "float32", "<f4", 4, true, false},   ElementType{2, "uint8", "|u1", 1, false, false},
     ElementType{3, "int8", "|i1", 1, false, false},     ElementType{4, "uint16", "<u2", 2, false, false},
     ElementType{5, "int16", "<i2", 2, false, false},    ElementType{6, "int32", "<i4", 4, false, false},
@@ -23,15 +23,15 @@ constexpr std::array kTypes{
 }  // namespace
 
 const ElementType* element_type(std::int32_t number) {
-    const auto* found = std::ranges::find(kTypes, number, &ElementType::number);
-    return found == kTypes.end() ? nullptr : found;
+    const auto* found = std::ranges::find(kElementTypes, number, &ElementType::number);
+    return found == kElementTypes.end() ? nullptr : found;
 }
 
 const ElementType* element_type(std::string_view descr) {
     if (descr.empty() || descr[0] == '>') return nullptr;
     const std::string_view kind = std::string_view("<=|").contains(descr[0]) ? descr.substr(1) : descr;
-    const auto* found = std::ranges::find(kTypes, kind, [](const ElementType& type) { return type.descr.substr(1); });
-    return found == kTypes.end() ? nullptr : found;
+    const auto* found = std::ranges::find(kElementTypes, kind, [](const ElementType& type) { return type.descr.substr(1); });
+    return found == kElementTypes.end() ? nullptr : found;
 }
 
 std::string element_type_name(std::int32_t number) {

@@ -97,7 +97,7 @@ std::vector<std::string> environment_of(const Scratch& scratch) {
     return all;
 }
 
-Diagnostic cannot_start(int error) {
+Diagnostic cannot_start_mpirun(int error) {
     Diagnostic diagnostic = input_error(std::format("cannot start mpirun: {}", std::strerror(error)));
     if (error == ENOENT) diagnostic.help = "install Open MPI (Debian: openmpi-bin), or put its folder into PATH";
     return diagnostic;
@@ -109,7 +109,7 @@ Result<Mpirun> start(const std::vector<std::string>& words, const std::vector<st
     for (std::size_t i = 0; i < ends.size(); ++i) {
         // stdin is a socket: writing to it when mpirun has gone need not raise SIGPIPE.
         const int made = i == 0 ? ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends[i].data()) : ::pipe2(ends[i].data(), O_CLOEXEC);
-        if (made != 0) return fail(cannot_start(errno));
+        if (made != 0) return fail(cannot_start_mpirun(errno));
         keep[i][0] = Descriptor(ends[i][0]);
         keep[i][1] = Descriptor(ends[i][1]);
     }
@@ -140,7 +140,7 @@ Result<Mpirun> start(const std::vector<std::string>& words, const std::vector<st
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0) {
         mpirun.process = -1;
-        return fail(cannot_start(error));
+        return fail(cannot_start_mpirun(error));
     }
     mpirun.in = std::move(keep[0][0]);
     mpirun.out = std::move(keep[1][0]);

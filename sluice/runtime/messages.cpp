@@ -56,7 +56,8 @@ void fields(M& m, F&& field)
     field("line", d.where.line), field("column", d.where.column), field("notes", d.notes), field("help", d.help);
 }
 
-constexpr std::array<std::string_view, std::variant_size_v<WorkerMessage>> kTypes{"ready", "status", "delivered", "finished", "failed"};
+constexpr std::array<std::string_view, std::variant_size_v<WorkerMessage>> kMessageTypes{"ready", "status", "delivered", "finished",
+                                                                                         "failed"};
 
 constexpr std::array<std::pair<DiagnosticKind, std::string_view>, 6> kKinds{{{DiagnosticKind::input, "input"},
                                                                              {DiagnosticKind::usage, "usage"},
@@ -149,7 +150,7 @@ void halve(ordered_json& json) {
 }  // namespace
 
 std::string to_line(const WorkerMessage& message) {
-    ordered_json json{{"sluice", kTypes[message.index()]}};
+    ordered_json json{{"sluice", kMessageTypes[message.index()]}};
     std::visit([&](const auto& m) { fields(m, Write{json}); }, message);
     // File names need not be UTF-8: what is not becomes U+FFFD.
     const auto text = [&] { return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace); };
@@ -169,8 +170,8 @@ std::optional<WorkerMessage> read_line(std::string_view line) {
     if (!line.starts_with(kBegin)) return std::nullopt;
     const ordered_json json = ordered_json::parse(line, nullptr, false);
     if (!json.is_object() || !json.at("sluice").is_string()) return std::nullopt;
-    const auto type = std::ranges::find(kTypes, json.at("sluice").get_ref<const std::string&>());
-    if (type == kTypes.end()) return std::nullopt;
+    const auto type = std::ranges::find(kMessageTypes, json.at("sluice").get_ref<const std::string&>());
+    if (type == kMessageTypes.end()) return std::nullopt;
 
     bool good = true;
     std::size_t known = 1;
@@ -182,7 +183,7 @@ std::optional<WorkerMessage> read_line(std::string_view line) {
         if (!good || json.size() != known) return std::nullopt;
         return m;
     };
-    switch (type - kTypes.begin()) {
+    switch (type - kMessageTypes.begin()) {
         case 0:
             return read(Ready{});
         case 1:

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <numeric>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/graph/min_cut.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/spill_share.hpp"
@@ -19,7 +20,6 @@ namespace {
 using Index = SerialProblem::Index;
 using graph::FlowNetwork;
 using graph::kInfiniteCapacity;
-__extension__ typedef __int128 Wide;
 
 // Sums stay below this, limits below kLargestLimit, so that kInfinite less any of them is still above kBeyond and nothing leaves int64.
 constexpr std::int64_t kLargestSum = std::int64_t{1} << 58;

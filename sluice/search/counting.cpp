@@ -7,6 +7,7 @@
 #include <array>
 #include <span>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/graph/min_cut.hpp"
 #include "sluice/search/poll.hpp"
 
@@ -17,9 +18,8 @@ namespace {
 using Index = SerialProblem::Index;
 using graph::FlowNetwork;
 using graph::kInfiniteCapacity;
-__extension__ typedef __int128 Wide;
 
-constexpr std::size_t kBatch = 32;                       // fixed: results must not depend on the number of threads
+constexpr std::size_t kGroupBatch = 32;                  // fixed: results must not depend on the number of threads
 constexpr std::size_t kMostNear = std::size_t{1} << 24;  // neighbours kept, 16 bytes each
 
 using Cones = std::vector<graph::NodeSet>;
@@ -158,10 +158,10 @@ std::optional<CountingWeights> Counting::weights(std::int64_t threshold, int thr
 
     tbb::task_arena arena(std::max(threads, 1));
     std::vector<std::optional<LeastTransfers>> scratch(static_cast<std::size_t>(arena.max_concurrency()));
-    std::array<std::int64_t, kBatch> least;
-    for (std::size_t begin = 0; begin < groups && !result.refuted; begin += kBatch) {
+    std::array<std::int64_t, kGroupBatch> least;
+    for (std::size_t begin = 0; begin < groups && !result.refuted; begin += kGroupBatch) {
         if (begin > 0 && must_stop(limits)) return std::nullopt;
-        const std::size_t end = std::min(begin + kBatch, groups);
+        const std::size_t end = std::min(begin + kGroupBatch, groups);
         const auto solve = [&](std::size_t g, std::size_t slot) {
             least[g - begin] = 0;
             if (work_[g] == 0 || work_[g] > largest) return;

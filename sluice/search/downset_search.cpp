@@ -21,7 +21,7 @@ namespace {
 using Index = SerialProblem::Index;
 using Word = std::uint64_t;
 
-constexpr std::size_t kBatch = 16;          // fixed: results must not depend on the number of threads
+constexpr std::size_t kLevelBatch = 16;     // fixed: results must not depend on the number of threads
 constexpr std::size_t kSortedPerKept = 20;  // a beam looks at so many candidates for each state it keeps
 constexpr std::size_t kFewStates = 8;       // levels too small to be worth a dominance test
 constexpr std::size_t kBytesPerState = 64;  // beside its bits
@@ -202,8 +202,8 @@ void Search::trace(std::uint32_t last, const StageSearchResult& completed) {
 bool Search::expand(const std::vector<std::uint32_t>& level, std::int64_t devices) {
     const std::int64_t replicas = std::min(problem_.replicas, problem_.devices - devices);
     std::vector<Word> row;
-    for (std::size_t begin = 0; begin < level.size(); begin += kBatch) {
-        const std::size_t size = std::min(kBatch, level.size() - begin);
+    for (std::size_t begin = 0; begin < level.size(); begin += kLevelBatch) {
+        const std::size_t size = std::min(kLevelBatch, level.size() - begin);
         std::vector<StageSearchResult> found(size);
         const std::int64_t nodes_left = options_.nodes > 0 ? options_.nodes - result_.nodes : 0;
         const std::size_t used = table_.bytes(), budget = static_cast<std::size_t>(options_.memory.count);

@@ -9,6 +9,7 @@
 #include <queue>
 
 #include "sluice/base/distinct.hpp"
+#include "sluice/base/wide.hpp"
 #include "sluice/search/cones.hpp"
 
 namespace sluice::search {
@@ -18,7 +19,6 @@ namespace {
 using cost::StageModel;
 using cost::StageProblem;
 using Index = SerialProblem::Index;
-__extension__ typedef __int128 Wide;
 
 std::vector<Index> inverse_order(std::span<const Index> order) {
     std::vector<Index> position(order.size());
@@ -184,8 +184,8 @@ bool fits_int64(const SerialProblem& problem) {
         total += static_cast<Wide>(problem.transfer[t]) * static_cast<Wide>(problem.consumers[t].size() + 1);
     for (std::int64_t weight : problem.weight_bytes) bytes += weight;
     if (problem.spills)
-        total +=
-            bytes * problem.charge.work * static_cast<Wide>(problem.group_count() + 1) / problem.rate.bytes_per_second * 1'000'000'000'000;
+        total += bytes * problem.charge.work * static_cast<Wide>(problem.group_count() + 1) / problem.rate.bytes_per_second *
+                 kPicosecondsPerSecond;
     return total <= kLargestTotal.count() && bytes <= kLargestTotal.count();
 }
 
@@ -266,7 +266,7 @@ SerialProblem merge_safely(SerialProblem problem) {
     // Moving a group adds at most the spill of all its parameters to the stage it joins.
     const auto moved_spill = [&](std::size_t g) {
         if (!problem.spills) return std::int64_t{0};
-        const Wide scaled = static_cast<Wide>(bytes_of(g)) * problem.charge.work * 1'000'000'000'000;
+        const Wide scaled = static_cast<Wide>(bytes_of(g)) * problem.charge.work * kPicosecondsPerSecond;
         return static_cast<std::int64_t>((scaled + problem.rate.bytes_per_second - 1) / problem.rate.bytes_per_second);
     };
     const auto sum = [&](std::span<const Index> tensors) {
@@ -329,7 +329,7 @@ std::vector<Index> heavy_cone_order(const SerialProblem& problem, bool mirrored)
 
 std::int64_t spill_time(const SerialProblem& problem, std::int64_t parameters) {
     if (!problem.spills || parameters <= problem.memory) return 0;
-    const Wide scaled = static_cast<Wide>(parameters - problem.memory) * problem.charge.work * 1'000'000'000'000;
+    const Wide scaled = static_cast<Wide>(parameters - problem.memory) * problem.charge.work * kPicosecondsPerSecond;
     return static_cast<std::int64_t>((scaled + problem.rate.bytes_per_second - 1) / problem.rate.bytes_per_second);
 }
 

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <optional>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/stage_graph.hpp"
 
@@ -13,9 +14,7 @@ namespace sluice::search {
 namespace {
 
 constexpr std::int64_t kLateBudget = 2'000'000;  // after the deadline: some milliseconds
-constexpr std::int64_t kStepsBetweenPolls = 1'000'000;
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
+constexpr std::int64_t kSettleStepsBetweenPolls = 1'000'000;
 
 /// Devices that a stage of this time needs to take no more than `share` an input; nullopt: more than allowed.
 std::optional<std::int64_t> devices_for(Duration time, Duration share, std::int64_t max_replicas) {
@@ -89,7 +88,7 @@ private:
 
     bool spent() {
         if (budget_ <= 0) return true;
-        if (unpolled_ < kStepsBetweenPolls || !options_.limits) return false;
+        if (unpolled_ < kSettleStepsBetweenPolls || !options_.limits) return false;
         unpolled_ = 0;
         if (options_.limits->interrupted() || must_stop(*options_.limits)) budget_ = std::min<std::int64_t>(budget_, 0);
         return budget_ <= 0;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <ranges>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/search/poll.hpp"
 
 namespace sluice::search {
@@ -15,16 +16,12 @@ namespace {
 using cost::Overflow;
 using cost::StageModel;
 
-__extension__ typedef __int128 Wide;
-
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kNoLimit =
     4 * kLargestTotal.count() - 1;                            // above every cost: works, transfers and spill each stay below kLargestTotal
 constexpr std::size_t kLargestTable = std::size_t{1} << 22;   // states times positions
 constexpr std::int64_t kMostDevices = std::int64_t{1} << 30;  // more are never asked for: plan::kMostDevices
-constexpr std::size_t kStepsBetweenPolls = std::size_t{1} << 14;
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
+constexpr std::size_t kTableStepsBetweenPolls = std::size_t{1} << 14;
 
 /// Devices usable per class, and the states of the DP: devices used of every class but the largest (`last`), in mixed radix.
 struct DeviceStates {
@@ -129,7 +126,7 @@ struct Slicer::Scratch {
         if (spill_rate > 0) {
             const Wide excess = rest_parameters[left] - Wide{devices} * spill_memory;
             if (excess > 0)
-                total += static_cast<std::int64_t>(std::min<Wide>(excess * 1'000'000'000'000 / spill_rate, kLargestTotal.count()));
+                total += static_cast<std::int64_t>(std::min<Wide>(excess * kPicosecondsPerSecond / spill_rate, kLargestTotal.count()));
         }
         return ceil_divide(total, devices);
     }
@@ -254,7 +251,7 @@ bool Slicer::Scratch::scan(std::size_t left, std::int64_t threshold, OnSegment&&
     std::ranges::fill(spills, 0);
     std::ranges::fill(active, 1);
     for (std::size_t j = left; j < n; ++j) {
-        if (++steps % kStepsBetweenPolls == 0 && poll()) return false;
+        if (++steps % kTableStepsBetweenPolls == 0 && poll()) return false;
         for (std::size_t i = input_start[j]; i < input_start[j + 1] && inputs[i].key < key; ++i) {
             in += inputs[i].amount;
             if constexpr (kMemory) held += inputs[i].bytes;

@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
-namespace sluice::search {
+#include "sluice/base/wide.hpp"
 
-namespace {
-__extension__ typedef __int128 Wide;
-constexpr Wide kPicosecondsPerSecond = 1'000'000'000'000;
-}  // namespace
+namespace sluice::search {
 
 SpillShare spill_share(const SerialProblem& problem, std::int64_t theta_halves) {
     assert(theta_halves >= 0 && theta_halves <= 2);

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <limits>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/search/counting.hpp"
 #include "sluice/search/poll.hpp"
 #include "sluice/search/spill_share.hpp"
@@ -13,10 +14,9 @@ namespace sluice::search {
 
 namespace {
 
-__extension__ typedef __int128 Wide;
 constexpr std::int64_t kNodesBetweenPolls = 4096;
 constexpr std::size_t kMostCandidates = 16'384;  // decided one inside the other: bounds the depth of recursion
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() / 2;
+constexpr std::int64_t kBelowAll = std::numeric_limits<std::int64_t>::min() / 2;
 
 }  // namespace
 
@@ -202,7 +202,7 @@ void StageSearch::extend(std::span<const std::uint64_t> downset, std::int64_t de
     lay_out_tensors(downset);
 
     Partial root;
-    root.required = replicas > 1 && !tables_.judge ? floor_ : kNever;  // with fewer devices such a stage was found already
+    root.required = replicas > 1 && !tables_.judge ? floor_ : kBelowAll;  // with fewer devices such a stage was found already
     for (std::int64_t most : most_) root.undecided_most += most;
     for (std::size_t t = 0; t < problem_.tensor_count(); ++t) {
         if (!has(downset, problem_.producer[t])) continue;
@@ -211,7 +211,7 @@ void StageSearch::extend(std::span<const std::uint64_t> downset, std::int64_t de
                                    : std::ranges::any_of(problem_.consumers[t], [&](Index c) { return !has(downset, c); });
         if (passes) root.pass += problem_.transfer[t];
     }
-    least_value_ = kNever;
+    least_value_ = kBelowAll;
     for (std::size_t z = 0; z < tables_.chains.size(); ++z) {
         const ChainOfCuts& chain = tables_.chains[z];
         std::size_t type = 0;

@@ -16,6 +16,7 @@
 
 #include "sluice/base/ids.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/base/wide.hpp"
 
 namespace sluice::simulate {
 
@@ -24,6 +25,7 @@ using LinkId = Id<struct LinkTag>;
 using MessageId = Id<struct MessageTag>;
 using Time = std::int64_t;  // picoseconds since the start
 inline constexpr Time kShared = -1;
+inline constexpr std::uint32_t kNone = ~std::uint32_t{0};  // the number of no message, process, channel …
 
 /// How messages on one link get on: not at all in each other's way, one after another as they came, or each with an equal share of the
 /// rate.
@@ -204,8 +206,6 @@ public:
     }
 
 private:
-    __extension__ using Wide = __int128;
-    static constexpr std::uint32_t kNone = ~std::uint32_t{0};
     static constexpr std::int64_t kAskEvery = 4096;
     static constexpr int kFine = 16;  // a fair link counts service in 2^-16 ps
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <ranges>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/program/check.hpp"
 #include "sluice/simulate/inference_outputs.hpp"
 #include "sluice/simulate/inference_tables.hpp"
@@ -12,9 +13,7 @@ namespace sluice::simulate {
 
 namespace {
 
-__extension__ using Wide = __int128;
 using program::Program;
-constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 /// One after another: the list of a device that does one thing at a time, or a third of it.
 struct Process {
@@ -46,9 +45,9 @@ struct Snapshot {
     std::vector<Wide> queues;
 };
 
-class Run {
+class InferenceRun {
 public:
-    Run(const Program& program, const Tables& tables, const Wires& wires, const InferenceOptions& options)
+    InferenceRun(const Program& program, const Tables& tables, const Wires& wires, const InferenceOptions& options)
         : program_(program),
           tables_(tables),
           wires_(wires),
@@ -458,7 +457,7 @@ private:
     const InferenceOptions& options_;
     const std::int64_t inputs_;
     Outputs outputs_;
-    Engine<Run> engine_;
+    Engine<InferenceRun> engine_;
     Ledger ledger_;
     std::vector<Process> processes_;
     std::vector<List> lists_;
@@ -487,7 +486,7 @@ Result<InferenceResult> simulate_inference(const Program& program, const platfor
     if (!tables) return fail(tables.error());
     if (options.trace)
         if (auto small = check_trace(*tables, wires, options); !small) return fail(std::move(small.error()));
-    InferenceResult result = Run(program, *tables, wires, options).run();
+    InferenceResult result = InferenceRun(program, *tables, wires, options).run();
     if (result.outputs == 0) return fail({DiagnosticKind::stopped, "stopped before the first of the inputs came out", {}, {}, {}});
     if (platform.topology == platform::Topology::uniform) add_uniform_links(program, result);
     return result;

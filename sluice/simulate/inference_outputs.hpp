@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/simulate/inference.hpp"
 #include "sluice/simulate/inference_tables.hpp"
 
@@ -46,7 +47,6 @@ public:
     void add_to(InferenceResult& result, const Tables& tables, Time half, Time end) const;
 
 private:
-    __extension__ using Wide = __int128;
     struct UnderWay {
         Time start = -1;
         std::uint32_t open = 0;  // lists that have not done with it

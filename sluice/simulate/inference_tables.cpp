@@ -5,11 +5,12 @@
 #include <format>
 #include <limits>
 
+#include "sluice/base/wide.hpp"
+
 namespace sluice::simulate {
 
 namespace {
 
-__extension__ using Wide = __int128;
 using program::Channel;
 using program::ChannelId;
 using program::InstructionKind;

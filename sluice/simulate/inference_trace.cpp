@@ -4,12 +4,6 @@
 
 namespace sluice::simulate {
 
-namespace {
-
-constexpr std::uint32_t kNone = ~std::uint32_t{0};
-
-}  // namespace
-
 Result<void> check_trace(const Tables& tables, const Wires& wires, const InferenceOptions& options) {
     std::int64_t tasks = 0;
     for (const Step& step : tables.steps) tasks += step.duration > 0;

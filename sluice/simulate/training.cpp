@@ -6,17 +6,16 @@
 #include <map>
 
 #include "sluice/base/stop_check.hpp"
+#include "sluice/base/wide.hpp"
 
 namespace sluice::simulate {
 
 namespace {
 
-__extension__ using Wide = __int128;
 using program::TrainingChannel;
 using program::TrainingInstruction;
 using program::TrainingProgram;
 using program::TrainingStep;
-constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 /// A part of every chunk of a channel: over these links, each for so long.
 struct Part {
@@ -112,9 +111,9 @@ private:
     std::map<std::string, std::uint32_t> numbers_;
 };
 
-class Run {
+class TrainingRun {
 public:
-    Run(const TrainingProgram& program, const Routes& routes, const TrainingSimulation& options, const Limits& limits)
+    TrainingRun(const TrainingProgram& program, const Routes& routes, const TrainingSimulation& options, const Limits& limits)
         : program_(program),
           routes_(routes),
           options_(options),
@@ -367,7 +366,7 @@ private:
     const Routes& routes_;
     const TrainingSimulation& options_;
     StopCheck stopped_;
-    Engine<Run> engine_;
+    Engine<TrainingRun> engine_;
     Ledger ledger_;
     std::vector<Group> groups_;
     std::vector<std::uint32_t> ready_;
@@ -392,7 +391,7 @@ TrainingResult simulate_training(const TrainingProgram& program, const cost::Int
 std::optional<TrainingResult> simulate_training(const TrainingProgram& program, const cost::Interconnect& interconnect, bool serial,
                                                 const TrainingSimulation& options, const Limits& limits) {
     const Routes routes(program, interconnect, serial);
-    return Run(program, routes, options, limits).run();
+    return TrainingRun(program, routes, options, limits).run();
 }
 
 }  // namespace sluice::simulate

@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
 
-Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
 
 /// Every parameter lies on some chip, whatever is rewritten.
 Result<void> parameters_fit(const cost::StageProblem& problem) {

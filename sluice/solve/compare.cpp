@@ -7,6 +7,7 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/inference/latency.hpp"
+#include "sluice/solve/why_nothing.hpp"
 
 namespace sluice::solve {
 
@@ -16,13 +17,6 @@ constexpr std::size_t kExactNodes = 256;                    // beyond these an e
 constexpr std::string_view kPatientMethod = "brkga-10000";  // the paper's longest run, not a default of anybody
 
 double seconds_since(Limits::Clock::time_point start) { return std::chrono::duration<double>(Limits::Clock::now() - start).count(); }
-
-Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
-
-StopReason why_nothing(const Diagnostic& failure, const Limits& limits) {
-    if (failure.kind != DiagnosticKind::stopped) return StopReason::finished;
-    return limits.interrupted() ? StopReason::interrupted : StopReason::time;
-}
 
 }  // namespace
 

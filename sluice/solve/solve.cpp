@@ -33,8 +33,6 @@ constexpr std::string_view kOpeningBound = "combinatorial";  // linear time: kno
 /// What the bound's side gets once the planner came to its natural end.
 constexpr std::chrono::seconds kAfterPlanning{2};
 
-Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
-
 Result<void> check_options(const cost::StageProblem& problem, const SolveOptions& options) {
     if (options.stages < 1 || options.stages > plan::kMostDevices)
         return fail(usage_error(std::format("{} stages asked for; 1 to {} are possible", options.stages, plan::kMostDevices)));
@@ -297,7 +295,7 @@ private:
 
     [[nodiscard]] static Diagnostic refused(const Certificate& certificate, std::string_view why) {
         return internal_error(std::format("a {} bound of {} was not accepted by the checker and is not used: {}", certificate.kind(),
-                                          to_text(certificate.value), why))
+                                          sluice::to_text(certificate.value), why))
             .fix("this is a defect of sluice: please report it with the model");
     }
 
@@ -331,7 +329,7 @@ private:
             }
             if (limits.out_of_time())
                 warnings.push_back(input_error(std::format("a {} bound of {} could not be checked in time and is not used",
-                                                           certificate.kind(), to_text(certificate.value)))
+                                                           certificate.kind(), sluice::to_text(certificate.value)))
                                        .fix("a larger --time leaves room for the check"));
             else
                 warnings.push_back(refused(certificate, objections.front().message));

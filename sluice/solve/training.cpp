@@ -8,18 +8,12 @@
 #include "sluice/bound/check_training.hpp"
 #include "sluice/bound/training_bound.hpp"
 #include "sluice/plan/training_plan.hpp"
+#include "sluice/solve/why_nothing.hpp"
 #include "sluice/training/evaluate.hpp"
 
 namespace sluice::solve {
 
 namespace {
-
-Diagnostic internal_error(std::string message) { return {DiagnosticKind::internal, std::move(message), {}, {}, {}}; }
-
-StopReason why_nothing(const Diagnostic& failure, const Limits& limits) {
-    if (failure.kind != DiagnosticKind::stopped) return StopReason::finished;
-    return limits.interrupted() ? StopReason::interrupted : StopReason::time;
-}
 
 constexpr std::chrono::seconds kMostBoundTime{2};
 

@@ -32,7 +32,7 @@ void expect(bool holds, std::string_view what) {
 bool wait(Transport& transport, const Request& request) { return transport.wait(request, {}, kPatience); }
 
 void all(Transport& transport) {
-    for (const std::string& fault : testing::check_transport(transport, 8 << 20)) expect(false, fault);
+    for (const std::string& fault : test::check_transport(transport, 8 << 20)) expect(false, fault);
 }
 
 /// The executor over MPI: random programs of as many ranks.
@@ -40,20 +40,20 @@ void pipelines(Transport& transport) {
     int ran = 0;
     for (std::uint64_t seed = 0; ran < 40; ++seed) {
         RandomStream random(seed);
-        const program::Program program = testing::random_program(random);
+        const program::Program program = test::random_program(random);
         if (program.ranks != transport.size()) continue;
         ++ran;
         PipelineOptions options;
         options.patience = kPatience;
         const std::int64_t inputs = random.between(0, 60);
         if (this_rank == 0) {
-            testing::CheckingHost host(program, inputs);
+            test::CheckingHost host(program, inputs);
             const auto result = run_host(program, transport, host, options);
             expect(result.has_value(), result ? "" : to_text(result.error()));
             expect(host.collected() == inputs && host.faults.empty(), std::format("seed {}: {}", seed, host.faults));
         } else {
             const auto list = std::ranges::find(program.lists, this_rank, &program::InstructionList::rank);
-            testing::ArithmeticKernel kernel(program, *list);
+            test::ArithmeticKernel kernel(program, *list);
             const auto result = run_stage(program, *list, transport, kernel, options);
             expect(result.has_value(), result ? "" : to_text(result.error()));
         }
@@ -178,7 +178,7 @@ void overhead(Transport& transport) {
         Result<void> feed(std::int64_t, std::size_t, const Message&) override { return {}; }
         Result<void> collect(std::int64_t, std::span<const Message>) override { return {}; }
     } io;
-    testing::ProgramMaker maker;
+    test::ProgramMaker maker;
     const StageId first = maker.stage(), second = maker.stage(), host;
     maker.channel("x", 0, host, first, 600 << 10);
     maker.channel("a", 1, first, second, 784 << 10);

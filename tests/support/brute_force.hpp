@@ -10,7 +10,7 @@
 #include "sluice/cost/partition.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// The bottleneck of the best way to cut `order` into stages on up to `max_replicas` devices each, by trying all; nullopt: none is valid.
 inline std::optional<Duration> best_cut_of_order(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages,
@@ -144,4 +144,4 @@ private:
     std::vector<std::vector<std::int64_t>> times_;  // per class, per set
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -7,17 +7,17 @@
 #include <limits>
 #include <vector>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/stage_problem.hpp"
 #include "sluice/search/refutation.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// The serial relaxation of a problem of at most 12 nodes at one charge, its costs per set of nodes as bit masks.
 class BruteRelaxation {
 public:
     BruteRelaxation(const cost::StageProblem& problem, std::int64_t scale, std::int64_t work, std::int64_t transfer)
         : nodes_(problem.node_count()), scale_(scale), downset_(std::size_t{1} << nodes_, 1), cost_(downset_.size(), 0) {
-        __extension__ typedef __int128 Wide;
         bool spills = false, unlimited = false;
         std::int64_t memory = 0, rate = 1;
         for (const auto& device : problem.classes) {
@@ -123,4 +123,4 @@ inline search::Refutation brute_refutation(const cost::StageProblem& problem, co
     return refutation;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -9,7 +9,7 @@
 #include "sluice/mcm/chip_faults.hpp"
 #include "tests/support/random_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 inline mcm::ChipProblem on_chips(const cost::StageProblem& costs, std::size_t chips, const mcm::Rules& rules = {}) {
     mcm::ChipProblem problem{.costs = &costs, .chips = chips, .sram = {}, .rules = rules, .names = {}, .nogoods = {}};
@@ -106,4 +106,4 @@ inline cost::StageProblem bert_like(std::size_t layers, bool shared_mask) {
     return detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

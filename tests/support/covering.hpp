@@ -8,7 +8,7 @@
 #include "sluice/bound/certificate.hpp"
 #include "sluice/bound/check_terms.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// Each node weighs its work in stages of the largest T that all work does not fit in: whatever transfers cost, no stage on r devices of
 /// cost at most r T weighs more than r, and all together weigh more than there are devices. So the bound is that of all work, shared.
@@ -33,4 +33,4 @@ inline std::optional<bound::Certificate> share_of_work(const cost::StageProblem&
                               .witness = std::move(witness)};
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace sluice::testing {
+namespace sluice::test {
 
 [[nodiscard]] inline std::uint64_t cases(std::uint64_t all) {
     std::uint64_t times = 1;
@@ -32,4 +32,4 @@ namespace sluice::testing {
 #endif
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

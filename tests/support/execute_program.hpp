@@ -9,7 +9,7 @@
 
 #include "sluice/program/program.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 class ProgramExecution {
 public:
@@ -84,4 +84,4 @@ private:
     std::set<std::pair<StageId, std::int64_t>> consumed_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

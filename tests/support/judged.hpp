@@ -10,7 +10,7 @@
 #include "sluice/mcm/judge/event_judge.hpp"
 #include "tests/support/chips.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// Everything a judge refers to, at an address that stays.
 struct Judged {
@@ -109,4 +109,4 @@ inline platform::Platform given_ring(const graph::Graph& graph, std::size_t chip
     return platform;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

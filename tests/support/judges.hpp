@@ -7,7 +7,7 @@
 
 #include "sluice/mcm/judge/judge.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// The planners' cost, but a chip of more than so many operators does not compile. Counts what it is asked.
 class FussyJudge final : public mcm::Judge {
@@ -59,4 +59,4 @@ private:
     std::int64_t good_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
     if (argc < 4) return 2;
     const std::filesystem::path folder = std::filesystem::absolute(argv[3]);
     std::filesystem::create_directories(folder);
-    auto made = testing::stage_model(argv[1], std::atoll(argv[2]), folder, argc > 6 ? std::atoll(argv[6]) : 1);
+    auto made = test::stage_model(argv[1], std::atoll(argv[2]), folder, argc > 6 ? std::atoll(argv[6]) : 1);
     if (made) {
         if (argc > 4) made->job.inputs = std::atoll(argv[4]);
         if (argc > 5) made->job.optimisation = std::atoi(argv[5]);

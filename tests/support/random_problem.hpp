@@ -14,7 +14,7 @@
 #include "sluice/cost/partition.hpp"
 #include "sluice/cost/stage_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct RandomProblemOptions {
     std::size_t min_operators = 1, max_operators = 8;
@@ -182,6 +182,15 @@ inline std::vector<NodeId> random_order(const cost::StageProblem& problem, Rando
     return order;
 }
 
+/// Of so many operators, for up to 64 stages: what planners need time for.
+inline cost::StageProblem large_problem(std::uint64_t seed, std::size_t operators, RandomProblemOptions options = {}) {
+    RandomStream random(seed);
+    options.min_operators = options.max_operators = operators;
+    options.largest_time = 1'000'000;
+    options.largest_transfer = 500'000;
+    return random_problem(random, options, 64);
+}
+
 /// A random order cut at random places into at most `stages` stages, each on a random class. Class counts, support and hard memory are not
 /// heeded.
 inline cost::Partition random_partition(const cost::StageProblem& problem, std::size_t stages, RandomStream& random) {
@@ -198,4 +207,4 @@ inline cost::Partition random_partition(const cost::StageProblem& problem, std::
     return partition;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -8,7 +8,7 @@
 #include "sluice/program/lower.hpp"
 #include "tests/support/random_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct LoweredPlan {
     graph::Graph graph;
@@ -97,4 +97,4 @@ inline program::Program program_of(const std::vector<StageSketch>& stages, const
     return made;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

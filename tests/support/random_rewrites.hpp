@@ -7,7 +7,7 @@
 #include "sluice/base/random.hpp"
 #include "sluice/graph/rewrite.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// At most `most`, each drawn on the graph as those before it leave it. Kinds are told right. `relays`: the chance of one each time.
 inline std::vector<graph::Rewrite> random_rewrites(const graph::Graph& model, std::size_t most, RandomStream& random, double relays = 0.4) {
@@ -47,4 +47,4 @@ inline std::vector<graph::Rewrite> random_rewrites(const graph::Graph& model, st
     return rewrites;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -8,7 +8,7 @@
 #include "sluice/search/serial_problem.hpp"
 #include "tests/support/random_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 using search::SerialProblem;
 
@@ -41,4 +41,4 @@ inline std::optional<SerialProblem> some_problem(RandomStream& random, std::size
     return problem;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

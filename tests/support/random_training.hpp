@@ -7,7 +7,7 @@
 #include "sluice/base/random.hpp"
 #include "tests/support/training.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct RandomTraining {
     cost::TrainingProblem problem;
@@ -80,4 +80,4 @@ inline RandomTraining random_training(RandomStream& random, std::size_t most_ope
     return made;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

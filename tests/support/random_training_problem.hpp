@@ -8,7 +8,7 @@
 #include "sluice/cost/training_partition.hpp"
 #include "tests/support/random_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct RandomTrainingProblem {
     RandomProblemOptions graph = {.max_operators = 6, .largest_bytes = 40, .spill = 0, .overlap = 0.5};
@@ -94,4 +94,4 @@ inline cost::TrainingPartition random_training_partition(const cost::TrainingPro
     return partition;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

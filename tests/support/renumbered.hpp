@@ -5,7 +5,7 @@
 
 #include "tests/support/random_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 namespace detail {
 
@@ -92,4 +92,4 @@ inline graph::Graph renumbered(const graph::Graph& graph, RandomStream& random) 
                              detail::shuffled(graph.parameter_count(), random));
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

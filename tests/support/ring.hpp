@@ -7,7 +7,7 @@
 #include "sluice/base/random.hpp"
 #include "sluice/simulate/ring.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// Messages and segments in any order of calls; segments of a chip in the order they are added.
 class RingBuilder {
@@ -137,4 +137,4 @@ inline simulate::RingProgram random_ring(RandomStream& random, std::uint32_t mos
     return program;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

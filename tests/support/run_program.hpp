@@ -16,7 +16,7 @@
 #include "sluice/program/program.hpp"
 #include "sluice/runtime/pipeline.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 using Contents = std::vector<std::byte>;
 
@@ -257,4 +257,4 @@ inline program::Program random_program(RandomStream& random) {
     return maker.make();
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

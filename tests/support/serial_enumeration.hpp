@@ -9,7 +9,7 @@
 
 #include "sluice/search/serial_problem.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 class SerialEnumeration {
 public:
@@ -82,4 +82,4 @@ private:
     std::vector<std::int64_t> cost_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -8,7 +8,7 @@
 
 #include "sluice/simulate/ring.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 class SlowRing {
 public:
@@ -300,4 +300,4 @@ private:
     std::vector<std::int64_t> done_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -14,7 +14,7 @@
 #include "sluice/solve/solve.hpp"
 #include "sluice/solve/verify.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct StagedModel {
     std::filesystem::path model;  // the unsplit one
@@ -60,4 +60,4 @@ inline Result<StagedModel> stage_model(const std::string& specification, std::in
     return made;
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

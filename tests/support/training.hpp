@@ -11,7 +11,7 @@
 #include "sluice/graph/graph.hpp"
 #include "sluice/platform/platform.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct GivenOperator {
     std::int64_t forward = 1, backward = 2;  // picoseconds for one sample
@@ -94,4 +94,4 @@ inline cost::TrainingPartition one_node_a_stage(const cost::TrainingProblem& pro
     return stages_of(problem, nodes, micro_batch, schedule);
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -10,7 +10,7 @@
 #include "sluice/cost/training_partition.hpp"
 #include "sluice/training/evaluate.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 /// In time C, what a plan takes: its iteration, or its bottleneck.
 inline Duration value_of(const cost::TrainingProblem& problem, const cost::TrainingPartition& partition,
@@ -94,4 +94,4 @@ private:
     cost::TrainingPartition partition_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -14,7 +14,7 @@
 #include "sluice/base/random.hpp"
 #include "sluice/runtime/transport.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 class TransportChecks {
 public:
@@ -171,4 +171,4 @@ inline std::vector<std::string> check_transport(runtime::Transport& transport, s
     return TransportChecks(transport, largest).run();
 }
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

@@ -5,17 +5,11 @@
 #include <limits>
 
 #include "sluice/base/units.hpp"
+#include "sluice/mcm/chip_mask.hpp"
 
 namespace sluice::mcm {
 
 namespace {
-
-constexpr std::uint64_t bit(std::size_t chip) { return std::uint64_t{1} << chip; }
-
-template <typename F>
-void for_each_chip(std::uint64_t mask, F&& f) {
-    for (; mask != 0; mask &= mask - 1) f(static_cast<std::uint32_t>(std::countr_zero(mask)));
-}
 
 /// Puts kernels together between which no other engine is concerned.
 class Segments {

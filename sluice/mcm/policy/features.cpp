@@ -23,7 +23,7 @@ void relative(std::vector<double>& values) {
 }
 
 /// Longest path from nodes without `before`, over the longest of all. Nodes are in topological order, backwards for depths to the sink.
-std::vector<double> depths(const Rows<NodeId>& before, bool backwards) {
+std::vector<double> depth_shares(const Rows<NodeId>& before, bool backwards) {
     std::vector<double> depth(before.size());
     double most = 1;
     for (std::size_t i = 0; i < depth.size(); ++i) {
@@ -85,7 +85,7 @@ Result<Features> features_of(const ChipProblem& problem) {
     for (const double work : columns.work) total += work;
     for (double& work : chips_of_work) work = total > 0 ? std::log1p(work * static_cast<double>(problem.chips) / total) : 0;
     for (auto* column : {&columns.made, &columns.read, &columns.work, &columns.parameters}) relative(*column);
-    const auto from_source = depths(costs.predecessors, false), to_sink = depths(costs.successors, true);
+    const auto from_source = depth_shares(costs.predecessors, false), to_sink = depth_shares(costs.successors, true);
 
     features.values.resize(features.nodes * kFeatures);
     for (std::size_t v = 0; v < features.nodes; ++v) {

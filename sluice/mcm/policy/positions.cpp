@@ -12,12 +12,12 @@ namespace sluice::mcm::policy {
 
 namespace {
 
-constexpr std::uint64_t kMostSteps = std::uint64_t{1} << 24;
-constexpr std::uint32_t kFar = ~std::uint32_t{0};
+constexpr std::uint64_t kMostPositionSteps = std::uint64_t{1} << 24;
+constexpr std::uint32_t kNoPath = ~std::uint32_t{0};
 
 /// From `from`, an edge along `next` costing 1 and one against it nothing.
 std::vector<std::uint32_t> zero_one_distances(const Rows<NodeId>& next, const Rows<NodeId>& back, std::size_t from) {
-    std::vector<std::uint32_t> distance(next.size(), kFar);
+    std::vector<std::uint32_t> distance(next.size(), kNoPath);
     std::vector<char> done(next.size());
     std::deque<std::size_t> queue{from};
     distance[from] = 0;
@@ -44,7 +44,7 @@ std::size_t farthest(const std::vector<std::uint32_t>& distance) {
     std::size_t best = 0;
     std::uint32_t most = 0;
     for (std::size_t v = 0; v < distance.size(); ++v)
-        if (distance[v] != kFar && distance[v] > most) {
+        if (distance[v] != kNoPath && distance[v] > most) {
             most = distance[v];
             best = v;
         }
@@ -62,16 +62,16 @@ Labels labels_of(const cost::StageProblem& costs) {
     for (std::size_t v = 0; v < nodes; ++v)
         if (costs.predecessors[v].empty()) sources.push_back(v);
     const std::uint64_t each = nodes + 2 * costs.successors.total() + 1;
-    const std::size_t tried = std::clamp<std::size_t>(kMostSteps / each, 1, sources.size());
+    const std::size_t tried = std::clamp<std::size_t>(kMostPositionSteps / each, 1, sources.size());
     Labels labels;
     const auto keep = [&](std::vector<std::uint32_t> distance) {
         const std::size_t end = farthest(distance);
-        const std::uint32_t span = distance[end] == kFar ? 0 : distance[end];
+        const std::uint32_t span = distance[end] == kNoPath ? 0 : distance[end];
         if (!labels.greatest.empty() && span <= labels.span) return;
         labels.span = span;
         labels.least = zero_one_distances(costs.predecessors, costs.successors, end);
-        for (std::uint32_t& label : labels.least) label = label == kFar || label > span ? 0 : span - label;
-        for (std::uint32_t& label : distance) label = label == kFar ? 0 : label;
+        for (std::uint32_t& label : labels.least) label = label == kNoPath || label > span ? 0 : span - label;
+        for (std::uint32_t& label : distance) label = label == kNoPath ? 0 : label;
         labels.greatest = std::move(distance);
     };
     for (std::size_t i = 0; i < tried; ++i)

@@ -13,8 +13,6 @@ namespace sluice::mcm {
 
 namespace {
 
-constexpr std::size_t kNone = Instance::kNone;
-
 class Finisher {
 public:
     Finisher(const graph::Graph& model, const graph::Graph& planned, const ChipProblem& problem, std::span<const std::uint8_t> assignment)
@@ -70,7 +68,7 @@ private:
                 if (const OperatorId maker = planned_.producer(input); maker.valid() && placed(maker)) keep(stands_for(maker));
         }
         instances_of_.resize(model_.operator_count());
-        std::vector<std::size_t> number(planned_.operator_count(), kNone);
+        std::vector<std::size_t> number(planned_.operator_count(), Instance::kNone);
         std::vector<OperatorId> planned_as;    // per instance: the one that stands for all that were merged into it
         for (const auto& [key, id] : first) {  // by operator of the model, then by chip
             if (!alive[id.index()]) continue;
@@ -83,7 +81,7 @@ private:
         for (std::size_t i = 0; i < instances_.size(); ++i)
             for (const TensorId input : planned_.inputs(planned_as[i])) {
                 const OperatorId maker = planned_.producer(input);
-                instances_[i].inputs.push_back(maker.valid() && placed(maker) ? number[stands_for(maker).index()] : kNone);
+                instances_[i].inputs.push_back(maker.valid() && placed(maker) ? number[stands_for(maker).index()] : Instance::kNone);
             }
     }
 
@@ -130,7 +128,7 @@ private:
             std::ranges::sort(makers);
             makers.erase(std::ranges::unique(makers).begin(), makers.end());
             for (const std::size_t maker : makers)
-                if (maker != kNone) readers_[maker].push_back(i);
+                if (maker != Instance::kNone) readers_[maker].push_back(i);
         }
         for (std::size_t m = instances_of_.size(); m-- > 0;)
             for (const std::size_t i : instances_of_[m]) {

@@ -11,7 +11,6 @@ namespace sluice::mcm {
 
 namespace {
 
-constexpr std::size_t kNone = Instance::kNone;
 /// Reads looked at over all candidates.
 constexpr std::size_t kMostReads = 400'000'000;
 
@@ -101,7 +100,7 @@ private:
                 for (std::size_t o = 0; o < outputs.size(); ++o)
                     charge(instance.chip, readers[o], tensors_[outputs[o].index()], instance.original);
                 for (std::size_t p = 0; p < inputs.size(); ++p) {
-                    if (instance.inputs[p] == kNone) {
+                    if (instance.inputs[p] == Instance::kNone) {
                         from_model_[inputs[p].index()] |= own;
                         continue;
                     }
@@ -182,7 +181,7 @@ private:
     bool add(OperatorId op, std::size_t chip, std::size_t like) {
         std::vector<std::size_t> inputs = instances_.all[like].inputs;
         for (std::size_t p = 0; p < inputs.size(); ++p) {
-            if (inputs[p] == kNone) continue;
+            if (inputs[p] == Instance::kNone) continue;
             // Of one maker all outputs come from one instance.
             const auto like_inputs = std::span(instances_.all[like].inputs);
             const auto same = std::ranges::find(like_inputs.first(p), like_inputs[p]);
@@ -192,15 +191,16 @@ private:
             }
             const TensorId tensor = model_.inputs(op)[p];
             const std::size_t output = tensors_[tensor.index()].output;
-            std::size_t best = kNone;
+            std::size_t best = Instance::kNone;
             bool passes = false;
             for (const std::size_t k : instances_.of[instances_.all[inputs[p]].op.index()]) {
                 const Instance& maker = instances_.all[k];
                 if (maker.chip > chip || readers_[k].empty()) continue;
                 const bool here = maker.chip == chip || (readers_[k].size() > output && (readers_[k][output] >> chip) != 0);
-                if (best == kNone || here > passes || (here == passes && maker.chip > instances_.all[best].chip)) best = k, passes = here;
+                if (best == Instance::kNone || here > passes || (here == passes && maker.chip > instances_.all[best].chip))
+                    best = k, passes = here;
             }
-            if (best == kNone) return false;
+            if (best == Instance::kNone) return false;
             inputs[p] = best;
         }
         instances_.of[op.index()].push_back(instances_.all.size());
@@ -224,7 +224,7 @@ private:
 
     void remove_unread() {
         static_cast<void>(value());
-        std::vector<std::size_t> number(instances_.all.size(), kNone);
+        std::vector<std::size_t> number(instances_.all.size(), Instance::kNone);
         std::vector<Instance> kept;
         for (auto& list : instances_.of) {
             std::erase_if(list, [&](std::size_t i) { return readers_[i].empty() && !(stays(i)); });
@@ -237,7 +237,7 @@ private:
         }
         for (Instance& instance : kept)
             for (std::size_t& input : instance.inputs)
-                if (input != kNone) input = number[input];
+                if (input != Instance::kNone) input = number[input];
         instances_.all = std::move(kept);
     }
     [[nodiscard]] bool stays(std::size_t i) const { return instances_.all[i].original && facts_[instances_.all[i].op.index()].stays; }

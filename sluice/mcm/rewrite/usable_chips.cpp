@@ -9,9 +9,9 @@ namespace sluice::mcm {
 
 namespace {
 
-constexpr std::uint32_t kFar = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint32_t kUnseen = std::numeric_limits<std::uint32_t>::max();
 /// Steps over an edge that the search for what blocks may take.
-constexpr std::size_t kMostSteps = 400'000'000;
+constexpr std::size_t kMostSpanSteps = 400'000'000;
 
 class Span {
 public:
@@ -50,11 +50,11 @@ public:
 private:
     void find_parts() {
         const std::size_t n = costs_.node_count();
-        part_.assign(n, kFar);
+        part_.assign(n, kUnseen);
         std::vector<std::uint32_t> open;
         for (std::uint32_t root = 0; root < n; ++root) {
             if (costs_.predecessors[root].empty()) sources_.push_back(root);
-            if (part_[root] != kFar) continue;
+            if (part_[root] != kUnseen) continue;
             open.push_back(root);
             part_[root] = static_cast<std::uint32_t>(parts_);
             size_.push_back(0);
@@ -64,7 +64,7 @@ private:
                 ++size_.back();
                 for (const auto row : {costs_.predecessors[v], costs_.successors[v]})
                     for (const NodeId next : row)
-                        if (part_[next.index()] == kFar) {
+                        if (part_[next.index()] == kUnseen) {
                             part_[next.index()] = static_cast<std::uint32_t>(parts_);
                             open.push_back(static_cast<std::uint32_t>(next.index()));
                         }
@@ -88,7 +88,7 @@ private:
 
     /// Breadth first by distance: steps against an edge cost nothing and stay in this round.
     void walk(std::uint32_t source) {
-        std::ranges::fill(distance_, kFar);
+        std::ranges::fill(distance_, kUnseen);
         reached_.clear();
         std::vector<std::uint32_t>& now = now_;
         now.assign(1, source);
@@ -97,7 +97,7 @@ private:
         for (std::uint32_t round = 0; !now.empty(); ++round) {
             for (std::size_t i = 0; i < now.size(); ++i)
                 for (const NodeId previous : costs_.predecessors[now[i]])
-                    if (distance_[previous.index()] == kFar) {
+                    if (distance_[previous.index()] == kUnseen) {
                         distance_[previous.index()] = round;
                         before_[previous.index()] = now[i];
                         now.push_back(static_cast<std::uint32_t>(previous.index()));
@@ -106,7 +106,7 @@ private:
             next_.clear();
             for (const std::uint32_t v : now)
                 for_each_target(v, [&](std::uint32_t next) {
-                    if (distance_[next] != kFar) return;
+                    if (distance_[next] != kUnseen) return;
                     distance_[next] = round + 1;
                     before_[next] = v;
                     next_.push_back(next);
@@ -174,7 +174,7 @@ Tightest find_tightest(const cost::StageProblem& costs) {
     std::vector<std::uint32_t> after(costs.node_count(), 0), before(costs.node_count(), 0);  // the edge that marked it last, from 1 on
     Tightest tightest;
     std::size_t steps = 0;
-    for (std::uint32_t mark = 1; mark <= edges.size() && steps < kMostSteps; ++mark) {
+    for (std::uint32_t mark = 1; mark <= edges.size() && steps < kMostSpanSteps; ++mark) {
         const EdgeId edge = edges[mark - 1].second;
         const std::size_t first = costs.producer[edge.index()].index(), last = first + edges[mark - 1].first;
         after[first] = mark;
@@ -207,7 +207,7 @@ std::optional<BlockingTensor> find_blocking(Span& span, const ChipProblem& probl
             candidates.emplace_back(static_cast<std::uint32_t>(readers.back().index() - readers.front().index()), edge);
         }
     std::ranges::sort(candidates, [](const auto& a, const auto& b) { return std::pair(b.first, a.second) < std::pair(a.first, b.second); });
-    const std::size_t most = std::max<std::size_t>(1, kMostSteps / std::max<std::size_t>(1, span.effort()));
+    const std::size_t most = std::max<std::size_t>(1, kMostSpanSteps / std::max<std::size_t>(1, span.effort()));
     if (candidates.size() > most) candidates.resize(most);
     std::optional<BlockingTensor> best;
     for (const auto& [apart, edge] : candidates) {

@@ -8,9 +8,7 @@ namespace sluice::onnx {
 
 namespace fs = std::filesystem;
 
-namespace {
-constexpr std::int64_t kBuffer = std::int64_t{1} << 20;
-}
+namespace {}
 
 Result<::onnx::TensorProto> WeightFiles::place(const ::onnx::TensorProto& tensor) {
     if (is_absent(tensor)) return fail(absent_weights(model_, std::format("initializer '{}' was saved without its data", tensor.name())));
@@ -98,10 +96,10 @@ Result<ExternalData> WeightFiles::copy(const fs::path& file, const ExternalData&
     const ExternalData placed{(*to)->name, to_page((*to)->bytes), data.bytes};
     std::ifstream in(file, std::ios::binary);
     in.seekg(data.offset);
-    std::string buffer(static_cast<std::size_t>(std::min(kBuffer, data.bytes)), '\0');
+    std::string buffer(static_cast<std::size_t>(std::min(kWeightBuffer, data.bytes)), '\0');
     for (std::int64_t done = 0; done < data.bytes;) {
         if (stop_.stop_requested()) return fail({DiagnosticKind::stopped, "stopped while copying weights", {}, {}, {}});
-        const auto piece = std::min(kBuffer, data.bytes - done);
+        const auto piece = std::min(kWeightBuffer, data.bytes - done);
         if (!in.read(buffer.data(), piece)) return fail(input_error(std::format("cannot read '{}' to its end", file.string())));
         const std::string_view view(buffer.data(), static_cast<std::size_t>(piece));
         if (auto wrote = (*to)->file.write_at(placed.offset + done, view); !wrote) return fail(std::move(wrote.error()));

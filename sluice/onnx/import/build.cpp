@@ -13,8 +13,6 @@ namespace sluice::onnx {
 
 namespace {
 
-bool is_standard(const ::onnx::NodeProto& node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
-
 /// Axes, sizes and masks of a few elements are no weights; small biases and quantised tensors are.
 bool is_shape_constant(std::int32_t type) {
     switch (type) {

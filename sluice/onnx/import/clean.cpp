@@ -11,8 +11,6 @@ namespace {
 
 enum class Fate : std::uint8_t { stays, folded, passed_through };
 
-bool is_standard(const ::onnx::NodeProto& node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
-
 template <typename F>
 void for_each_input(const NodeLinks& links, F f) {
     for (const auto* list : {&links.inputs, &links.captured}) {

@@ -15,8 +15,6 @@ namespace {
 using Proto = ::onnx::TensorProto;
 using Numbers = std::span<const Number>;
 
-constexpr Number kUnknown{.known = false};
-
 Number checked(std::optional<std::int64_t> integer) { return integer ? Number{.integer = *integer} : kUnknown; }
 
 /// out[i] = f(inputs broadcast at i); an unknown operand makes an unknown element. `type` of the result, or that of the first input.

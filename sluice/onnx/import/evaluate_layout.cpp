@@ -13,8 +13,6 @@ namespace {
 
 using Proto = ::onnx::TensorProto;
 
-constexpr Number kUnknown{.known = false};
-
 /// A value of `shape` whose element at each position is data[offset(position)].
 template <typename Offset>
 std::vector<Value> pick(const Value& data, const Shape& shape, Offset offset) {

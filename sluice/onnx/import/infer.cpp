@@ -24,8 +24,6 @@ constexpr std::size_t kMostElements = std::size_t{1} << 24;
 // Loop-carried state is iterated until it stands, at most so often.
 constexpr int kMostRounds = 8;
 
-bool is_standard(const ::onnx::NodeProto& node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
-
 /// These take their output's shape from the first input, whatever the others are.
 bool shaped_by_first_input(const std::string& type) { return type == "ScatterElements" || type == "ScatterND" || type == "Scatter"; }
 

@@ -71,6 +71,9 @@ struct Scope {
 /// Diagnostics: a name with two makers, a name that nothing makes, a cycle (its operators and tensors named).
 [[nodiscard]] Result<std::unique_ptr<Scope>> link(::onnx::GraphProto& graph, const std::string& file);
 
+/// An operator of the ONNX standard.
+[[nodiscard]] inline bool is_standard(const ::onnx::NodeProto& node) { return node.domain().empty() || node.domain() == "ai.onnx"; }
+
 /// "'encoder.conv1' (Conv)", or "Conv -> 'y'" for a node without a name.
 [[nodiscard]] std::string label(const ::onnx::NodeProto& node);
 

@@ -28,6 +28,7 @@ struct Number {
     double real = 0;
     bool known = true;
 };
+inline constexpr Number kUnknown{.known = false};
 
 class Value {
 public:

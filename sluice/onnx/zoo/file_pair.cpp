@@ -5,12 +5,12 @@
 
 #include "sluice/base/new_file.hpp"
 #include "sluice/base/units.hpp"
+#include "sluice/onnx/external.hpp"
 #include "sluice/onnx/zoo/fill.hpp"
 
 namespace sluice::onnx::zoo {
 
 namespace {
-constexpr std::int64_t kBuffer = std::int64_t{1} << 20;
 
 Result<void> check_place(const std::filesystem::path& path, const Model& model, std::int64_t bytes) {
     std::error_code error;
@@ -30,14 +30,14 @@ Result<void> check_place(const std::filesystem::path& path, const Model& model, 
 
 Result<void> stream_data(const NewFile& file, const Model& model, const DataLayout& layout, std::uint64_t seed,
                          const std::stop_token& stop) {
-    std::string buffer(static_cast<std::size_t>(std::min(kBuffer, layout.bytes)), '\0');
+    std::string buffer(static_cast<std::size_t>(std::min(kWeightBuffer, layout.bytes)), '\0');
     for (std::size_t i = 0; i < model.initializers.size(); ++i) {
         if (!layout.offsets[i]) continue;
         std::int64_t offset = *layout.offsets[i];
         for (DataSource source(model.initializers[i], seed, i); source.left() > 0;) {
             if (stop.stop_requested())
                 return fail({DiagnosticKind::stopped, "stopped while writing '" + file.target().string() + "'", {}, {}, {}});
-            const std::span piece(buffer.data(), static_cast<std::size_t>(std::min(kBuffer, source.left())));
+            const std::span piece(buffer.data(), static_cast<std::size_t>(std::min(kWeightBuffer, source.left())));
             source.next(piece);
             if (auto done = file.write_at(offset, {piece.data(), piece.size()}); !done) return done;
             offset += static_cast<std::int64_t>(piece.size());

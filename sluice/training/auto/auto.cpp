@@ -51,9 +51,9 @@ struct Proposal {
     Candidate candidate;
 };
 
-class Search {
+class AutoSearch {
 public:
-    Search(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
+    AutoSearch(const cost::TrainingProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
         : problem_(problem), options_(options), observer_(observer), limits_(limits), devices_(device_count(problem)) {}
 
     Result<PlannerResult> run() {
@@ -511,7 +511,7 @@ Result<PlannerResult> plan_auto(const cost::TrainingProblem& problem, const Plan
     if (options.schedule == cost::Schedule::interleaved)
         return fail(usage_error("auto does not plan for the interleaved schedule: several stages a device are its list schedule's to order")
                         .fix("--method megatron, or leave --schedule out"));
-    return Search(problem, options, observer, limits).run();
+    return AutoSearch(problem, options, observer, limits).run();
 }
 
 }  // namespace sluice::training

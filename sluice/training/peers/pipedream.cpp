@@ -4,25 +4,21 @@
 #include <cassert>
 #include <limits>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/search/poll.hpp"
 
 namespace sluice::training {
 
 namespace {
 
-__extension__ using Wide = __int128;
-
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
 
 std::int64_t bounded(Wide value) { return static_cast<std::int64_t>(std::min<Wide>(value, kLargestTotal.count())); }
 
 /// ceil(bytes / (ways rate)) in picoseconds
 std::int64_t time_over(Wide bytes, ByteRate rate, Wide ways) {
-    constexpr Wide kPicoseconds = 1'000'000'000'000;
     ways *= rate.bytes_per_second;
-    return bounded((bytes * kPicoseconds + ways - 1) / ways);
+    return bounded((bytes * kPicosecondsPerSecond + ways - 1) / ways);
 }
 
 class PipedreamSearch {

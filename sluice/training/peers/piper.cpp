@@ -8,20 +8,16 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/search/poll.hpp"
 
 namespace sluice::training {
 
 namespace {
 
-__extension__ using Wide = __int128;
-
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
-constexpr Wide kPicoseconds = 1'000'000'000'000;
 constexpr std::size_t kMostPairs = std::size_t{1} << 26;  // 1 GiB
 constexpr std::int64_t kRememberedPerPair = 4096;
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
 
 /// Sums over all nodes below a cut.
 struct Sums {
@@ -252,7 +248,7 @@ private:
 
     [[nodiscard]] StageWork work_of(std::size_t pair, std::size_t degree, std::int64_t time, std::int64_t parameters) const {
         const Wide rate = Wide{instance_.bandwidth.bytes_per_second} * instance_.micro_batches;
-        const Wide resync = (4 * Wide{parameters} * kPicoseconds + rate - 1) / rate;
+        const Wide resync = (4 * Wide{parameters} * kPicosecondsPerSecond + rate - 1) / rate;
         return {time + transfer_[pair * instance_.degrees.size() + degree],
                 static_cast<std::int64_t>(std::min<Wide>(resync, kLargestTotal.count()))};
     }

@@ -4,11 +4,11 @@
 #include <limits>
 #include <utility>
 
+#include "sluice/base/wide.hpp"
+
 namespace sluice::training {
 
 namespace {
-
-__extension__ using Wide = __int128;
 
 constexpr std::size_t kExactNodes = 12;
 

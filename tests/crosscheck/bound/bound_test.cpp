@@ -7,23 +7,23 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
 #include "tests/support/brute_force.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
 namespace {
 
-using testing::PartitionOptimum;
-using testing::RandomProblemOptions;
+using test::first_of;
+using test::PartitionOptimum;
+using test::RandomProblemOptions;
 
-std::string first_of(const std::vector<Diagnostic>& faults) { return faults.empty() ? "" : faults.front().message; }
-
-struct Counts {
+struct TightnessCounts {
     std::size_t problems = 0, tight = 0;           // auto is the optimum
     std::map<std::string_view, std::size_t> best;  // kinds that are above combinatorial and no worse than any other
 };
 
-void check_bounds(const cost::StageProblem& problem, std::int64_t stages, Counts& counts) {
+void check_bounds(const cost::StageProblem& problem, std::int64_t stages, TightnessCounts& counts) {
     const PartitionOptimum optimum(problem);
     SilentObserver observer;
     for (const std::int64_t replicas : {1, 2}) {
@@ -48,12 +48,12 @@ void check_bounds(const cost::StageProblem& problem, std::int64_t stages, Counts
 }
 
 TEST(BoundCrosscheck, NeverAboveTheOptimum) {
-    Counts counts;
-    for (std::uint64_t i = 0; i < testing::cases(6000) && !HasFatalFailure(); ++i) {
+    TightnessCounts counts;
+    for (std::uint64_t i = 0; i < test::cases(6000) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(11, i);
         const auto stages = random.between(1, 4);
-        check_bounds(testing::random_problem(random, {.max_operators = 7}, random.chance(0.7) ? stages : 0), stages, counts);
+        check_bounds(test::random_problem(random, {.max_operators = 7}, random.chance(0.7) ? stages : 0), stages, counts);
     }
     // Without these a bound of zero would pass.
     EXPECT_GT(counts.tight, counts.problems / 2);
@@ -64,12 +64,12 @@ TEST(BoundCrosscheck, NeverAboveTheOptimum) {
 }
 
 TEST(BoundCrosscheck, NeverAboveTheOptimumWithEverything) {
-    Counts counts;
-    for (std::uint64_t i = 0; i < testing::cases(5000) && !HasFatalFailure(); ++i) {
+    TightnessCounts counts;
+    for (std::uint64_t i = 0; i < test::cases(5000) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(12, i);
         const auto stages = random.between(1, 4);
-        check_bounds(testing::random_problem(random, RandomProblemOptions::everything(6), random.chance(0.5) ? stages : 0), stages, counts);
+        check_bounds(test::random_problem(random, RandomProblemOptions::everything(6), random.chance(0.5) ? stages : 0), stages, counts);
     }
     EXPECT_GT(counts.tight, counts.problems / 4);
     EXPECT_GT(counts.best["cut"], counts.problems / 20);
@@ -82,11 +82,11 @@ TEST(BoundCrosscheck, OverlapWithSpill) {
     options.overlap = 1;
     options.spill = 0.7;
     options.host_link = 0.5;
-    Counts counts;
-    for (std::uint64_t i = 0; i < testing::cases(1500) && !HasFatalFailure(); ++i) {
+    TightnessCounts counts;
+    for (std::uint64_t i = 0; i < test::cases(1500) && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(13, i);
-        check_bounds(testing::random_problem(random, options, 3), 3, counts);
+        check_bounds(test::random_problem(random, options, 3), 3, counts);
     }
     EXPECT_GT(counts.best["cut"], counts.problems / 50);
 }

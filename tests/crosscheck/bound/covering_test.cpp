@@ -64,21 +64,21 @@ std::int64_t sum_inside(const Places& places, const std::vector<std::int64_t>& o
     return sum;
 }
 
-struct Counts {
+struct WeightCounts {
     std::size_t right = 0, overweight = 0, accepted_with_few = 0;
 };
 
-void check_one(RandomStream& random, const testing::RandomProblemOptions& options, Counts& counts) {
+void check_one(RandomStream& random, const test::RandomProblemOptions& options, WeightCounts& counts) {
     const auto stages = random.between(1, 4), replicas = random.between(1, 2);
-    const auto problem = testing::random_problem(random, options, random.chance(0.7) ? stages : 0);
-    const std::int64_t optimum = testing::PartitionOptimum(problem).at(stages, replicas);
+    const auto problem = test::random_problem(random, options, random.chance(0.7) ? stages : 0);
+    const std::int64_t optimum = test::PartitionOptimum(problem).at(stages, replicas);
     SilentObserver observer;
     const auto chain = (*bound::find_bound("chain").value()).prove(problem, {.stages = stages, .max_replicas = replicas}, observer, {});
     ASSERT_TRUE(chain);
     const auto* merged = std::get_if<bound::ChainWitness>(&chain->certificate.witness);
     if (!merged || merged->order.empty()) return;
     Certificate certificate = chain->certificate;
-    certificate.value = Duration{random.between(1, optimum == testing::PartitionOptimum::kImpossible ? 30 : optimum + 2)};
+    certificate.value = Duration{random.between(1, optimum == test::PartitionOptimum::kImpossible ? 30 : optimum + 2)};
     CoveringWitness witness{.serial = merged->serial, .order = merged->order, .weights = {}, .uncharged = {}};
     witness.theta_halves = bound::spill_floor(problem) ? random.between(0, 2) : 0;
 
@@ -139,7 +139,7 @@ void check_one(RandomStream& random, const testing::RandomProblemOptions& option
 }
 
 TEST(CoveringCheck, AcceptsExactlyWhatNoStageExceeds) {
-    Counts counts;
+    WeightCounts counts;
     for (std::uint64_t i = 0; i < 3000 && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(41, i);
@@ -148,7 +148,7 @@ TEST(CoveringCheck, AcceptsExactlyWhatNoStageExceeds) {
     for (std::uint64_t i = 0; i < 2000 && !HasFatalFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(42, i);
-        check_one(random, testing::RandomProblemOptions::everything(6), counts);
+        check_one(random, test::RandomProblemOptions::everything(6), counts);
     }
     EXPECT_GT(counts.right, 1000u);
     EXPECT_GT(counts.overweight, 300u);
@@ -162,8 +162,8 @@ TEST(CoveringCheck, SharesOfWorkProveTheTotalWork) {
         SCOPED_TRACE(i);
         RandomStream random(43, i);
         const auto stages = random.between(1, 4), replicas = random.between(1, 2);
-        const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything(9), stages);
-        const auto certificate = testing::share_of_work(problem, stages, replicas);
+        const auto problem = test::random_problem(random, test::RandomProblemOptions::everything(9), stages);
+        const auto certificate = test::share_of_work(problem, stages, replicas);
         if (!certificate) continue;
         ++made;
         const auto objections = bound::check_certificate(problem, *certificate);

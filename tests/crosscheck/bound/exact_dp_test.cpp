@@ -9,6 +9,7 @@
 #include "sluice/search/downset_engine.hpp"
 #include "tests/support/brute_force.hpp"
 #include "tests/support/brute_refutation.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -17,8 +18,9 @@ namespace {
 using bound::Certificate;
 using bound::CheckedGroups;
 using bound::ExactDpWitness;
-using testing::BruteRelaxation;
-using testing::PartitionOptimum;
+using test::BruteRelaxation;
+using test::first_of;
+using test::PartitionOptimum;
 
 /// SLUICE_LONG_TESTS=N: N times as many.
 std::uint64_t times(std::uint64_t count) {
@@ -35,11 +37,11 @@ struct Case {
 Case random_case(RandomStream& random, std::size_t most_operators = 7) {
     Case made;
     made.stages = random.between(1, 4);
-    testing::RandomProblemOptions options = random.chance(0.4) ? testing::RandomProblemOptions::everything(most_operators)
-                                                               : testing::RandomProblemOptions{.max_operators = most_operators};
+    test::RandomProblemOptions options = random.chance(0.4) ? test::RandomProblemOptions::everything(most_operators)
+                                                            : test::RandomProblemOptions{.max_operators = most_operators};
     options.min_operators = 2;
     if (random.chance(0.4)) options.largest_transfer = 30;
-    made.problem = testing::random_problem(random, options, random.chance(0.7) ? made.stages : 0);
+    made.problem = test::random_problem(random, options, random.chance(0.7) ? made.stages : 0);
     std::int64_t devices = 0;
     for (const auto& device : made.problem.classes) devices += device.count;
     made.devices = std::min(made.stages, devices);
@@ -55,15 +57,13 @@ Case random_case(RandomStream& random, std::size_t most_operators = 7) {
 
 Result<Certificate> certificate_for(const Case& of, const BruteRelaxation& relaxation, std::int64_t threshold,
                                     std::vector<std::pair<NodeId, NodeId>> merges = {}) {
-    auto refutation = testing::brute_refutation(of.problem, relaxation, threshold, of.stages, of.devices, of.replicas);
+    auto refutation = test::brute_refutation(of.problem, relaxation, threshold, of.stages, of.devices, of.replicas);
     refutation.scale = of.scale;
     refutation.work = of.work;
     refutation.transfer = of.transfer;
     refutation.merges = std::move(merges);
     return bound::certificate_of(of.problem, refutation);
 }
-
-std::string first_of(const std::vector<Diagnostic>& faults) { return faults.empty() ? "" : faults.front().message; }
 
 TEST(ExactDp, AcceptedExactlyBelowTheOptimum) {
     std::size_t accepted = 0, refused = 0;
@@ -206,7 +206,7 @@ TEST(ExactDp, MergesThatPassKeepAnOptimum) {
             }
         ASSERT_LE(fewest.back(), of.devices) << "a merge cost the optimum";
         // And the certificate of the merged problem, its kept sets whole groups.
-        auto refutation = testing::brute_refutation(of.problem, relaxation, least - 1, of.stages, of.devices, of.replicas);
+        auto refutation = test::brute_refutation(of.problem, relaxation, least - 1, of.stages, of.devices, of.replicas);
         for (auto& level : refutation.kept)
             std::erase_if(level, [&](const graph::NodeSet& set) {
                 std::size_t mask = 0;
@@ -305,11 +305,11 @@ TEST(ExactDp, WhatTheEngineRefutesIsCertified) {
         SCOPED_TRACE(i);
         RandomStream random(36, i);
         const std::int64_t stages = random.between(2, 5), replicas = random.chance(0.7) ? 1 : random.between(2, 3);
-        testing::RandomProblemOptions options =
-            random.chance(0.3) ? testing::RandomProblemOptions::everything(14) : testing::RandomProblemOptions{.max_operators = 24};
+        test::RandomProblemOptions options =
+            random.chance(0.3) ? test::RandomProblemOptions::everything(14) : test::RandomProblemOptions{.max_operators = 24};
         options.min_operators = 6;
         options.largest_transfer = random.chance(0.5) ? 10 : 30;
-        const auto problem = testing::random_problem(random, options, stages);
+        const auto problem = test::random_problem(random, options, stages);
         const auto engine = search::DownsetEngine::build(problem, {.stages = stages, .max_replicas = replicas}, {});
         if (!engine) continue;
         std::int64_t low = -1, high = 2;  // refuted at low, not at high
@@ -344,7 +344,7 @@ TEST(ExactDp, WhatTheEngineRefutesIsCertified) {
     EXPECT_GT(tables, 1000u);
 }
 
-void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
+void mutate_exact_dp(Certificate& certificate, const cost::StageProblem& problem, RandomStream& random) {
     auto& witness = std::get<ExactDpWitness>(certificate.witness);
     const auto any_node = [&] { return NodeId(random.below(problem.node_count() + (random.chance(0.05) ? 1 : 0))); };
     const auto nudge = [&](std::int64_t& number) { number += random.chance(0.5) ? 1 : -1; };
@@ -449,7 +449,7 @@ TEST(ExactDp, NoMutationThatClaimsTooMuchIsAccepted) {
         ASSERT_FALSE(bound::check_certificate(of.problem, raised).empty());
         for (int m = 0; m < 24; ++m) {
             Certificate changed = original;
-            for (std::uint64_t count = 1 + random.below(3); count > 0; --count) mutate(changed, of.problem, random);
+            for (std::uint64_t count = 1 + random.below(3); count > 0; --count) mutate_exact_dp(changed, of.problem, random);
             if (changed == original) continue;
             ++mutated;
             if (!bound::check_certificate(of.problem, changed).empty()) {

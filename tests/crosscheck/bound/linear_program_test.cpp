@@ -17,19 +17,19 @@ namespace {
 using bound::BlockProgram;
 using bound::LinearProgramWitness;
 using bound::Relaxation;
-using testing::PartitionOptimum;
-using testing::RandomProblemOptions;
+using test::PartitionOptimum;
+using test::RandomProblemOptions;
 using Blocks = std::vector<std::int64_t>;
 
 constexpr std::int64_t kImpossible = PartitionOptimum::kImpossible;
 
 /// Spill at a byte a picosecond: nothing is rounded, so that the exact program is exact.
 cost::StageProblem whole_spill(RandomStream& random, const RandomProblemOptions& options, std::int64_t stages) {
-    const graph::Graph graph = testing::random_graph(random, options);
-    platform::Platform platform = testing::random_platform(graph, random, options);
+    const graph::Graph graph = test::random_graph(random, options);
+    platform::Platform platform = test::random_platform(graph, random, options);
     for (auto& device : platform.classes)
         if (device.overflow == platform::Overflow::spill) device.spill_rate = ByteRate{1'000'000'000'000};
-    return testing::detail::must(cost::freeze(graph, platform, stages)).problem;
+    return test::detail::must(cost::freeze(graph, platform, stages)).problem;
 }
 
 Duration total_of(const cost::StageProblem& problem) {
@@ -47,7 +47,7 @@ TEST(BlockPrograms, NeitherProofNorClaimIsAboveTheOptimum) {
         RandomStream random(41, i);
         const auto stages = random.between(1, 4);
         auto options = i % 2 == 0 ? RandomProblemOptions::everything(6) : RandomProblemOptions{.max_operators = 7};
-        const auto problem = testing::random_problem(random, options, random.chance(0.7) ? stages : 0);
+        const auto problem = test::random_problem(random, options, random.chance(0.7) ? stages : 0);
         const std::int64_t replicas = random.between(1, 2);
         const std::int64_t best = PartitionOptimum(problem).at(stages, replicas);
         for (const char* name : {"mip", "superblocks"}) {
@@ -103,7 +103,7 @@ TEST(BlockPrograms, CheckerAndSolverAgreeOnTheRelaxation) {
         options.largest_bytes = 100'000;
         options.overlap = options.host_link = 0.4;
         const std::int64_t stages = random.between(2, 4);
-        const auto problem = testing::random_problem(random, options, stages);
+        const auto problem = test::random_problem(random, options, stages);
         const Relaxation relaxation = bound::relax(problem, stages, 1);
         Blocks blocks(static_cast<std::size_t>(stages), 1);
         if (random.chance(0.5)) blocks = {1, stages - 1};
@@ -173,9 +173,9 @@ TEST(BlockPrograms, EveryPartitionSatisfiesTheRows) {
         RandomStream random(45, i);
         RandomProblemOptions options{.min_operators = 3, .max_operators = 14};
         options.overlap = options.host_link = 0.4;
-        const auto problem = testing::random_problem(random, options, 6);
+        const auto problem = test::random_problem(random, options, 6);
         const Relaxation relaxation = bound::relax(problem, 6, 1);
-        const auto partition = testing::random_partition(problem, 5, random);
+        const auto partition = test::random_partition(problem, 5, random);
         const auto stages = std::min<std::int64_t>(6, static_cast<std::int64_t>(problem.node_count()));
         if (std::ssize(partition.stages) > stages) continue;
         const Duration bottleneck = price(problem, partition).bottleneck;
@@ -240,7 +240,7 @@ TEST(BlockPrograms, CorruptedDualsProveNothingFalse) {
         RandomStream random(46, i);
         RandomProblemOptions options = random.chance(0.5) ? RandomProblemOptions::everything(6) : RandomProblemOptions{.max_operators = 6};
         const std::int64_t stages = random.between(2, 4), replicas = random.between(1, 2);
-        const auto problem = testing::random_problem(random, options, stages);
+        const auto problem = test::random_problem(random, options, stages);
         const PartitionOptimum optimum(problem);
         const std::int64_t best = optimum.at(stages, replicas);
         const auto result = bound::prove_superblocks(problem, {.stages = stages, .max_replicas = replicas}, observer,
@@ -307,7 +307,7 @@ TEST(BlockPrograms, CorruptedDualsProveNothingFalse) {
 TEST(BlockPrograms, OverflowIsAnObjection) {
     RandomStream random(47);
     RandomProblemOptions options{.min_operators = 6, .max_operators = 6, .largest_time = 1'000'000'000'000'000};
-    const auto problem = testing::random_problem(random, options, 2);
+    const auto problem = test::random_problem(random, options, 2);
     LinearProgramWitness witness{.blocks = {1, 1}, .threshold = Duration{std::int64_t{1} << 60}, .unit = 1, .rows = {}};
     witness.unit = std::numeric_limits<std::int64_t>::max();
     for (std::uint32_t r = 0; r < 40; ++r) witness.rows.push_back({r, std::numeric_limits<std::int64_t>::max()});
@@ -318,7 +318,7 @@ TEST(BlockPrograms, OverflowIsAnObjection) {
 TEST(BlockPrograms, WhatIsTooLargeIsRefusedWithNumbers) {
     RandomStream random(48);
     RandomProblemOptions options{.min_operators = 10'000, .max_operators = 10'000};
-    const auto problem = testing::random_problem(random, options, 64);
+    const auto problem = test::random_problem(random, options, 64);
     SilentObserver observer;
     const auto result = bound::prove_mip(problem, {.stages = 64}, observer, {});
     ASSERT_FALSE(result);
@@ -331,7 +331,7 @@ TEST(BlockPrograms, SameUnderEvaluations) {
     SilentObserver observer;
     for (std::uint64_t i = 0; i < 4; ++i) {
         RandomStream random(49, i);
-        const auto problem = testing::random_problem(random, {.min_operators = 12, .max_operators = 12, .largest_time = 1000}, 4);
+        const auto problem = test::random_problem(random, {.min_operators = 12, .max_operators = 12, .largest_time = 1000}, 4);
         for (const char* name : {"mip", "superblocks"}) {
             const Limits limits{.deadline = {}, .evaluations = 24, .stop = {}};
             const auto one = bound::find_bound(name).value()->prove(problem, {.stages = 4, .threads = 1}, observer, limits);

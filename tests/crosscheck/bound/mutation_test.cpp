@@ -15,7 +15,7 @@ namespace {
 
 using bound::Certificate;
 using bound::CutWitness;
-using testing::PartitionOptimum;
+using test::PartitionOptimum;
 
 std::int64_t hostile_number(RandomStream& random) {
     constexpr std::array numbers{std::numeric_limits<std::int64_t>::max(),
@@ -211,13 +211,13 @@ void mutate(Certificate& certificate, const cost::StageProblem& problem, RandomS
 TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
     std::size_t mutated = 0, wrong = 0, accepted = 0;
     SilentObserver observer;
-    testing::RandomProblemOptions everything = testing::RandomProblemOptions::everything(5);
+    test::RandomProblemOptions everything = test::RandomProblemOptions::everything(5);
     for (std::uint64_t i = 0; i < 5000 && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(21, i);
         const auto stages = random.between(1, 4);
-        const auto problem = testing::random_problem(
-            random, random.chance(0.5) ? everything : testing::RandomProblemOptions{.max_operators = 6}, random.chance(0.5) ? stages : 0);
+        const auto problem = test::random_problem(random, random.chance(0.5) ? everything : test::RandomProblemOptions{.max_operators = 6},
+                                                  random.chance(0.5) ? stages : 0);
         const PartitionOptimum optimum(problem);
         const auto& method = bound::bounds()[random.below(bound::bounds().size())];
         const auto proven = method.prove(problem, {.stages = stages, .max_replicas = random.between(1, 2)}, observer,
@@ -225,7 +225,7 @@ TEST(Mutations, NoneThatClaimsTooMuchIsAccepted) {
         ASSERT_TRUE(proven);
         Certificate original = proven->certificate;
         if (random.chance(0.2))
-            if (auto covering = testing::share_of_work(problem, stages, random.between(1, 2))) original = *std::move(covering);
+            if (auto covering = test::share_of_work(problem, stages, random.between(1, 2))) original = *std::move(covering);
         ASSERT_TRUE(bound::check_certificate(problem, original).empty());
 
         Certificate raised = original;
@@ -276,7 +276,7 @@ TEST(Mutations, OneUnitTooMuchIsSeen) {
     std::size_t seen = 0;
     for (std::uint64_t i = 0; i < 300; ++i) {
         RandomStream random(22, i);
-        const auto problem = testing::random_problem(random, {.min_operators = 4, .max_operators = 30}, 4);
+        const auto problem = test::random_problem(random, {.min_operators = 4, .max_operators = 30}, 4);
         const auto proven = (*bound::find_bound("cut").value()).prove(problem, {.stages = 4}, observer, {});
         ASSERT_TRUE(proven);
         const auto& witness = std::get<CutWitness>(proven->certificate.witness);

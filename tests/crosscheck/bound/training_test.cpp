@@ -67,22 +67,22 @@ void vary(TrainingWitness& witness, Duration value, const TrainingProblem& probl
 
 TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
     std::size_t tight = 0, compared = 0, refused = 0, higher = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(120); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(120); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 21);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.max_operators = 3;
         options.graph.classes = 0.3;
         options.most_devices = 2;
         options.largest_mini_batch = 4;
         options.limited = 0.4;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingProblem problem = test::random_training_problem(random, options);
         if (problem.structure.classes.size() > 1 && problem.node_count() > 2) continue;  // too many plans
         const std::int64_t one_size = micro_batch_of(problem, random);
         for (const TrainingObjective objective : kObjectives) {
             std::optional<Duration> best_of_all, best_of_size;
-            testing::TrainingPlans(problem, [&](const TrainingPartition& plan) {
-                const Duration value = testing::value_of(problem, plan, objective);
+            test::TrainingPlans(problem, [&](const TrainingPartition& plan) {
+                const Duration value = test::value_of(problem, plan, objective);
                 if (!best_of_all || value < *best_of_all) best_of_all = value;
                 if (has_micro_batches_of(plan, one_size) && (!best_of_size || value < *best_of_size)) best_of_size = value;
             });
@@ -114,23 +114,23 @@ TEST(TrainingBound, IsNeverAboveTheBestOfAllPlans) {
         }
         if (HasFailure()) return;
     }
-    EXPECT_GT(compared, 2 * testing::cases(120));
-    EXPECT_GT(higher, testing::cases(120) / 4);             // a given size costs something
-    EXPECT_GT(tight, compared / 2);                         // what the bound is for
-    EXPECT_TRUE(refused > 0 || testing::cases(120) < 120);  // rare
+    EXPECT_GT(compared, 2 * test::cases(120));
+    EXPECT_GT(higher, test::cases(120) / 4);             // a given size costs something
+    EXPECT_GT(tight, compared / 2);                      // what the bound is for
+    EXPECT_TRUE(refused > 0 || test::cases(120) < 120);  // rare
 }
 
 TEST(TrainingBound, IsNeverAboveAnyPlan) {
     std::size_t plans = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 22);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.max_operators = 9;
         options.graph.classes = options.graph.colours = options.graph.replicated = 0.3;
         options.largest_mini_batch = 24;
         options.most_devices = 6;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingProblem problem = test::random_training_problem(random, options);
         const std::int64_t one_size = micro_batch_of(problem, random);
         std::vector<Result<TrainingCertificate>> certificates, of_size;
         for (const TrainingObjective objective : kObjectives) {
@@ -138,7 +138,7 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
             of_size.push_back(bound_training(problem, objective, {}, one_size));
         }
         for (int i = 0; i < 60; ++i) {
-            TrainingPartition plan = testing::random_training_partition(problem, random);
+            TrainingPartition plan = test::random_training_partition(problem, random);
             plan.schedule = cost::kSchedules[random.below(cost::kSchedules.size())];
             const bool equal = random.chance(0.5);
             for (cost::TrainingStage& stage : plan.stages)
@@ -148,7 +148,7 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
             ++plans;
             for (std::size_t o = 0; o < kObjectives.size(); ++o) {
                 ASSERT_TRUE(certificates[o].has_value()) << to_text(certificates[o].error());
-                const Duration value = testing::value_of(problem, plan, kObjectives[o]);
+                const Duration value = test::value_of(problem, plan, kObjectives[o]);
                 EXPECT_LE(certificates[o]->value, value);
                 if (!equal) continue;
                 ASSERT_TRUE(of_size[o].has_value()) << to_text(of_size[o].error());
@@ -157,27 +157,27 @@ TEST(TrainingBound, IsNeverAboveAnyPlan) {
         }
         if (HasFailure()) return;
     }
-    EXPECT_GT(plans, testing::cases(300) * 5);
+    EXPECT_GT(plans, test::cases(300) * 5);
 }
 
 /// What the checker lets pass must be true whatever the witness is: random ones, far from any that a bound makes.
 TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
     std::size_t accepted = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 23);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.max_operators = 3;
         options.most_devices = 3;
         options.largest_mini_batch = 4;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingProblem problem = test::random_training_problem(random, options);
         const TrainingObjective objective = kObjectives[random.below(2)];
         std::optional<Duration> best;
         for (int i = 0; i < 200; ++i) {
-            TrainingPartition plan = testing::random_training_partition(problem, random);
+            TrainingPartition plan = test::random_training_partition(problem, random);
             plan.schedule = random.chance(0.5) ? cost::Schedule::list : cost::Schedule::one_f_one_b;
             if (!cost::faults_of(problem, plan).empty()) continue;
-            const Duration value = testing::value_of(problem, plan, objective);
+            const Duration value = test::value_of(problem, plan, objective);
             if (!best || value < *best) best = value;
         }
         if (!best) continue;
@@ -208,20 +208,20 @@ TEST(TrainingBound, NoWitnessProvesMoreThanThereIs) {
         }
         if (HasFailure()) return;
     }
-    EXPECT_GT(accepted, testing::cases(300));
+    EXPECT_GT(accepted, test::cases(300));
 }
 
 /// Each change of a certificate either leaves it true or is refused; those that must be refused are.
 TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
     std::size_t tampered = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(150); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(150); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 24);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.max_operators = 8;
         options.graph.classes = 0.3;
         options.largest_mini_batch = 16;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingProblem problem = test::random_training_problem(random, options);
         const TrainingObjective objective = kObjectives[random.below(2)];
         const auto certificate = bound_training(problem, objective, {});
         if (!certificate || certificate->value < Duration{20}) continue;
@@ -276,16 +276,16 @@ TEST(TrainingBound, EveryTamperedCertificateIsRefused) {
         if (objective == TrainingObjective::bottleneck) refused([](auto& c) { c.witness.paths.push_back({1, 0, {NodeId(0)}}); });
         if (HasFailure()) return;
     }
-    EXPECT_GT(tampered, testing::cases(150) * 10);
+    EXPECT_GT(tampered, test::cases(150) * 10);
 }
 
 TEST(TrainingBound, FilesHoldEverything) {
     RandomStream random(5);
-    testing::RandomTrainingProblem options;
+    test::RandomTrainingProblem options;
     options.graph.min_operators = options.graph.max_operators = 8;
     options.limited = 0;
     for (int i = 0; i < 20; ++i) {
-        const TrainingProblem problem = testing::random_training_problem(random, options);
+        const TrainingProblem problem = test::random_training_problem(random, options);
         for (const TrainingObjective objective : kObjectives) {
             const auto size = i % 2 == 0 ? std::optional<std::int64_t>() : std::optional(micro_batch_of(problem, random));
             const auto certificate = bound_training(problem, objective, {}, size);

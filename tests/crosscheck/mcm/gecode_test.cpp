@@ -155,21 +155,21 @@ private:
 
 TEST(Gecode, HasTheSameSolutions) {
     std::size_t solutions = 0, without = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(3'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(3'000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 11);
-        const auto costs = testing::random_problem(random, {.max_operators = 6});
-        const auto problem = testing::random_chips(costs, 4, random);
+        const auto costs = test::random_problem(random, {.max_operators = 6});
+        const auto problem = test::random_chips(costs, 4, random);
         const Solutions gecode = all_by_gecode(problem);
-        Solutions checker = testing::legal_assignments(problem);
+        Solutions checker = test::legal_assignments(problem);
         std::ranges::sort(checker);
         ASSERT_EQ(gecode, checker);
         ASSERT_EQ(Enumeration(problem).all, gecode);
         solutions += gecode.size();
         without += gecode.empty();
     }
-    EXPECT_GT(solutions, 4 * testing::cases(3'000));
-    EXPECT_GT(without * 100, testing::cases(3'000));
+    EXPECT_GT(solutions, 4 * test::cases(3'000));
+    EXPECT_GT(without * 100, test::cases(3'000));
 }
 
 }  // namespace

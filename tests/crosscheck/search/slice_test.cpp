@@ -12,11 +12,11 @@ namespace sluice {
 namespace {
 
 using search::Slicer;
-using testing::RandomProblemOptions;
+using test::RandomProblemOptions;
 
 void expect_optimal(const cost::StageProblem& problem, const std::vector<NodeId>& order, std::int64_t stages, RandomStream& random,
                     std::int64_t replicas = 1) {
-    const auto expected = testing::best_cut_of_order(problem, order, stages, replicas);
+    const auto expected = test::best_cut_of_order(problem, order, stages, replicas);
     ASSERT_TRUE(search::sliceable(problem, stages, replicas));
     Slicer slicer(problem);
     const auto found = slicer.slice(order, {.stages = stages, .max_replicas = replicas});
@@ -50,8 +50,8 @@ TEST(SliceCrosscheck, EqualsBruteForceWhereTheProofsHold) {
         SCOPED_TRACE(i);
         RandomStream random(1, i);
         const auto stages = random.between(1, 5);
-        const auto problem = testing::random_problem(random, {.max_operators = 10}, random.chance(0.8) ? stages : 0);
-        expect_optimal(problem, testing::random_order(problem, random), stages, random);
+        const auto problem = test::random_problem(random, {.max_operators = 10}, random.chance(0.8) ? stages : 0);
+        expect_optimal(problem, test::random_order(problem, random), stages, random);
     }
 }
 
@@ -60,8 +60,8 @@ TEST(SliceCrosscheck, EqualsBruteForceWithEverything) {
         SCOPED_TRACE(i);
         RandomStream random(2, i);
         const auto stages = random.between(1, 4);
-        const auto problem = testing::random_problem(random, RandomProblemOptions::everything(8), random.chance(0.5) ? stages : 0);
-        expect_optimal(problem, testing::random_order(problem, random), stages, random);
+        const auto problem = test::random_problem(random, RandomProblemOptions::everything(8), random.chance(0.5) ? stages : 0);
+        expect_optimal(problem, test::random_order(problem, random), stages, random);
     }
 }
 
@@ -72,7 +72,7 @@ void expect_fewest(const cost::StageProblem& problem, const std::vector<NodeId>&
     std::int64_t devices = 0;
     for (const cost::Stage& stage : found->stages) devices += stage.replicas;
     if (devices == 1) return;
-    const auto fewer = testing::best_cut_of_order(problem, order, devices - 1, replicas);
+    const auto fewer = test::best_cut_of_order(problem, order, devices - 1, replicas);
     EXPECT_TRUE(!fewer || *fewer > cost::price(problem, *found).bottleneck);
 }
 
@@ -83,8 +83,8 @@ TEST(SliceCrosscheck, ReplicasEqualBruteForce) {
         RandomStream random(4, i);
         const auto stages = random.between(1, 6);
         const auto replicas = random.between(1, 4);
-        const auto problem = testing::random_problem(random, {.max_operators = 6}, stages);
-        const auto order = testing::random_order(problem, random);
+        const auto problem = test::random_problem(random, {.max_operators = 6}, stages);
+        const auto order = test::random_order(problem, random);
         expect_optimal(problem, order, stages, random, replicas);
         expect_fewest(problem, order, stages, replicas);
         const auto found = Slicer(problem).slice(order, {.stages = stages, .max_replicas = replicas});
@@ -103,8 +103,8 @@ TEST(SliceCrosscheck, ReplicasOfSeveralClassesEqualBruteForce) {
         RandomStream random(5, i);
         const auto stages = random.between(1, 5);
         const auto replicas = random.between(1, 3);
-        const auto problem = testing::random_problem(random, options, random.chance(0.5) ? stages : 0);
-        const auto order = testing::random_order(problem, random);
+        const auto problem = test::random_problem(random, options, random.chance(0.5) ? stages : 0);
+        const auto order = test::random_order(problem, random);
         expect_optimal(problem, order, stages, random, replicas);
         const auto found = Slicer(problem).slice(order, {.stages = stages, .max_replicas = replicas});
         if (!found) continue;
@@ -126,8 +126,8 @@ TEST(SliceCrosscheck, HardMemoryAndClasses) {
     for (std::uint64_t i = 0; i < 2000 && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(3, i);
-        const auto problem = testing::random_problem(random, options);
-        const auto order = testing::random_order(problem, random);
+        const auto problem = test::random_problem(random, options);
+        const auto order = test::random_order(problem, random);
         expect_optimal(problem, order, 4, random);
         feasible += Slicer(problem).slice(order, {.stages = 4}).has_value();
     }

@@ -493,7 +493,7 @@ private:
 };
 
 TEST(Exhaustive, PlanOptimumBoundAndVerdictAgree) {
-    const std::uint64_t kCases = testing::cases(4000);
+    const std::uint64_t kCases = test::cases(4000);
     Seen seen;
     for (std::uint64_t i = 0; i < kCases && !HasFailure(); ++i) {
         SCOPED_TRACE(i);

@@ -13,14 +13,14 @@ namespace sluice {
 namespace {
 
 using cost::Objective;
-using testing::RandomProblemOptions;
+using test::RandomProblemOptions;
 
-struct Seen {
+struct LatencySeen {
     int plans = 0, optimal = 0, tight = 0, parallel = 0, replicated = 0;
 };
 
-void check(const cost::StageProblem& problem, std::int64_t stages, std::int64_t replicas, bool hard, Seen& seen) {
-    const auto optimum = testing::least_latency(problem, stages);
+void check(const cost::StageProblem& problem, std::int64_t stages, std::int64_t replicas, bool hard, LatencySeen& seen) {
+    const auto optimum = test::least_latency(problem, stages);
     SilentObserver silent;
     for (const bound::Bound& method : bound::bounds()) {
         Limits limits;
@@ -69,15 +69,15 @@ void check(const cost::StageProblem& problem, std::int64_t stages, std::int64_t 
 }
 
 TEST(Latency, PlansAndBoundsAroundTheOptimum) {
-    Seen seen;
-    for (std::uint64_t i = 0; i < testing::cases(1500) && !HasFailure(); ++i) {
+    LatencySeen seen;
+    for (std::uint64_t i = 0; i < test::cases(1500) && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(61, i);
         RandomProblemOptions options;
         options.max_operators = 6;
         options.largest_transfer = random.chance(0.5) ? 2 : 10;
         const auto stages = random.between(1, 4);
-        const auto problem = testing::random_problem(random, options, stages);
+        const auto problem = test::random_problem(random, options, stages);
         check(problem, stages, random.between(1, 3), false, seen);
     }
     RecordProperty("optimal", std::to_string(seen.optimal) + " of " + std::to_string(seen.plans));
@@ -90,14 +90,14 @@ TEST(Latency, PlansAndBoundsAroundTheOptimum) {
 }
 
 TEST(Latency, WithEverything) {
-    Seen seen;
-    for (std::uint64_t i = 0; i < testing::cases(1000) && !HasFailure(); ++i) {
+    LatencySeen seen;
+    for (std::uint64_t i = 0; i < test::cases(1000) && !HasFailure(); ++i) {
         SCOPED_TRACE(i);
         RandomStream random(62, i);
         RandomProblemOptions options = RandomProblemOptions::everything(5);
         options.largest_transfer = random.chance(0.5) ? 2 : 10;
         const auto stages = random.between(1, 4);
-        const auto problem = testing::random_problem(random, options, random.chance(0.5) ? stages : 0);
+        const auto problem = test::random_problem(random, options, random.chance(0.5) ? stages : 0);
         const bool hard = std::ranges::any_of(problem.classes, [](const auto& device) { return device.overflow == cost::Overflow::hard; });
         check(problem, stages, random.between(1, 3), hard, seen);
     }
@@ -113,7 +113,7 @@ TEST(Latency, SamePlanAtAnyThreadCount) {
     for (std::uint64_t i = 0; i < 20; ++i) {
         SCOPED_TRACE(i);
         RandomStream random(63, i);
-        const auto problem = testing::random_problem(random, large, 6);
+        const auto problem = test::random_problem(random, large, 6);
         for (const Objective objective : cost::kObjectives) {
             solve::SolveOptions options;
             options.stages = 6;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 
-std::optional<PiperInstance> published(const std::string& name) {
+std::optional<PiperInstance> published_instance(const std::string& name) {
     const auto path = std::filesystem::path(SLUICE_SOURCE_DIR) / "../shared/workloads/piper" / (name + ".json");
     if (!std::filesystem::exists(path)) return std::nullopt;
     std::ostringstream text;
@@ -32,7 +32,7 @@ struct Row {
 };
 
 void expect_rows(const std::string& name, std::size_t downsets, const std::vector<Row>& rows) {
-    auto instance = published(name);
+    auto instance = published_instance(name);
     if (!instance) GTEST_SKIP() << "shared/workloads/piper/" << name << ".json is absent: the published input cannot be read";
     const auto cuts = downset_cuts(instance->predecessors, kPiperDownsets, graph::NodeSet(instance->predecessors.size()));
     ASSERT_TRUE(cuts);
@@ -68,7 +68,7 @@ TEST(PiperPublished, ResNet50) {
 }
 
 TEST(PiperPublished, Gnmt) {
-    if (testing::one_in(2) > 1) GTEST_SKIP() << "15.5 million pairs of downsets are too many under sanitizers";
+    if (test::one_in(2) > 1) GTEST_SKIP() << "15.5 million pairs of downsets are too many under sanitizers";
     expect_rows("gnmt", 17'914, {{4, 256, 16 * kGiB, 130.1, 4}});
 }
 

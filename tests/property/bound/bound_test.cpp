@@ -14,12 +14,12 @@ namespace {
 
 RC_GTEST_PROP(BoundProperty, CertifiedAndBelowEveryPlan, (std::uint64_t seed)) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options = testing::RandomProblemOptions::everything(120);
+    test::RandomProblemOptions options = test::RandomProblemOptions::everything(120);
     options.min_operators = 20;
     options.largest_time = 1'000'000;
     options.largest_transfer = 1'000'000;
     options.largest_bytes = 1'000'000;
-    const auto problem = testing::random_problem(random, options, 6);
+    const auto problem = test::random_problem(random, options, 6);
     SilentObserver observer;
     for (const auto& bound : bound::bounds()) {
         if (bound.name == "mip" || bound.name == "superblocks") continue;  // not polynomial: tests/crosscheck has them
@@ -45,7 +45,7 @@ RC_GTEST_PROP(BoundProperty, CertifiedAndBelowEveryPlan, (std::uint64_t seed)) {
 
 RC_GTEST_PROP(BoundProperty, FileAndBack, (std::uint64_t seed)) {
     RandomStream random(seed);
-    const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything(40), 4);
+    const auto problem = test::random_problem(random, test::RandomProblemOptions::everything(40), 4);
     SilentObserver observer;
     for (const auto& bound : bound::bounds()) {
         Limits limits;
@@ -62,13 +62,13 @@ RC_GTEST_PROP(BoundProperty, FileAndBack, (std::uint64_t seed)) {
 }
 
 TEST(BoundProperty, NamesMakeNoDifference) {
-    for (std::uint64_t seed = 0; seed < testing::cases(60); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(60); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(71, seed);
-        const auto options = testing::RandomProblemOptions::everything(16);
-        const graph::Graph graph = testing::random_graph(random, options);
-        const auto platform = testing::random_platform(graph, random, options);
-        const auto named = cost::freeze(graph, platform, 3), otherwise = cost::freeze(testing::renamed(graph), platform, 3);
+        const auto options = test::RandomProblemOptions::everything(16);
+        const graph::Graph graph = test::random_graph(random, options);
+        const auto platform = test::random_platform(graph, random, options);
+        const auto named = cost::freeze(graph, platform, 3), otherwise = cost::freeze(test::renamed(graph), platform, 3);
         ASSERT_TRUE(named && otherwise);
         SilentObserver observer;
         for (const auto& bound : bound::bounds()) {
@@ -87,14 +87,14 @@ TEST(BoundProperty, NamesMakeNoDifference) {
 /// hard memory makes the order of execution matter.
 TEST(BoundProperty, NumbersMakeNoDifferenceToOrderFreeKinds) {
     std::size_t moved = 0, above = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(400); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(400); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(72, seed);
-        auto options = testing::RandomProblemOptions::everything(14);
+        auto options = test::RandomProblemOptions::everything(14);
         options.hard = options.mixed = 0;
-        const graph::Graph graph = testing::random_graph(random, options);
-        const auto platform = testing::random_platform(graph, random, options);
-        const auto numbered = cost::freeze(graph, platform, 4), otherwise = cost::freeze(testing::renumbered(graph, random), platform, 4);
+        const graph::Graph graph = test::random_graph(random, options);
+        const auto platform = test::random_platform(graph, random, options);
+        const auto numbered = cost::freeze(graph, platform, 4), otherwise = cost::freeze(test::renumbered(graph, random), platform, 4);
         ASSERT_TRUE(numbered && otherwise);
         const cost::StageProblem &problem = numbered->problem, &again = otherwise->problem;
         moved += problem.fingerprint != again.fingerprint;
@@ -119,8 +119,8 @@ TEST(BoundProperty, NumbersMakeNoDifferenceToOrderFreeKinds) {
         if (HasFailure()) return;
     }
     // The draws tell the kinds apart, and one order from another.
-    EXPECT_GT(moved, testing::cases(400) * 3 / 4);
-    EXPECT_GT(above, testing::cases(400) * 2);
+    EXPECT_GT(moved, test::cases(400) * 3 / 4);
+    EXPECT_GT(above, test::cases(400) * 2);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ MeasuredCosts random_costs(const graph::Graph& graph, RandomStream& random) {
             const OperatorId id(order[i]);
             entry.operators.emplace_back(random.chance(0.5) ? names.name_of(id) : graph.first_output_name(id));
         }
-        entry.time = Duration{testing::detail::sometimes_zero(random, 20)};
+        entry.time = Duration{test::detail::sometimes_zero(random, 20)};
         entry.spread = random.chance(0.3) ? static_cast<double>(random.below(1000)) / 999 : 0;
         costs.entries.push_back(std::move(entry));
     }
@@ -45,10 +45,10 @@ struct Drawn {
     std::int64_t stages = 1;
 };
 
-std::optional<Drawn> draw(std::uint64_t seed, const testing::RandomProblemOptions& options) {
+std::optional<Drawn> draw(std::uint64_t seed, const test::RandomProblemOptions& options) {
     RandomStream random(seed, 77);
-    graph::Graph graph = testing::random_graph(random, options);
-    platform::Platform platform = testing::random_platform(graph, random, options);
+    graph::Graph graph = test::random_graph(random, options);
+    platform::Platform platform = test::random_platform(graph, random, options);
     MeasuredCosts costs = random_costs(graph, random);
     const auto stages = static_cast<std::int64_t>(1 + random.below(4));
     // With two classes some operators run on one only; a group of such has nowhere to go, and that is said.
@@ -66,7 +66,7 @@ TEST(MeasuredProperty, GroupsShareANodeAndTimesAddUp) {
     std::size_t groups = 0, drawn_count = 0;
     for (std::uint64_t seed = 0; seed < 3000; ++seed) {
         SCOPED_TRACE(seed);
-        const auto drawn = draw(seed, testing::RandomProblemOptions::everything(12));
+        const auto drawn = draw(seed, test::RandomProblemOptions::everything(12));
         if (!drawn) continue;
         ++drawn_count;
         const auto& [graph, platform, costs, frozen, stages] = *drawn;
@@ -122,7 +122,7 @@ TEST(MeasuredProperty, PlansAreVerifiedFromTheirFilesAndBoundsHold) {
     std::size_t checked = 0;
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
         SCOPED_TRACE(seed);
-        testing::RandomProblemOptions options;  // where the proofs hold
+        test::RandomProblemOptions options;  // where the proofs hold
         options.colours = options.replicated = 0.3;
         const auto drawn = draw(seed, options);
         if (!drawn) continue;
@@ -146,7 +146,7 @@ TEST(MeasuredProperty, PlansAreVerifiedFromTheirFilesAndBoundsHold) {
         plan::Plan without = *again;
         without.costs.reset();
         EXPECT_FALSE(solve::verify(graph, without).valid);
-        const Duration best{testing::PartitionOptimum(frozen.problem).at(stages, 1)};
+        const Duration best{test::PartitionOptimum(frozen.problem).at(stages, 1)};
         EXPECT_LE(solved->certificate.value, best);
         EXPECT_GE(solved->cost.bottleneck, best);
         ++checked;

@@ -1,5 +1,6 @@
 // The objective against an independent slow form written from design §3.1's words: sets of tensors, one loop a sentence.
 #include "sluice/cost/stage_cost.hpp"
+#include "sluice/base/wide.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +11,6 @@
 
 namespace sluice::cost {
 namespace {
-
-__extension__ using Wide = __int128;
 
 /// "consumed in S", "produced in S" and so on from the edges' own lists only.
 struct SlowTerms {
@@ -76,14 +75,14 @@ void expect_equal(const StageTerms& terms, const SlowTerms& slow) {
     EXPECT_EQ(terms.peak.count, slow.peak);
 }
 
-testing::RandomProblemOptions everything() { return testing::RandomProblemOptions::everything(12); }
+test::RandomProblemOptions everything() { return test::RandomProblemOptions::everything(12); }
 
 TEST(StageCostProperty, ReferenceEqualsTheSlowForm) {
     for (std::uint64_t seed = 0; seed < 5000; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed);
-        const StageProblem problem = testing::random_problem(random, everything());
-        const Partition partition = testing::random_partition(problem, 1 + random.below(5), random);
+        const StageProblem problem = test::random_problem(random, everything());
+        const Partition partition = test::random_partition(problem, 1 + random.below(5), random);
         for (const Stage& stage : partition.stages) {
             const StageTerms terms = stage_terms(problem, stage.nodes, stage.device);
             const SlowTerms slow = slow_terms(problem, stage.nodes, problem.classes[stage.device.index()]);
@@ -99,7 +98,7 @@ TEST(StageCostProperty, ReferenceEqualsTheSlowFormOnAnySet) {
     for (std::uint64_t seed = 0; seed < 2000; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 1);
-        const StageProblem problem = testing::random_problem(random, everything());
+        const StageProblem problem = test::random_problem(random, everything());
         std::vector<NodeId> stage;
         for (std::size_t v = 0; v < problem.node_count(); ++v)
             if (random.chance(0.5)) stage.emplace_back(v);
@@ -112,11 +111,11 @@ TEST(StageCostProperty, IncrementalEqualsReferenceAlongAnOrder) {
     for (std::uint64_t seed = 0; seed < 3000; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 2);
-        const StageProblem problem = testing::random_problem(random, everything());
+        const StageProblem problem = test::random_problem(random, everything());
         const ClassId device(random.below(problem.classes.size()));
         IncrementalStage incremental(problem, device);
         for (int round = 0; round < 2; ++round) {  // the second one finds whatever clear() left behind
-            const std::vector<NodeId> order = testing::random_order(problem, random);
+            const std::vector<NodeId> order = test::random_order(problem, random);
             const std::size_t begin = random.below(order.size());
             std::vector<NodeId> stage;
             for (std::size_t i = begin; i < order.size(); ++i) {
@@ -138,7 +137,7 @@ TEST(StageCostProperty, IncrementalEqualsReferenceAfterAnyAdditionsAndRemovals) 
     for (std::uint64_t seed = 0; seed < 3000; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 3);
-        const StageProblem problem = testing::random_problem(random, everything());
+        const StageProblem problem = test::random_problem(random, everything());
         const ClassId device(random.below(problem.classes.size()));
         IncrementalStage incremental(problem, device);
         std::set<NodeId> inside;
@@ -168,7 +167,7 @@ TEST(StageCostProperty, PeakIsZeroOnceTheOrderIsNoExecutionOrder) {
     int seen = 0;
     for (std::uint64_t seed = 0; seed < 300; ++seed) {
         RandomStream random(seed, 4);
-        const StageProblem problem = testing::random_problem(random, everything());
+        const StageProblem problem = test::random_problem(random, everything());
         for (std::size_t v = 0; v < problem.node_count(); ++v)
             for (NodeId next : problem.successors[v]) {
                 IncrementalStage incremental(problem, ClassId(0));
@@ -192,7 +191,7 @@ TEST(StageCostProperty, RandomProblemsHaveEveryFeature) {
         unsupported = 0, hard = 0, zero = 0;
     for (std::uint64_t seed = 0; seed < 500; ++seed) {
         RandomStream random(seed);
-        const StageProblem problem = testing::random_problem(random, everything());
+        const StageProblem problem = test::random_problem(random, everything());
         overlaps += problem.model == StageModel::overlap;
         classes += problem.classes.size() == 2;
         spills += problem.classes[0].overflow == Overflow::spill;

@@ -66,13 +66,13 @@ TrainingTerms slow_terms(const TrainingProblem& problem, const TrainingStage& st
 }
 
 TEST(TrainingProperty, TermsEqualTheSlowForm) {
-    for (std::uint64_t seed = 0; seed < testing::cases(2000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(2000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 11);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.classes = options.graph.colours = options.graph.replicated = 0.3;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
-        for (const TrainingStage& stage : testing::random_training_partition(problem, random).stages) {
+        const TrainingProblem problem = test::random_training_problem(random, options);
+        for (const TrainingStage& stage : test::random_training_partition(problem, random).stages) {
             EXPECT_EQ(training_terms(problem, stage), slow_terms(problem, stage));
             EXPECT_LE(samples_of_replica(stage) * (stage.replicas - 1), stage.micro_batch + stage.replicas - 1);
             EXPECT_GE(samples_of_replica(stage) * stage.replicas, stage.micro_batch);
@@ -82,13 +82,13 @@ TEST(TrainingProperty, TermsEqualTheSlowForm) {
 }
 
 TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
-    for (std::uint64_t seed = 0; seed < testing::cases(2000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(2000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 12);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.classes = 0.3;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
-        const TrainingPartition partition = testing::random_training_partition(problem, random);
+        const TrainingProblem problem = test::random_training_problem(random, options);
+        const TrainingPartition partition = test::random_training_partition(problem, random);
         const auto& stages = partition.stages;
         const std::int64_t batch = problem.options.mini_batch;
         const auto stage_of = [&](NodeId node) {
@@ -169,13 +169,13 @@ TEST(TrainingProperty, EdgesInFlightAndPriceEqualTheSlowForm) {
 
 TEST(TrainingProperty, FaultsAreOfSupportAndMemoryAlone) {
     std::size_t accepted = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(1000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(1000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 13);
-        testing::RandomTrainingProblem options;
+        test::RandomTrainingProblem options;
         options.graph.classes = 0.3;
-        const TrainingProblem problem = testing::random_training_problem(random, options);
-        const TrainingPartition partition = testing::random_training_partition(problem, random);
+        const TrainingProblem problem = test::random_training_problem(random, options);
+        const TrainingPartition partition = test::random_training_partition(problem, random);
         const TrainingCost cost = price(problem, partition);
         std::map<std::int64_t, std::int64_t> need;
         bool fine = true;
@@ -191,7 +191,7 @@ TEST(TrainingProperty, FaultsAreOfSupportAndMemoryAlone) {
         accepted += fine ? 1 : 0;
         if (HasFailure()) return;
     }
-    EXPECT_GT(accepted, testing::cases(1000) / 4);
+    EXPECT_GT(accepted, test::cases(1000) / 4);
 }
 
 }  // namespace

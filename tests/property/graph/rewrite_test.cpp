@@ -34,11 +34,11 @@ std::vector<std::string> values_of(const Graph& graph, const std::function<std::
 
 TEST(RewriteProperty, EveryTensorKeepsItsValue) {
     std::size_t rewrites_seen = 0, copies = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(3'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(3'000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 40);
-        const Graph model = testing::random_graph(random, testing::RandomProblemOptions::everything(12));
-        const auto rewrites = testing::random_rewrites(model, 1 + random.below(8), random);
+        const Graph model = test::random_graph(random, test::RandomProblemOptions::everything(12));
+        const auto rewrites = test::random_rewrites(model, 1 + random.below(8), random);
         const auto made = rewritten(model, rewrites);
         ASSERT_TRUE(made) << made.error().message;
         const Graph& graph = *made;
@@ -76,7 +76,7 @@ TEST(RewriteProperty, EveryTensorKeepsItsValue) {
         }
     }
     EXPECT_GT(copies, rewrites_seen / 4);
-    EXPECT_GT(rewrites_seen, 3 * testing::cases(3'000) / 2);
+    EXPECT_GT(rewrites_seen, 3 * test::cases(3'000) / 2);
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ TEST(ExactPlanner, EqualsBruteForceWhateverTheProblem) {
     std::size_t compared = 0;
     for (std::uint64_t seed = 0; seed < 600; ++seed) {
         RandomStream random(seed, 21);
-        auto options = seed % 2 ? testing::RandomProblemOptions::everything(9) : testing::RandomProblemOptions{.max_operators = 11};
+        auto options = seed % 2 ? test::RandomProblemOptions::everything(9) : test::RandomProblemOptions{.max_operators = 11};
         const std::int64_t stages = random.between(1, 5), replicas = random.between(1, 3);
-        const cost::StageProblem problem = testing::random_problem(random, options, stages);
-        const std::int64_t optimum = testing::PartitionOptimum(problem).at(stages, replicas);
+        const cost::StageProblem problem = test::random_problem(random, options, stages);
+        const std::int64_t optimum = test::PartitionOptimum(problem).at(stages, replicas);
         const auto result = plan_exact(problem, {.stages = stages, .max_replicas = replicas}, observer, {});
         if (!result) continue;
         ASSERT_TRUE(cost::faults_of(problem, result->partition, stages).empty()) << "seed " << seed;
@@ -34,9 +34,9 @@ TEST(AutoPlanner, IsTheSameAtAnyThreadCountAndNeverBelowTheOptimum) {
     SilentObserver observer;
     for (std::uint64_t seed = 0; seed < 150; ++seed) {
         RandomStream random(seed, 22);
-        const auto options = testing::RandomProblemOptions::everything(10);
+        const auto options = test::RandomProblemOptions::everything(10);
         const std::int64_t stages = random.between(1, 4);
-        const cost::StageProblem problem = testing::random_problem(random, options, stages);
+        const cost::StageProblem problem = test::random_problem(random, options, stages);
         Limits limits;
         limits.evaluations = random.between(1, 60);
         const auto one = plan_auto(problem, {.stages = stages, .seed = seed, .threads = 1}, observer, limits);
@@ -45,7 +45,7 @@ TEST(AutoPlanner, IsTheSameAtAnyThreadCountAndNeverBelowTheOptimum) {
         if (!one) continue;
         EXPECT_EQ(one->partition, eight->partition) << "seed " << seed;
         EXPECT_EQ(one->termination.evaluations, eight->termination.evaluations) << "seed " << seed;
-        EXPECT_GE(cost::price(problem, one->partition).bottleneck.count(), testing::PartitionOptimum(problem).at(stages, 1));
+        EXPECT_GE(cost::price(problem, one->partition).bottleneck.count(), test::PartitionOptimum(problem).at(stages, 1));
     }
 }
 
@@ -54,7 +54,7 @@ TEST(ExactPlanner, SaysWhenItsMemoryIsSpent) {
     std::size_t warned = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         RandomStream random(seed, 23);
-        const cost::StageProblem problem = testing::random_problem(random, {.min_operators = 30, .max_operators = 40}, 4);
+        const cost::StageProblem problem = test::random_problem(random, {.min_operators = 30, .max_operators = 40}, 4);
         const auto result = plan_exact(problem, {.stages = 4, .memory = Bytes{1}}, observer, {});
         ASSERT_TRUE(result);
         EXPECT_EQ(result->warnings.empty(), result->termination.reason == StopReason::optimal);

@@ -24,9 +24,9 @@ TEST(EveryPlanner, IsValidAndNeverBelowTheOptimum) {
     std::size_t planned = 0, refused = 0;
     for (std::uint64_t i = 0; i < 250; ++i) {
         RandomStream random(1, i);
-        const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything());
+        const auto problem = test::random_problem(random, test::RandomProblemOptions::everything());
         const auto stages = static_cast<std::int64_t>(1 + random.below(4));
-        const std::int64_t optimum = testing::PartitionOptimum(problem).at(stages, 1);
+        const std::int64_t optimum = test::PartitionOptimum(problem).at(stages, 1);
         for (const auto& planner : inference::planners()) {
             SCOPED_TRACE(::testing::Message() << planner.name << " on problem " << i << ", " << stages << " stages");
             const auto result = plan(planner, problem, {.stages = stages, .seed = i});
@@ -50,10 +50,10 @@ TEST(EveryPlanner, IsValidAndNeverBelowTheOptimum) {
 TEST(EveryPlanner, IsNeverWorseThanItsStart) {
     for (std::uint64_t i = 0; i < 60; ++i) {
         RandomStream random(2, i);
-        auto options = testing::RandomProblemOptions::everything(25);
+        auto options = test::RandomProblemOptions::everything(25);
         options.max_operators = 25;
-        const auto problem = testing::random_problem(random, options, 4);
-        const auto start = testing::random_partition(problem, 4, random);
+        const auto problem = test::random_problem(random, options, 4);
+        const auto start = test::random_partition(problem, 4, random);
         if (!cost::faults_of(problem, start, 4).empty()) continue;
         for (const auto& planner : inference::planners()) {
             if (planner.name == "auto" || planner.source.contains("Algorithm 1")) continue;  // these slice orders, whatever the start
@@ -72,10 +72,10 @@ TEST(EveryPlanner, IsNeverWorseThanItsStart) {
 TEST(EveryPlanner, SameSeedSamePlanAtAnyThreadCount) {
     for (std::uint64_t i = 0; i < 4; ++i) {
         RandomStream random(3, i);
-        auto options = testing::RandomProblemOptions::everything();
+        auto options = test::RandomProblemOptions::everything();
         options.min_operators = 60, options.max_operators = 120;
         options.hard = 0;
-        const auto problem = testing::random_problem(random, options, 6);
+        const auto problem = test::random_problem(random, options, 6);
         for (const auto& planner : inference::planners()) {
             SCOPED_TRACE(::testing::Message() << planner.name << " on problem " << i);
             const auto one = plan(planner, problem, {.stages = 6, .seed = i, .threads = 1});

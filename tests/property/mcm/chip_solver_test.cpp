@@ -18,17 +18,17 @@ namespace {
 using Solutions = std::vector<Assignment>;
 constexpr WalkLimits kNoLimit{.backtracks = ~std::uint64_t{0}};
 
-struct Case {
+struct SolverCase {
     const ChipProblem& problem;
     const Solutions& legal;
 };
-void for_each_case(std::uint64_t count, const std::function<void(RandomStream&, const Case&)>& check) {
-    for (std::uint64_t seed = 0; seed < testing::cases(count); ++seed) {
+void for_each_solver_case(std::uint64_t count, const std::function<void(RandomStream&, const SolverCase&)>& check) {
+    for (std::uint64_t seed = 0; seed < test::cases(count); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 7);
-        const auto costs = testing::random_problem(random, {.max_operators = 7});
-        const auto problem = testing::random_chips(costs, 4, random);
-        const Solutions legal = testing::legal_assignments(problem);
+        const auto costs = test::random_problem(random, {.max_operators = 7});
+        const auto problem = test::random_chips(costs, 4, random);
+        const Solutions legal = test::legal_assignments(problem);
         check(random, {problem, legal});
         if (::testing::Test::HasFailure()) return;
     }
@@ -39,10 +39,10 @@ WalkOrder any_order(RandomStream& random) { return kWalkOrders[random.below(kWal
 /// The rules as the paper words them, by Δ itself: in a chip graph without cycles the longest path by enumeration.
 TEST(ChipFaults, TriangleIsTheLongestPath) {
     std::size_t refused = 0, accepted = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(20'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(20'000); ++seed) {
         RandomStream random(seed, 6);
-        const auto costs = testing::random_problem(random, {.max_operators = 12});
-        const auto problem = testing::on_chips(costs, 5, {.no_skip = false});
+        const auto costs = test::random_problem(random, {.max_operators = 12});
+        const auto problem = test::on_chips(costs, 5, {.no_skip = false});
         Assignment chips(costs.node_count());
         std::uint8_t chip = 0;
         for (auto& c : chips) c = chip = static_cast<std::uint8_t>(std::min<std::uint64_t>(4, chip + (random.chance(0.4) ? 1 : 0)));
@@ -69,7 +69,7 @@ TEST(ChipFaults, TriangleIsTheLongestPath) {
 /// Decisions in any sequence, with any masks: what stands is followed from what `restrict` returns alone.
 TEST(ChipSolver, RemovesNothingThatIsPartOfASolution) {
     std::size_t taken_back = 0, ended = 0;
-    for_each_case(1'500, [&](RandomStream& random, const Case& c) {
+    for_each_solver_case(1'500, [&](RandomStream& random, const SolverCase& c) {
         ChipSolver solver(c.problem);
         const std::size_t nodes = c.problem.node_count();
         struct Narrowed {
@@ -138,13 +138,13 @@ TEST(ChipSolver, RemovesNothingThatIsPartOfASolution) {
             if (::testing::Test::HasFailure()) return;
         }
     });
-    EXPECT_GT(taken_back, testing::cases(100));
-    EXPECT_GT(ended, testing::cases(1'000));
+    EXPECT_GT(taken_back, test::cases(100));
+    EXPECT_GT(ended, test::cases(1'000));
 }
 
 TEST(ChipSolver, FindsALegalAssignmentWhereThereIsOne) {
     std::size_t none = 0;
-    for_each_case(1'500, [&](RandomStream& random, const Case& c) {
+    for_each_solver_case(1'500, [&](RandomStream& random, const SolverCase& c) {
         ChipSolver solver(c.problem);
         const auto order = walk_order(*c.problem.costs, any_order(random), random);
         const auto drawn = sample(solver, {}, order, random, kNoLimit);
@@ -162,17 +162,17 @@ TEST(ChipSolver, FindsALegalAssignmentWhereThereIsOne) {
         }
         EXPECT_NEAR(drawn->log_probability, expected, 1e-9);
     });
-    EXPECT_GT(none, testing::cases(100));
+    EXPECT_GT(none, test::cases(100));
 }
 
 /// The difference form: whatever is chosen can be completed, and the probabilities of all legal assignments sum to one.
 TEST(ChipSolver, DomainsAreExactInTheDifferenceForm) {
     std::size_t checked = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(600); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(600); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 8);
-        const auto costs = testing::random_problem(random, {.min_operators = 2, .max_operators = 6, .largest_fanout = 5});
-        auto problem = testing::on_chips(costs, 1 + random.below(4), {.adjacent = true});
+        const auto costs = test::random_problem(random, {.min_operators = 2, .max_operators = 6, .largest_fanout = 5});
+        auto problem = test::on_chips(costs, 1 + random.below(4), {.adjacent = true});
         const auto whole = [&] {  // weakly connected
             const auto order = walk_order(costs, WalkOrder::from_middle, random);
             for (std::size_t i = 1; i < order.size(); ++i)
@@ -184,7 +184,7 @@ TEST(ChipSolver, DomainsAreExactInTheDifferenceForm) {
             return true;
         };
         if (!whole()) continue;
-        const Solutions legal = testing::legal_assignments(problem);
+        const Solutions legal = test::legal_assignments(problem);
         ChipSolver solver(problem);
         const auto order = walk_order(costs, any_order(random), random);
         std::vector<float> probabilities;
@@ -203,11 +203,11 @@ TEST(ChipSolver, DomainsAreExactInTheDifferenceForm) {
         EXPECT_NEAR(sum, 1, 1e-5);
         ++checked;
     }
-    EXPECT_GT(checked, testing::cases(200));
+    EXPECT_GT(checked, test::cases(200));
 }
 
 TEST(Fix, KeepsALegalCandidateAndMakesOthersLegal) {
-    for_each_case(1'500, [&](RandomStream& random, const Case& c) {
+    for_each_solver_case(1'500, [&](RandomStream& random, const SolverCase& c) {
         if (c.legal.empty()) return;
         ChipSolver solver(c.problem);
         const auto order = walk_order(*c.problem.costs, any_order(random), random);
@@ -231,11 +231,11 @@ TEST(Fix, KeepsALegalCandidateAndMakesOthersLegal) {
 
 TEST(Sample, IsLegalInLargerGraphsAndTheSameForASeed) {
     std::size_t found = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(1'500); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(1'500); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 9);
-        const auto costs = testing::random_problem(random, {.max_operators = 60});
-        const auto problem = testing::random_chips(costs, kMostChips, random);
+        const auto costs = test::random_problem(random, {.max_operators = 60});
+        const auto problem = test::random_chips(costs, kMostChips, random);
         const auto order = walk_order(costs, any_order(random), random);
         ChipSolver solver(problem), other(problem);
         RandomStream one(seed), two(seed);
@@ -249,7 +249,7 @@ TEST(Sample, IsLegalInLargerGraphsAndTheSameForASeed) {
         const auto faults = chip_faults(problem, drawn->chips);
         EXPECT_TRUE(faults.empty()) << faults.front().message;
     }
-    EXPECT_GT(found, testing::cases(200));
+    EXPECT_GT(found, test::cases(200));
 }
 
 }  // namespace

@@ -13,24 +13,24 @@ namespace sluice::mcm {
 namespace {
 
 /// Any graph, platform and rules that keep data moving forward.
-std::unique_ptr<testing::Judged> random_job(RandomStream& random, std::size_t most_operators, std::size_t most_chips) {
-    testing::RandomProblemOptions options;
+std::unique_ptr<test::Judged> random_job(RandomStream& random, std::size_t most_operators, std::size_t most_chips) {
+    test::RandomProblemOptions options;
     options.max_operators = most_operators;
     options.spill = 0.4;
     options.hard = options.colours = options.replicated = 0.2;
     options.overlap = options.host_link = 0.5;
-    graph::Graph graph = testing::random_graph(random, options);
-    const auto platform = testing::ring_of(testing::random_platform(graph, random, options), 1 + random.below(most_chips));
+    graph::Graph graph = test::random_graph(random, options);
+    const auto platform = test::ring_of(test::random_platform(graph, random, options), 1 + random.below(most_chips));
     const Rules rules{.no_skip = random.chance(0.7),
                       .triangle = random.chance(0.5),
                       .memory = random.chance(0.7),
                       .adjacent = random.chance(0.3),
                       .relay = random.chance(0.4)};
-    return testing::on_ring(std::move(graph), platform, rules);
+    return test::on_ring(std::move(graph), platform, rules);
 }
 
 EventJudgeOptions random_options(RandomStream& random) {
-    EventJudgeOptions options = random.chance(0.5) ? testing::no_effects() : EventJudgeOptions{};
+    EventJudgeOptions options = random.chance(0.5) ? test::no_effects() : EventJudgeOptions{};
     // Times of these graphs are picoseconds.
     options.compile.effects.issue = Duration{random.between(0, 3)};
     options.compile.effects.fused_issue = Duration{random.between(0, 1)};
@@ -54,7 +54,7 @@ Assignment forward_assignment(const ChipProblem& problem, RandomStream& random) 
 
 TEST(EventJudge, IsNeverBetterThanPlanned) {
     std::size_t judged = 0, failed = 0, hopeless = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(1'500); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(1'500); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 41);
         const auto made = random_job(random, 14, 6);
@@ -83,7 +83,7 @@ TEST(EventJudge, IsNeverBetterThanPlanned) {
             ASSERT_GT(verdict->period.count(), 0);
         }
     }
-    EXPECT_GT(judged, testing::cases(1'500));
+    EXPECT_GT(judged, test::cases(1'500));
     EXPECT_GT(failed, 0U);
     EXPECT_GT(hopeless, 0U);
 }
@@ -92,7 +92,7 @@ TEST(EventJudge, IsNeverBetterThanPlanned) {
 /// of the compiled chips; nothing is merged, no route is looked up.
 class PlainProgram {
 public:
-    PlainProgram(const testing::Judged& made, const EventJudgeOptions& options, const Assignment& chips)
+    PlainProgram(const test::Judged& made, const EventJudgeOptions& options, const Assignment& chips)
         : made_(made), options_(options), chips_(chips) {}
 
     simulate::RingProgram build() {
@@ -218,7 +218,7 @@ private:
         }
     }
 
-    const testing::Judged& made_;
+    const test::Judged& made_;
     const EventJudgeOptions& options_;
     const Assignment& chips_;
     simulate::RingProgram program_;
@@ -229,7 +229,7 @@ private:
 
 TEST(EventJudge, IsWhatThePlainSimulatorSays) {
     std::size_t judged = 0, crossing = 0;
-    for (std::uint64_t seed = 0; judged < testing::cases(200); ++seed) {
+    for (std::uint64_t seed = 0; judged < test::cases(200); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 42);
         auto made = random_job(random, 8, 4);
@@ -267,20 +267,20 @@ TEST(EventJudge, IsWhatThePlainSimulatorSays) {
         if (simulate::load_of(plain).busiest(plain.serial).count() == 0) continue;
         ++judged;
         crossing += plain.chips > 1 ? 1 : 0;
-        ASSERT_EQ(verdict->latency.count(), testing::SlowRing(plain, 1).outputs(1, 100'000).at(0));
+        ASSERT_EQ(verdict->latency.count(), test::SlowRing(plain, 1).outputs(1, 100'000).at(0));
         const auto chips_used = static_cast<std::int64_t>(plain.chips);
         const auto detail = (*judge)->detail(chips);
         ASSERT_EQ(detail->verdict.period, verdict->period);
         if (detail->repeats) {
             // Long after the start: over many periods of a rate that is rounded up.
-            const auto times = testing::SlowRing(plain, 1'000'000).outputs(150, 200'000);
+            const auto times = test::SlowRing(plain, 1'000'000).outputs(150, 200'000);
             ASSERT_EQ(times.size(), 150U);
             const std::int64_t span = times[149] - times[49], period = verdict->period.count();
             ASSERT_LE(span, 100 * period + 10 * period);
             ASSERT_GE(span, 100 * (period - 1) - 10 * period);
         } else {
             const auto last = static_cast<std::size_t>(11 * chips_used);
-            const auto times = testing::SlowRing(plain, 1'000'000).outputs(last, 200'000);
+            const auto times = test::SlowRing(plain, 1'000'000).outputs(last, 200'000);
             const std::int64_t inputs = 10 * chips_used;
             const std::int64_t span = times[last - 1] - times[static_cast<std::size_t>(chips_used) - 1];
             ASSERT_EQ(verdict->period.count(),

@@ -13,14 +13,14 @@ namespace {
 /// Against all legal assignments, under every set of rules that it is exact for, and nogoods, spill, host links and both cost models.
 TEST(Exact, IsTheBestOfAllLegalAssignments) {
     std::size_t none = 0, found = 0, whole = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(1'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(1'000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 21);
-        testing::RandomProblemOptions options{.max_operators = 7};
+        test::RandomProblemOptions options{.max_operators = 7};
         options.overlap = 0.4;
         options.host_link = 0.4;
-        const auto costs = testing::random_problem(random, options);
-        auto problem = testing::random_chips(costs, 4, random);
+        const auto costs = test::random_problem(random, options);
+        auto problem = test::random_chips(costs, 4, random);
         problem.rules.acyclic = true;
         switch (random.below(3)) {
             case 0:
@@ -33,7 +33,7 @@ TEST(Exact, IsTheBestOfAllLegalAssignments) {
                 problem.rules.triangle = problem.rules.adjacent = false;
         }
         Duration best = Duration::max();
-        for (const Assignment& chips : testing::legal_assignments(problem)) best = std::min(best, bottleneck(problem, chips));
+        for (const Assignment& chips : test::legal_assignments(problem)) best = std::min(best, bottleneck(problem, chips));
         const ExactResult result = search_chains(problem, {}, {});
         ASSERT_EQ(result.outcome, ExactOutcome::complete);
         ASSERT_EQ(result.best.has_value(), best != Duration::max());
@@ -52,19 +52,19 @@ TEST(Exact, IsTheBestOfAllLegalAssignments) {
         EXPECT_FALSE(search_chains(problem, {.below = best}, {}).best.has_value());
         EXPECT_EQ(search_chains(problem, {.below = best + Duration(1)}, {}).bottleneck, best);
     }
-    EXPECT_GT(none, testing::cases(6));
+    EXPECT_GT(none, test::cases(6));
     EXPECT_GT(whole, found / 3);
 }
 
 /// The paper's triangle: never better than the best, legal, and the best where every chip feeds the next one.
 TEST(Exact, UnderTheTriangleOfThePaper) {
     std::size_t equal = 0, all = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(1'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(1'000); ++seed) {
         RandomStream random(seed, 22);
-        const auto costs = testing::random_problem(random, {.max_operators = 7});
-        const auto problem = testing::on_chips(costs, 3);
+        const auto costs = test::random_problem(random, {.max_operators = 7});
+        const auto problem = test::on_chips(costs, 3);
         Duration best = Duration::max();
-        for (const Assignment& chips : testing::legal_assignments(problem)) best = std::min(best, bottleneck(problem, chips));
+        for (const Assignment& chips : test::legal_assignments(problem)) best = std::min(best, bottleneck(problem, chips));
         const ExactResult result = search_chains(problem, {}, {});
         ASSERT_TRUE(result.best.has_value()) << seed;
         ASSERT_TRUE(chip_faults(problem, *result.best).empty()) << seed;

@@ -23,7 +23,7 @@ Result<PlannerResult> plan(const Planner& planner, const ChipProblem& problem, J
 }
 
 ChipProblem any_problem(const cost::StageProblem& costs, std::size_t most_chips, RandomStream& random) {
-    ChipProblem problem = testing::random_chips(costs, most_chips, random);
+    ChipProblem problem = test::random_chips(costs, most_chips, random);
     if (random.chance(0.25)) problem.rules.acyclic = problem.rules.relay = true;
     return problem;
 }
@@ -36,8 +36,8 @@ bool may_miss(const Planner& planner) {
 /// These take long over every small problem: they are asked for some.
 bool is_slow(const Planner& planner) { return planner.name == "auto" || planner.name == "residual"; }
 
-testing::RandomProblemOptions shape(std::size_t most) {
-    testing::RandomProblemOptions options{.max_operators = most};
+test::RandomProblemOptions shape(std::size_t most) {
+    test::RandomProblemOptions options{.max_operators = most};
     options.overlap = 0.3;
     options.host_link = 0.3;
     return options;
@@ -63,17 +63,17 @@ void check(const ChipProblem& problem, const PlannerResult& result, Judge& judge
 /// the best.
 TEST(ChipPlanners, SmallProblemsOfAllKinds) {
     std::size_t infeasible = 0, planned = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(250); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(250); ++seed) {
         RandomStream random(seed, 11);
-        const auto costs = testing::random_problem(random, shape(6));
+        const auto costs = test::random_problem(random, shape(6));
         const auto problem = any_problem(costs, 4, random);
-        const auto legal = testing::legal_assignments(problem);
+        const auto legal = test::legal_assignments(problem);
         Duration best = Duration::max();
         for (const Assignment& chips : legal) best = std::min(best, std::max(bottleneck(problem, chips), Duration{1}));
         for (const Planner& planner : planners()) {
             if (is_slow(planner) && seed % 32 != 0) continue;
             SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed);
-            testing::FussyJudge judge(problem, problem.node_count(), true);
+            test::FussyJudge judge(problem, problem.node_count(), true);
             const auto result = plan(planner, problem, judge, 20, seed);
             if (!result) {
                 EXPECT_TRUE(legal.empty() || may_miss(planner)) << to_text(result.error());
@@ -95,19 +95,19 @@ TEST(ChipPlanners, SmallProblemsOfAllKinds) {
 /// A compile step that says no: what is told is learnt, so that whatever compiles is found in the end.
 TEST(ChipPlanners, GoOnAfterWhatDoesNotCompile) {
     std::size_t failed = 0, planned = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(150); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(150); ++seed) {
         RandomStream random(seed, 12);
-        const auto costs = testing::random_problem(random, shape(6));
+        const auto costs = test::random_problem(random, shape(6));
         const auto problem = any_problem(costs, 4, random);
         const std::size_t most = 1 + random.below(3);
-        const auto legal = testing::legal_assignments(problem);
+        const auto legal = test::legal_assignments(problem);
         const bool possible =
-            std::ranges::any_of(legal, [&](const Assignment& chips) { return testing::FussyJudge::compiles(problem, most, chips); });
+            std::ranges::any_of(legal, [&](const Assignment& chips) { return test::FussyJudge::compiles(problem, most, chips); });
         for (const Planner& planner : planners())
             for (const bool telling : {true, false}) {
                 if (is_slow(planner) && seed % 32 != 0) continue;
                 SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed << (telling ? ", telling" : ""));
-                testing::FussyJudge judge(problem, most, telling);
+                test::FussyJudge judge(problem, most, telling);
                 const auto result = plan(planner, problem, judge, 300, seed);
                 if (result) {
                     EXPECT_TRUE(possible);
@@ -122,18 +122,18 @@ TEST(ChipPlanners, GoOnAfterWhatDoesNotCompile) {
         if (HasFailure()) return;
     }
     EXPECT_GT(failed, planned / 10);
-    EXPECT_GT(planned, testing::cases(150) * planners().size() / 4);
+    EXPECT_GT(planned, test::cases(150) * planners().size() / 4);
 }
 
 /// Larger ones under the rules as they are: always an answer, the same at any number of threads, other seeds and budgets within the limit.
 TEST(ChipPlanners, LargerProblems) {
-    for (std::uint64_t seed = 0; seed < testing::cases(10); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(10); ++seed) {
         RandomStream random(seed, 13);
-        testing::RandomProblemOptions options = shape(90);
+        test::RandomProblemOptions options = shape(90);
         options.min_operators = seed % 4 == 0 ? 1 : 40;
-        const auto costs = testing::random_problem(random, options);
+        const auto costs = test::random_problem(random, options);
         const std::size_t chips[] = {1, 4, 36, 64};
-        ChipProblem problem = testing::on_chips(costs, chips[random.below(4)]);
+        ChipProblem problem = test::on_chips(costs, chips[random.below(4)]);
         problem.rules.adjacent = seed % 5 == 1;
         problem.rules.relay = seed % 5 == 2;
         problem.rules.triangle = seed % 5 != 3;
@@ -141,7 +141,7 @@ TEST(ChipPlanners, LargerProblems) {
             if ((planner.name == "exact" && costs.node_count() > 20) || (is_slow(planner) && seed % 8 != 1)) continue;
             SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed << ", " << costs.node_count() << " operators, "
                                               << problem.chips << " chips");
-            testing::FussyJudge judge(problem, problem.node_count(), true);
+            test::FussyJudge judge(problem, problem.node_count(), true);
             const auto limit = static_cast<std::int64_t>(1 + random.below(60));
             const auto result = plan(planner, problem, judge, limit, seed);
             if (!result && may_miss(planner)) continue;
@@ -160,9 +160,9 @@ TEST(ChipPlanners, LargerProblems) {
 /// From a legal start that compiles, methods that improve give nothing worse back.
 TEST(ChipPlanners, NeverWorseThanTheStart) {
     std::size_t better = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(40); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(40); ++seed) {
         RandomStream random(seed, 14);
-        const auto costs = testing::random_problem(random, shape(30));
+        const auto costs = test::random_problem(random, shape(30));
         const auto problem = any_problem(costs, 8, random);
         ChipSolver solver(problem);
         const auto start = sample(solver, {}, walk_order(costs, WalkOrder::random, random), random);
@@ -170,7 +170,7 @@ TEST(ChipPlanners, NeverWorseThanTheStart) {
         for (const Planner& planner : planners()) {
             if (!planner.name.starts_with("anneal") && planner.name != "brkga" && planner.name != "lns") continue;
             SCOPED_TRACE(::testing::Message() << planner.name << ", seed " << seed);
-            testing::FussyJudge judge(problem, problem.node_count(), true);
+            test::FussyJudge judge(problem, problem.node_count(), true);
             const auto first = judge.judge(start->chips)->period;
             const auto result = plan(planner, problem, judge, 40, seed, 2, &start->chips);
             ASSERT_TRUE(result.has_value()) << to_text(result.error());
@@ -182,23 +182,23 @@ TEST(ChipPlanners, NeverWorseThanTheStart) {
         }
         if (HasFailure()) return;
     }
-    EXPECT_GT(better + 8, testing::cases(40) * 3);  // a few seeds alone may have starts that nothing beats
+    EXPECT_GT(better + 8, test::cases(40) * 3);  // a few seeds alone may have starts that nothing beats
 }
 
 TEST(ChipPlanners, WithoutAnEvaluationOrWithABrokenJudge) {
-    const auto costs = testing::bert_like(1, false);
-    const auto problem = testing::on_chips(costs, 4);
+    const auto costs = test::bert_like(1, false);
+    const auto problem = test::on_chips(costs, 4);
     for (const Planner& planner : planners()) {
         SCOPED_TRACE(planner.name);
         AnalyticJudge judge(problem);
         const auto none = plan(planner, problem, judge, 0);
         ASSERT_FALSE(none.has_value());
         EXPECT_EQ(none.error().kind, DiagnosticKind::stopped);
-        testing::BrokenJudge broken(problem, 0);
+        test::BrokenJudge broken(problem, 0);
         const auto nothing = plan(planner, problem, broken, 10);
         ASSERT_FALSE(nothing.has_value());
         EXPECT_EQ(nothing.error().message, "the machine is on fire");
-        testing::BrokenJudge later(problem, 1);
+        test::BrokenJudge later(problem, 1);
         const auto something = plan(planner, problem, later, 10);
         ASSERT_TRUE(something.has_value());
         EXPECT_EQ(something->termination.evaluations, 1);

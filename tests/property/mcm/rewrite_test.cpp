@@ -17,8 +17,8 @@
 namespace sluice::mcm {
 namespace {
 
-platform::Platform ring(const graph::Graph& graph, RandomStream& random, std::size_t chips, const testing::RandomProblemOptions& options) {
-    platform::Platform platform = testing::random_platform(graph, random, options);
+platform::Platform ring(const graph::Graph& graph, RandomStream& random, std::size_t chips, const test::RandomProblemOptions& options) {
+    platform::Platform platform = test::random_platform(graph, random, options);
     platform.topology = platform::Topology::ring;
     platform.classes.front().count = static_cast<std::int64_t>(chips);
     return platform;
@@ -26,7 +26,7 @@ platform::Platform ring(const graph::Graph& graph, RandomStream& random, std::si
 
 /// A random order cut into pieces, none empty, on chips 0, 1, ...
 Assignment random_assignment(const cost::StageProblem& costs, std::size_t chips, RandomStream& random) {
-    const auto order = testing::random_order(costs, random);
+    const auto order = test::random_order(costs, random);
     Assignment assignment(costs.node_count());
     std::uint8_t chip = 0;
     for (std::size_t i = 0; i < order.size(); ++i) {
@@ -36,7 +36,7 @@ Assignment random_assignment(const cost::StageProblem& costs, std::size_t chips,
     return assignment;
 }
 
-struct Case {
+struct RewriteCase {
     graph::Graph model, planned;
     platform::Platform platform;
     cost::FrozenProblem frozen;
@@ -45,22 +45,22 @@ struct Case {
     bool host_link;
 };
 
-void for_each_case(std::uint64_t count, double copies, const std::function<void(const Case&, RandomStream&)>& check) {
-    for (std::uint64_t seed = 0; seed < testing::cases(count); ++seed) {
+void for_each_rewrite_case(std::uint64_t count, double copies, const std::function<void(const RewriteCase&, RandomStream&)>& check) {
+    for (std::uint64_t seed = 0; seed < test::cases(count); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 41);
-        testing::RandomProblemOptions options{.min_operators = 2, .max_operators = 16};
+        test::RandomProblemOptions options{.min_operators = 2, .max_operators = 16};
         options.overlap = options.hard = options.colours = options.replicated = options.host_link = 0.3;
         const std::size_t chips = 1 + random.below(8);
-        graph::Graph model = testing::random_graph(random, options);
+        graph::Graph model = test::random_graph(random, options);
         const auto rewrites =
-            random.chance(copies) ? testing::random_rewrites(model, 1 + random.below(6), random, 0) : std::vector<graph::Rewrite>{};
+            random.chance(copies) ? test::random_rewrites(model, 1 + random.below(6), random, 0) : std::vector<graph::Rewrite>{};
         auto planned = graph::rewritten(model, rewrites);
         ASSERT_TRUE(planned) << planned.error().message;
         platform::Platform platform = ring(model, random, chips, options);
         auto frozen = cost::freeze(*planned, platform);
         ASSERT_TRUE(frozen) << frozen.error().message;
-        Case c{std::move(model), std::move(*planned), std::move(platform), std::move(*frozen), {}, {}, false};
+        RewriteCase c{std::move(model), std::move(*planned), std::move(platform), std::move(*frozen), {}, {}, false};
         c.host_link = c.platform.host_link.has_value();
         c.problem = chip_problem(c.planned, c.frozen.problem, c.platform, {.memory = false, .relay = true}).value();
         c.chips = random_assignment(c.frozen.problem, chips, random);
@@ -71,7 +71,7 @@ void for_each_case(std::uint64_t count, double copies, const std::function<void(
 
 TEST(Finish, EveryTransferIsToTheNextChipAndTimesAreThoseOfRelaying) {
     std::size_t relayed = 0, merged = 0, kept_copies = 0, closed = 0;
-    for_each_case(4'000, 0.7, [&](const Case& c, RandomStream&) {
+    for_each_rewrite_case(4'000, 0.7, [&](const RewriteCase& c, RandomStream&) {
         const auto before = chip_times(c.problem, c.chips);
         const auto finished = finish(c.model, c.planned, c.problem, c.chips, c.platform, nullptr, {.recompute = false});
         ASSERT_TRUE(finished) << finished.error().message;
@@ -108,7 +108,7 @@ TEST(Finish, EveryTransferIsToTheNextChipAndTimesAreThoseOfRelaying) {
         ASSERT_EQ(finished->graph.operator_count(), c.model.operator_count() + finished->copies + finished->relays);
         ASSERT_EQ(finished->graph.model_fingerprint(), c.model.fingerprint());
     });
-    const std::size_t some = testing::cases(4'000) / 8;
+    const std::size_t some = test::cases(4'000) / 8;
     EXPECT_GT(relayed, some);
     EXPECT_GT(merged, some);
     EXPECT_GT(kept_copies, some);
@@ -117,7 +117,7 @@ TEST(Finish, EveryTransferIsToTheNextChipAndTimesAreThoseOfRelaying) {
 
 TEST(Finish, WithoutRelaysALegalAssignmentStaysLegal) {
     std::size_t legal = 0;
-    for_each_case(4'000, 0.7, [&](const Case& c, RandomStream& random) {
+    for_each_rewrite_case(4'000, 0.7, [&](const RewriteCase& c, RandomStream& random) {
         ChipProblem problem = c.problem;
         problem.rules.relay = false;
         problem.rules.adjacent = random.chance(0.5);
@@ -133,13 +133,13 @@ TEST(Finish, WithoutRelaysALegalAssignmentStaysLegal) {
         ASSERT_TRUE(c.host_link || after <= before);
         ASSERT_TRUE(finished->merged > 0 || after == before);
     });
-    EXPECT_GT(legal, testing::cases(4'000) / 10);
+    EXPECT_GT(legal, test::cases(4'000) / 10);
 }
 
 /// Recomputing never raises the bottleneck, and leaves less to send.
 TEST(Finish, RecomputesWhereThatIsBetter) {
     std::size_t better = 0, transfers = 0, steps = 0;
-    for_each_case(2'000, 0.5, [&](const Case& c, RandomStream&) {
+    for_each_rewrite_case(2'000, 0.5, [&](const RewriteCase& c, RandomStream&) {
         const auto plain = finish(c.model, c.planned, c.problem, c.chips, c.platform, nullptr, {.recompute = false});
         const auto again = finish(c.model, c.planned, c.problem, c.chips, c.platform, nullptr, {.recompute = true});
         ASSERT_TRUE(plain && again);
@@ -154,14 +154,14 @@ TEST(Finish, RecomputesWhereThatIsBetter) {
         transfers += again->relays < plain->relays;
         ASSERT_TRUE(again->recomputed > 0 || again->graph.fingerprint() == plain->graph.fingerprint());
     });
-    EXPECT_GT(steps, testing::cases(2'000) / 20);
-    EXPECT_GT(better, testing::cases(2'000) / 100);
-    EXPECT_GT(transfers, testing::cases(2'000) / 50);
+    EXPECT_GT(steps, test::cases(2'000) / 20);
+    EXPECT_GT(better, test::cases(2'000) / 100);
+    EXPECT_GT(transfers, test::cases(2'000) / 50);
 }
 
 /// Copies of operators that all go to one chip vanish again.
 TEST(Finish, OneChipNeedsNoRewrites) {
-    for_each_case(500, 1, [&](const Case& c, RandomStream&) {
+    for_each_rewrite_case(500, 1, [&](const RewriteCase& c, RandomStream&) {
         const Assignment together(c.frozen.problem.node_count(), 0);
         const auto finished = finish(c.model, c.planned, c.problem, together, c.platform);
         ASSERT_TRUE(finished);
@@ -173,18 +173,18 @@ TEST(Finish, OneChipNeedsNoRewrites) {
 /// The most chips that any assignment uses, by trying all.
 TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
     std::size_t limited = 0, exact = 0, parts = 0, tight = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(400); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(400); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 42);
-        const auto costs = testing::random_problem(random, {.min_operators = 1, .max_operators = 6});
+        const auto costs = test::random_problem(random, {.min_operators = 1, .max_operators = 6});
         Rules rules{.no_skip = true, .triangle = random.chance(0.7), .memory = false, .adjacent = random.chance(0.6)};
         rules.relay = !rules.adjacent && random.chance(0.3);
-        const auto problem = testing::on_chips(costs, 1 + random.below(5), rules);
+        const auto problem = test::on_chips(costs, 1 + random.below(5), rules);
         const UsableChips usable = usable_chips(problem);
         std::size_t most = 0;
         Duration least = Duration::max(), total{0};
         for (const Duration work : costs.classes[0].work) total += work;
-        for (const Assignment& chips : testing::legal_assignments(problem)) {
+        for (const Assignment& chips : test::legal_assignments(problem)) {
             most = std::max<std::size_t>(most, std::ranges::max(chips) + 1U);
             std::vector<Duration> work(problem.chips, Duration{0});
             for (std::size_t v = 0; v < chips.size(); ++v) work[chips[v]] += costs.classes[0].work[v];
@@ -206,21 +206,21 @@ TEST(UsableChips, AreTheMostOfAnyLegalAssignment) {
         ASSERT_GE(usable.blocking->usable_without, usable.chips);
         ASSERT_GE(usable.blocking->readers, 2U);
     }
-    EXPECT_GT(tight, testing::cases(400) / 4);
-    EXPECT_GT(limited, testing::cases(400) / 20);
-    EXPECT_GT(exact, testing::cases(400) / 2);
-    EXPECT_GE(parts, testing::cases(400) / 50);
+    EXPECT_GT(tight, test::cases(400) / 4);
+    EXPECT_GT(limited, test::cases(400) / 20);
+    EXPECT_GT(exact, test::cases(400) / 2);
+    EXPECT_GE(parts, test::cases(400) / 50);
 }
 
 /// Whatever the options, clones keep to them, and copies are only of what is cheap.
 TEST(SharedClones, KeepToTheirLimits) {
     std::size_t some = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(3'000); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(3'000); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 43);
-        testing::RandomProblemOptions options{.min_operators = 4, .max_operators = 24};
+        test::RandomProblemOptions options{.min_operators = 4, .max_operators = 24};
         options.colours = options.replicated = options.hard = 0.2;
-        const graph::Graph graph = testing::random_graph(random, options);
+        const graph::Graph graph = test::random_graph(random, options);
         const std::size_t chips = 3 + random.below(6);
         const platform::Platform platform = ring(graph, random, chips, options);
         const auto frozen = cost::freeze(graph, platform);
@@ -246,7 +246,7 @@ TEST(SharedClones, KeepToTheirLimits) {
                       clone.copy_share * static_cast<double>(total(frozen->problem).count()) / static_cast<double>(chips));
         }
     }
-    EXPECT_GT(some, testing::cases(3'000) / 20);
+    EXPECT_GT(some, test::cases(3'000) / 20);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@
 namespace sluice::program {
 namespace {
 
-using testing::ProgramExecution;
-using testing::RandomProblemOptions;
+using test::ProgramExecution;
+using test::RandomProblemOptions;
 
 constexpr std::int64_t kInputs = 17;
 constexpr int kProgramsACase = 20;
@@ -26,7 +26,7 @@ bool deadlocks(const std::vector<Diagnostic>& faults) {
 RC_GTEST_PROP(Lower, PassesTheCheckRunsAndAgreesWithTheObjective, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int i = 0; i < kProgramsACase; ++i) {
-        const auto plan = testing::random_lowered_plan(random, RandomProblemOptions::everything(24), 1 + random.below(9), 4);
+        const auto plan = test::random_lowered_plan(random, RandomProblemOptions::everything(24), 1 + random.below(9), 4);
         const auto faults = faults_of(plan.program);
         if (!faults.empty()) RC_FAIL(to_text(faults.front()));
         RC_ASSERT(ProgramExecution(plan.program, kInputs).run());
@@ -94,7 +94,7 @@ void mutate(Program& program, RandomStream& random) {
 RC_GTEST_PROP(Check, WhatPassesRunsAfterAnyChange, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int i = 0; i < kProgramsACase; ++i) {
-        const auto plan = testing::random_lowered_plan(random, RandomProblemOptions::everything(16), 1 + random.below(6), 3);
+        const auto plan = test::random_lowered_plan(random, RandomProblemOptions::everything(16), 1 + random.below(6), 3);
         Program changed = plan.program;
         for (std::size_t m = 0, count = 1 + random.below(3); m < count; ++m) mutate(changed, random);
         const auto faults = faults_of(changed);
@@ -107,15 +107,15 @@ RC_GTEST_PROP(Check, SaysDeadlockExactlyWhenExecutionStops, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int i = 0; i < kProgramsACase; ++i) {
         const std::size_t stages = 1 + random.below(6);
-        std::vector<testing::StageSketch> sketches;
+        std::vector<test::StageSketch> sketches;
         for (std::size_t s = 0; s < stages; ++s) sketches.push_back({1, random.between(1, 3)});
-        std::vector<testing::ChannelSketch> channels;
+        std::vector<test::ChannelSketch> channels;
         for (std::size_t c = 0, count = random.below(12); c < count; ++c) {
             const int from = static_cast<int>(random.below(stages + 1)) - 1, to = static_cast<int>(random.below(stages + 1)) - 1;
             if (from != to && (from < to || to < 0 || random.chance(0.3)))
                 channels.push_back({from, to, 0, std::int64_t{1} << random.below(3)});
         }
-        Program program = testing::program_of(sketches, channels);
+        Program program = test::program_of(sketches, channels);
         for (Stage& stage : program.stages) stage.output_slots = std::int64_t{1} << random.below(2);
         const auto faults = faults_of(program);
         const bool runs = ProgramExecution(program, kInputs).run();

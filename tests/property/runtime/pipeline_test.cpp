@@ -15,7 +15,7 @@ namespace {
 
 void expect_equal_to_direct_evaluation(const program::Program& program, RandomStream& random, bool synchronous, bool deliver) {
     const std::int64_t inputs = random.chance(0.1) ? 0 : random.between(1, 40);
-    testing::CheckingHost host(program, inputs, deliver);
+    test::CheckingHost host(program, inputs, deliver);
     runtime::PipelineOptions options;
     options.deliver = deliver;
     const auto outcome = run_program(program, host, {.synchronous_sends = synchronous}, options);
@@ -34,14 +34,14 @@ void expect_equal_to_direct_evaluation(const program::Program& program, RandomSt
 /// A random graph, cut at random, stages replicated at random, lowered: skip connections, diamonds, tensors that several stages read, model
 /// inputs read late. Nothing when a stage reads nothing, which run_stage refuses.
 std::optional<program::Program> random_plan(RandomStream& random) {
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.max_operators = 40;
     options.largest_bytes = 300;
     options.overlap = options.replicated = 0.3;
-    const graph::Graph graph = testing::random_graph(random, options);
-    const auto frozen = cost::freeze(graph, testing::random_platform(graph, random, options), 100);
+    const graph::Graph graph = test::random_graph(random, options);
+    const auto frozen = cost::freeze(graph, test::random_platform(graph, random, options), 100);
     if (!frozen) throw std::runtime_error(to_text(frozen.error()));
-    cost::Partition partition = testing::random_partition(frozen->problem, 1 + random.below(8), random);
+    cost::Partition partition = test::random_partition(frozen->problem, 1 + random.below(8), random);
     for (cost::Stage& stage : partition.stages) {
         stage.device = ClassId(0);
         if (random.chance(0.3)) stage.replicas = random.between(2, 4);
@@ -79,7 +79,7 @@ TEST(PipelineProperty, TwoHundredProgramsByHandToo) {
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         SCOPED_TRACE(std::format("seed {}", seed));
         RandomStream random(seed);
-        const program::Program program = testing::random_program(random);
+        const program::Program program = test::random_program(random);
         ASSERT_TRUE(program::faults_of(program).empty());
         expect_equal_to_direct_evaluation(program, random, true, true);
         if (HasFatalFailure()) return;
@@ -90,7 +90,7 @@ TEST(PipelineProperty, AlsoWithBufferedSendsAndWithoutDelivery) {
     for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
         SCOPED_TRACE(std::format("seed {}", seed));
         RandomStream random(seed);
-        const program::Program program = testing::random_program(random);
+        const program::Program program = test::random_program(random);
         expect_equal_to_direct_evaluation(program, random, seed % 4 < 2, seed % 2 == 0);
         if (HasFatalFailure()) return;
     }

@@ -13,9 +13,9 @@ namespace sluice::search {
 namespace {
 
 using Index = SerialProblem::Index;
-using testing::SerialEnumeration;
+using test::SerialEnumeration;
 using Set = SerialEnumeration::Set;
-using testing::some_order, testing::some_problem;
+using test::some_order, test::some_problem;
 
 std::size_t type_of(const ChainOfCuts& chain, Set downset) {
     std::size_t type = chain.mirrored() ? 0 : chain.order().size();
@@ -34,11 +34,11 @@ std::int64_t work_of(const SerialProblem& problem, const ChainOfCuts& chain, Set
     return sum;
 }
 
-struct Case {
+struct CutCase {
     SerialProblem problem;
     ChainOfCuts chain;
 };
-void for_each_case(std::uint64_t count, std::size_t operators, const std::function<void(RandomStream&, const Case&)>& check) {
+void for_each_cut_case(std::uint64_t count, std::size_t operators, const std::function<void(RandomStream&, const CutCase&)>& check) {
     for (std::uint64_t seed = 0; seed < count; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 3);
@@ -53,7 +53,7 @@ void for_each_case(std::uint64_t count, std::size_t operators, const std::functi
 }
 
 TEST(ChainOfCuts, TypesAreWhatEnumerationFinds) {
-    for_each_case(10'000, 9, [](RandomStream&, const Case& c) {
+    for_each_cut_case(10'000, 9, [](RandomStream&, const CutCase& c) {
         const SerialEnumeration sets(c.problem);
         const std::size_t types = c.chain.types().size();
         ASSERT_EQ(types, c.problem.group_count() + 1);
@@ -84,7 +84,7 @@ TEST(ChainOfCuts, TypesAreWhatEnumerationFinds) {
 
 TEST(ChainOfCuts, RefutesNothingThatIs) {
     std::size_t tight = 0, cases = 0;
-    for_each_case(20'000, 9, [&](RandomStream& random, const Case& c) {
+    for_each_cut_case(20'000, 9, [&](RandomStream& random, const CutCase& c) {
         const std::int64_t optimum = SerialEnumeration(c.problem).optimum();
         EXPECT_FALSE(c.chain.refutes(optimum));
         EXPECT_FALSE(c.chain.refutes(optimum + random.between(1, 20)));
@@ -96,7 +96,7 @@ TEST(ChainOfCuts, RefutesNothingThatIs) {
 
 TEST(ChainOfCuts, TablesExcludeNothingThatCompletes) {
     std::size_t excluded = 0;
-    for_each_case(20'000, 8, [&](RandomStream& random, const Case& c) {
+    for_each_cut_case(20'000, 8, [&](RandomStream& random, const CutCase& c) {
         const SerialEnumeration sets(c.problem);
         const std::int64_t threshold = sets.optimum() + random.between(0, 6);
         CompletionTable table;
@@ -119,9 +119,9 @@ TEST(ChainOfCuts, TablesExcludeNothingThatCompletes) {
 
 TEST(ChainOfCuts, SameAtAnyNumberOfThreadsAndUnderLimits) {
     RandomStream random(5, 1);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = 200;
-    const auto problem = relax_to_serial(testing::random_problem(random, options, 4), 4, 1);
+    const auto problem = relax_to_serial(test::random_problem(random, options, 4), 4, 1);
     const auto order = heavy_cone_order(*problem);
     const auto one = ChainOfCuts::build(*problem, order, 0, {}), four = ChainOfCuts::build(*problem, order, 0, {}, false, 4);
     for (std::size_t i = 0; i <= problem->group_count(); ++i) {

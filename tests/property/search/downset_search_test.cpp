@@ -10,23 +10,23 @@ namespace {
 
 using Index = SerialProblem::Index;
 
-struct Case {
+struct DownsetCase {
     cost::StageProblem problem;
     SerialProblem serial;
     std::int64_t optimum;
 };
 
 /// A random problem that is serial as it is, and its optimum by brute force.
-Case make_case(std::uint64_t seed, bool merged) {
+DownsetCase make_case(std::uint64_t seed, bool merged) {
     RandomStream random(seed, 11);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.max_operators = 9;
     options.largest_transfer = 2 + static_cast<std::int64_t>(seed % 13);
     const std::int64_t stages = random.between(1, 5), replicas = random.chance(0.3) ? random.between(2, 3) : 1;
-    cost::StageProblem problem = testing::random_problem(random, options, stages);
+    cost::StageProblem problem = test::random_problem(random, options, stages);
     SerialProblem serial = *relax_to_serial(problem, stages, replicas);
     EXPECT_TRUE(serial.exact);
-    const std::int64_t optimum = testing::PartitionOptimum(problem).at(stages, replicas);
+    const std::int64_t optimum = test::PartitionOptimum(problem).at(stages, replicas);
     if (merged) serial = merge_safely(std::move(serial));
     return {std::move(problem), std::move(serial), optimum};
 }
@@ -46,7 +46,7 @@ class DownsetSearch : public ::testing::TestWithParam<bool> {};
 
 TEST_P(DownsetSearch, FindsAPartitionExactlyFromTheOptimumOn) {
     for (std::uint64_t seed = 0; seed < 1500; ++seed) {
-        const Case c = make_case(seed, seed % 2 != 0);
+        const DownsetCase c = make_case(seed, seed % 2 != 0);
         std::vector<ChainOfCuts> chains;
         if (GetParam()) chains = chains_of(c.serial);
         for (std::int64_t threshold : {c.optimum - 1, c.optimum, c.optimum + 3}) {
@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(TablesOffAndOn, DownsetSearch, ::testing::Bool());
 TEST(DownsetBeam, NeverClaimsAProofItDoesNotHave) {
     std::size_t missed = 0;
     for (std::uint64_t seed = 0; seed < 600; ++seed) {
-        const Case c = make_case(seed, false);
+        const DownsetCase c = make_case(seed, false);
         const DownsetOptions options{.threshold = c.optimum, .counting = false, .states_per_level = 1, .nodes_per_state = 12};
         const auto result = search_downsets(c.serial, options, {});
         ASSERT_NE(result.outcome, DownsetOutcome::refuted) << "seed " << seed;
@@ -77,11 +77,11 @@ TEST(DownsetBeam, NeverClaimsAProofItDoesNotHave) {
 TEST(DownsetEngine, JudgedSearchIsExactWhateverTheObjective) {
     for (std::uint64_t seed = 0; seed < 800; ++seed) {
         RandomStream random(seed, 12);
-        auto options = testing::RandomProblemOptions::everything(7);
+        auto options = test::RandomProblemOptions::everything(7);
         const std::int64_t stages = random.between(1, 4), replicas = random.between(1, 2);
-        const cost::StageProblem problem = testing::random_problem(random, options, stages);
-        const std::int64_t optimum = testing::PartitionOptimum(problem).at(stages, replicas);
-        if (optimum == testing::PartitionOptimum::kImpossible) continue;
+        const cost::StageProblem problem = test::random_problem(random, options, stages);
+        const std::int64_t optimum = test::PartitionOptimum(problem).at(stages, replicas);
+        if (optimum == test::PartitionOptimum::kImpossible) continue;
         // Of a hard memory the brute force knows parameters only: a bound, not the optimum.
         const bool hard = std::ranges::any_of(problem.classes, [](const auto& c) { return c.overflow == cost::Overflow::hard; });
         const auto engine = DownsetEngine::build(problem, {.stages = stages, .max_replicas = replicas, .judged = true}, {});
@@ -100,7 +100,7 @@ TEST(DownsetEngine, JudgedSearchIsExactWhateverTheObjective) {
 
 TEST(DownsetSearchThreads, MakeNoDifference) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
-        const Case c = make_case(seed, true);
+        const DownsetCase c = make_case(seed, true);
         for (std::int64_t threshold : {c.optimum - 1, c.optimum}) {
             const DownsetOptions one{.threshold = threshold, .counting = false, .witness = true};
             DownsetOptions many = one;
@@ -116,13 +116,13 @@ TEST(DownsetSearchThreads, MakeNoDifference) {
 TEST(DownsetSearchLimits, AreKept) {
     std::size_t limited = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
-        const Case c = make_case(seed, false);
+        const DownsetCase c = make_case(seed, false);
         const auto outcome = search_downsets(c.serial, {.threshold = c.optimum - 1, .counting = false, .nodes = 1}, {}).outcome;
         EXPECT_TRUE(outcome == DownsetOutcome::too_large || outcome == DownsetOutcome::refuted) << seed;
         limited += outcome == DownsetOutcome::too_large;
     }
     EXPECT_GT(limited, 0u);
-    const Case c = make_case(7, false);
+    const DownsetCase c = make_case(7, false);
     std::stop_source stop;
     stop.request_stop();
     const Limits limits{.deadline = {}, .evaluations = {}, .stop = stop.get_token()};

@@ -51,11 +51,11 @@ TEST(SerialProblem, ExactRelaxationsHaveTheSameOptimumAndOthersNoLarger) {
     std::size_t exact = 0;
     for (std::uint64_t seed = 0; seed < 1500; ++seed) {
         RandomStream random(seed, 1);
-        const auto options = seed % 2 ? testing::RandomProblemOptions::everything(7) : testing::RandomProblemOptions{};
-        const cost::StageProblem problem = testing::random_problem(random, options);
+        const auto options = seed % 2 ? test::RandomProblemOptions::everything(7) : test::RandomProblemOptions{};
+        const cost::StageProblem problem = test::random_problem(random, options);
         const std::int64_t stages = random.between(1, 4), replicas = random.between(1, 2);
-        const std::int64_t truth = testing::PartitionOptimum(problem).at(stages, replicas);
-        if (truth == testing::PartitionOptimum::kImpossible) continue;
+        const std::int64_t truth = test::PartitionOptimum(problem).at(stages, replicas);
+        if (truth == test::PartitionOptimum::kImpossible) continue;
         for (const Charge& charge : charges_for(problem.model)) {
             const auto relaxed = relax_to_serial(problem, stages, replicas, charge);
             ASSERT_TRUE(relaxed);
@@ -73,10 +73,10 @@ TEST(SerialProblem, MergesKeepAnOptimum) {
     std::size_t merged = 0;
     for (std::uint64_t seed = 0; seed < 2500; ++seed) {
         RandomStream random(seed, 2);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.largest_time = 1 + static_cast<std::int64_t>(seed % 20);
         options.largest_transfer = 25;
-        const cost::StageProblem problem = testing::random_problem(random, options);
+        const cost::StageProblem problem = test::random_problem(random, options);
         const std::int64_t stages = random.between(1, 5), replicas = random.between(1, 2);
         const auto relaxed = relax_to_serial(problem, stages, replicas);
         ASSERT_TRUE(relaxed);
@@ -93,7 +93,7 @@ TEST(SerialProblem, MergesKeepAnOptimum) {
 TEST(SerialProblem, AStageCostsWhatTheObjectiveSays) {
     for (std::uint64_t seed = 0; seed < 500; ++seed) {
         RandomStream random(seed, 3);
-        const cost::StageProblem problem = testing::random_problem(random);
+        const cost::StageProblem problem = test::random_problem(random);
         const auto relaxed = relax_to_serial(problem, 3, 1);
         ASSERT_TRUE(relaxed);
         if (!relaxed->exact) continue;

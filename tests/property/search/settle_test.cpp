@@ -15,11 +15,11 @@ namespace {
 
 using cost::Objective;
 
-cost::StageProblem problem_of(std::uint64_t seed, std::size_t operators) {
+cost::StageProblem mixed_problem(std::uint64_t seed, std::size_t operators) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options = testing::RandomProblemOptions::everything(operators);
+    test::RandomProblemOptions options = test::RandomProblemOptions::everything(operators);
     options.min_operators = operators / 2;
-    return testing::random_problem(random, options, 6);
+    return test::random_problem(random, options, 6);
 }
 
 std::int64_t devices(const cost::Partition& partition) {
@@ -45,9 +45,9 @@ void expect_same(const cost::StageProblem& problem, search::StageGraph& graph) {
 }
 
 RC_GTEST_PROP(StageGraphProperty, AgreesWithTheReferenceAfterEveryMove, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 30);
+    const auto problem = mixed_problem(seed, 30);
     RandomStream random(seed, 1);
-    search::StageGraph graph(problem, testing::random_partition(problem, 5, random));
+    search::StageGraph graph(problem, test::random_partition(problem, 5, random));
     expect_same(problem, graph);
     for (int i = 0; i < 20; ++i) {
         const std::size_t a = random.below(graph.stage_count()), b = random.below(graph.stage_count());
@@ -79,9 +79,9 @@ RC_GTEST_PROP(StageGraphProperty, AgreesWithTheReferenceAfterEveryMove, (std::ui
 }
 
 TEST(StageGraphProperty, NothingIsLostInAHundredThousandMoves) {
-    const auto problem = problem_of(5, 200);
+    const auto problem = mixed_problem(5, 200);
     RandomStream random(5, 2);
-    search::StageGraph graph(problem, testing::random_partition(problem, 8, random));
+    search::StageGraph graph(problem, test::random_partition(problem, 8, random));
     int kept = 0;
     for (int made = 0; made < 100'000;) {
         const NodeId node(random.below(problem.node_count()));
@@ -105,11 +105,11 @@ TEST(StageGraphProperty, NothingIsLostInAHundredThousandMoves) {
 }
 
 RC_GTEST_PROP(SettleProperty, NeverWorseAndAlwaysValid, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 60);
+    const auto problem = mixed_problem(seed, 60);
     RandomStream random(seed, 1);
     const auto stages = random.between(1, 6), replicas = random.between(1, 3);
     if (!search::sliceable(problem, stages, replicas)) return;
-    const auto sliced = search::Slicer(problem).slice(testing::random_order(problem, random), {.stages = stages, .max_replicas = replicas});
+    const auto sliced = search::Slicer(problem).slice(test::random_order(problem, random), {.stages = stages, .max_replicas = replicas});
     if (!sliced) return;
     const auto before = price(problem, *sliced);
     for (const Objective objective : cost::kObjectives)
@@ -131,10 +131,10 @@ RC_GTEST_PROP(SettleProperty, NeverWorseAndAlwaysValid, (std::uint64_t seed)) {
 }
 
 RC_GTEST_PROP(SettleProperty, DevicesAreSharedAsWellAsCanBe, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 12);
+    const auto problem = mixed_problem(seed, 12);
     RandomStream random(seed, 1);
     const auto stages = random.between(1, 6), replicas = random.between(1, 3);
-    auto partition = testing::random_partition(problem, static_cast<std::size_t>(random.between(1, 3)), random);
+    auto partition = test::random_partition(problem, static_cast<std::size_t>(random.between(1, 3)), random);
     std::vector<Duration> times;
     for (const cost::StageTerms& terms : price(problem, partition).stages) times.push_back(stage_time(problem.model, terms));
     const auto within = [&](const cost::Partition& p) {
@@ -167,7 +167,7 @@ RC_GTEST_PROP(SettleProperty, DevicesAreSharedAsWellAsCanBe, (std::uint64_t seed
 }
 
 RC_GTEST_PROP(ClusterProperty, ValidAndNoLongerThanOneStage, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 80);
+    const auto problem = mixed_problem(seed, 80);
     RandomStream random(seed, 1);
     const auto stages = random.between(1, 6);
     const auto found = search::cluster(problem, {.stages = stages, .random = seed % 2 ? &random : nullptr});

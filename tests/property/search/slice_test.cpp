@@ -10,14 +10,14 @@
 namespace sluice {
 namespace {
 
-cost::StageProblem problem_of(std::uint64_t seed, std::size_t operators) {
+cost::StageProblem plain_problem(std::uint64_t seed, std::size_t operators) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options = testing::RandomProblemOptions::everything(operators);
+    test::RandomProblemOptions options = test::RandomProblemOptions::everything(operators);
     options.min_operators = operators / 2;
     options.largest_time = 100'000;
     options.largest_transfer = 50'000;
     options.hard = options.classes = options.mixed = 0;
-    return testing::random_problem(random, options, 12);
+    return test::random_problem(random, options, 12);
 }
 
 std::int64_t bottleneck(const cost::StageProblem& problem, const cost::Partition& partition) {
@@ -25,9 +25,9 @@ std::int64_t bottleneck(const cost::StageProblem& problem, const cost::Partition
 }
 
 RC_GTEST_PROP(SliceProperty, NoRandomCutOfTheOrderIsBetter, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 120);
+    const auto problem = plain_problem(seed, 120);
     RandomStream random(seed, 1);
-    const auto partition = testing::random_partition(problem, 8, random);
+    const auto partition = test::random_partition(problem, 8, random);
     std::vector<NodeId> order;
     for (const auto& stage : partition.stages) order.insert(order.end(), stage.nodes.begin(), stage.nodes.end());
     const auto best = search::Slicer(problem).slice(order, {.stages = 8});
@@ -37,9 +37,9 @@ RC_GTEST_PROP(SliceProperty, NoRandomCutOfTheOrderIsBetter, (std::uint64_t seed)
 }
 
 RC_GTEST_PROP(SliceProperty, NoRandomCutWithReplicasIsBetter, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 120);
+    const auto problem = plain_problem(seed, 120);
     RandomStream random(seed, 1);
-    auto partition = testing::random_partition(problem, 5, random);
+    auto partition = test::random_partition(problem, 5, random);
     std::vector<NodeId> order;
     for (const auto& stage : partition.stages) order.insert(order.end(), stage.nodes.begin(), stage.nodes.end());
     const std::int64_t most = random.between(1, 4);
@@ -58,7 +58,7 @@ RC_GTEST_PROP(SliceProperty, NoRandomCutWithReplicasIsBetter, (std::uint64_t see
 }
 
 RC_GTEST_PROP(SliceProperty, MoreStagesNeverHurt, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 300);
+    const auto problem = plain_problem(seed, 300);
     const auto order = inference::depth_first_order(problem);
     search::Slicer slicer(problem);
     std::int64_t last = std::numeric_limits<std::int64_t>::max();
@@ -73,7 +73,7 @@ RC_GTEST_PROP(SliceProperty, MoreStagesNeverHurt, (std::uint64_t seed)) {
 }
 
 RC_GTEST_PROP(SliceProperty, ASlicingThatIsStoppedIsStillValid, (std::uint64_t seed)) {
-    const auto problem = problem_of(seed, 1000);
+    const auto problem = plain_problem(seed, 1000);
     const auto order = inference::depth_first_order(problem);
     search::Slicer slicer(problem);
     const Limits limits{.deadline = Limits::Clock::now() + std::chrono::microseconds(seed % 2000), .evaluations = {}, .stop = {}};

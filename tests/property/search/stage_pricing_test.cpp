@@ -14,20 +14,20 @@ namespace {
 using Index = SerialProblem::Index;
 using Stage = std::vector<Index>;
 
-struct Case {
+struct PricedCase {
     const SerialProblem& problem;
     const StagePricing& pricing;
     std::vector<std::int64_t> weights;
     std::int64_t limit = 0;
 };
 
-void for_each_case(std::uint64_t count, const std::function<void(RandomStream&, const Case&)>& check) {
+void for_each_priced_case(std::uint64_t count, const std::function<void(RandomStream&, const PricedCase&)>& check) {
     for (std::uint64_t seed = 0; seed < count; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 7);
-        auto problem = testing::some_problem(random, 8);
+        auto problem = test::some_problem(random, 8);
         if (!problem) continue;
-        auto pricing = StagePricing::build(*problem, testing::some_order(*problem, random), random.between(0, 2), {});
+        auto pricing = StagePricing::build(*problem, test::some_order(*problem, random), random.between(0, 2), {});
         ASSERT_TRUE(pricing.has_value());
         std::vector<std::int64_t> weights;
         for (std::size_t g = 0; g < problem->group_count(); ++g) weights.push_back(random.chance(0.2) ? 0 : random.between(0, 30));
@@ -37,7 +37,7 @@ void for_each_case(std::uint64_t count, const std::function<void(RandomStream&, 
     }
 }
 
-std::int64_t weight_of(const Case& c, const Stage& stage) {
+std::int64_t weight_of(const PricedCase& c, const Stage& stage) {
     std::int64_t sum = 0;
     for (Index g : stage) sum += c.weights[g];
     return sum;
@@ -62,7 +62,7 @@ void for_each_stage(const SerialProblem& problem, const std::function<void(const
 }
 
 /// A tensor that the stage reads or makes and others read is paid once, wherever the others lie.
-std::int64_t cost_of(const Case& c, const Stage& stage) {
+std::int64_t cost_of(const PricedCase& c, const Stage& stage) {
     const auto inside = [&](Index g) { return std::ranges::contains(stage, g); };
     const SpillShare& charge = c.pricing.charge();
     std::int64_t sum = 0;
@@ -83,7 +83,7 @@ std::int64_t heaviest_at(const StagePricing::Result& result, std::int64_t cost) 
 }
 
 TEST(StagePricing, TheFrontierIsWhatEnumerationFinds) {
-    for_each_case(500, [](RandomStream&, const Case& c) {
+    for_each_priced_case(500, [](RandomStream&, const PricedCase& c) {
         const auto result = c.pricing.price(c.weights, {.limit = c.limit, .labels = 1 << 20}, {});
         ASSERT_TRUE(result.has_value());
         ASSERT_TRUE(c.pricing.uncharged().empty());
@@ -103,7 +103,7 @@ TEST(StagePricing, TheFrontierIsWhatEnumerationFinds) {
 
 TEST(StagePricing, FewLabelsOnlyOverrate) {
     std::size_t overrated = 0;
-    for_each_case(5'000, [&](RandomStream& random, const Case& c) {
+    for_each_priced_case(5'000, [&](RandomStream& random, const PricedCase& c) {
         const auto exact = c.pricing.price(c.weights, {.limit = c.limit, .labels = 1 << 20}, {});
         const auto rough = c.pricing.price(c.weights, {.limit = c.limit, .labels = random.between(1, 4)}, {});
         ASSERT_TRUE(exact && rough);
@@ -115,7 +115,7 @@ TEST(StagePricing, FewLabelsOnlyOverrate) {
 
 TEST(StagePricing, ListsStagesThatAreAsHeavyAndAsCheapAsWanted) {
     std::size_t listed = 0, heaviest = 0;
-    for_each_case(5'000, [&](RandomStream& random, const Case& c) {
+    for_each_priced_case(5'000, [&](RandomStream& random, const PricedCase& c) {
         const std::int64_t wanted = random.between(0, 60);
         const auto result = c.pricing.price(c.weights, {.limit = c.limit, .labels = 1 << 20, .wanted = wanted}, {});
         ASSERT_TRUE(result.has_value());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "sluice/base/wide.hpp"
 #include "sluice/cost/partition.hpp"
 #include "sluice/simulate/inference.hpp"
 #include "tests/support/random_program.hpp"
@@ -12,10 +13,9 @@
 namespace sluice::simulate {
 namespace {
 
-using testing::LoweredPlan;
-using testing::RandomProblemOptions;
+using test::LoweredPlan;
+using test::RandomProblemOptions;
 
-__extension__ using Wide = __int128;
 constexpr int kPlansACase = 4;
 
 RandomProblemOptions options() {
@@ -25,7 +25,7 @@ RandomProblemOptions options() {
 }
 
 InferenceResult simulated(const LoweredPlan& plan, const InferenceOptions& how) {
-    return testing::detail::must(simulate_inference(plan.program, plan.platform, how));
+    return test::detail::must(simulate_inference(plan.program, plan.platform, how));
 }
 
 /// f of each stage, from the objective.
@@ -41,7 +41,7 @@ std::vector<std::int64_t> stage_times(const LoweredPlan& plan) {
 RC_GTEST_PROP(Inference, SteadyThroughputIsOneOverTheBottleneckExactly, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int round = 0; round < kPlansACase; ++round) {
-        const auto plan = testing::random_lowered_plan(random, options(), 1 + random.below(7), 4);
+        const auto plan = test::random_lowered_plan(random, options(), 1 + random.below(7), 4);
         const auto times = stage_times(plan);
         std::size_t slowest = 0;
         for (std::size_t s = 1; s < times.size(); ++s)
@@ -100,7 +100,7 @@ RC_GTEST_PROP(Inference, LatencyOfOneInputIsTheLongestPath, ()) {
     for (int round = 0; round < kPlansACase; ++round) {
         auto how = options();
         how.overlap = 0;
-        const auto plan = testing::random_lowered_plan(random, how, 1 + random.below(9), 3);
+        const auto plan = test::random_lowered_plan(random, how, 1 + random.below(9), 3);
         const auto result = simulated(plan, {.inputs = 1});
         RC_ASSERT(result.makespan.count() == longest_path(plan.program));
         RC_ASSERT(result.makespan <= cost::price(plan.problem, plan.partition).latency);
@@ -120,7 +120,7 @@ platform::Platform with_topology(platform::Platform platform, RandomStream& rand
 RC_GTEST_PROP(Inference, SharedLinksNeverSpeedAnythingUpAndEverythingArrives, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int round = 0; round < kPlansACase; ++round) {
-        auto plan = testing::random_lowered_plan(random, options(), 1 + random.below(9), 3);
+        auto plan = test::random_lowered_plan(random, options(), 1 + random.below(9), 3);
         plan.platform = with_topology(plan.platform, random);
         for (const LinkSharing sharing : {LinkSharing::fifo, LinkSharing::fair}) {
             const auto shared = simulated(plan, {.inputs = 300, .sharing = sharing});
@@ -139,7 +139,7 @@ RC_GTEST_PROP(Inference, SharedLinksNeverSpeedAnythingUpAndEverythingArrives, ()
 RC_GTEST_PROP(Inference, ATraceHoldsEveryTaskOnceAndNothingOverlapsOnATrack, ()) {
     RandomStream random(*rc::gen::arbitrary<std::uint64_t>());
     for (int round = 0; round < kPlansACase; ++round) {
-        auto plan = testing::random_lowered_plan(random, options(), 1 + random.below(6), 3);
+        auto plan = test::random_lowered_plan(random, options(), 1 + random.below(6), 3);
         plan.platform = with_topology(plan.platform, random);
         constexpr std::int64_t kInputs = 40;
         const auto result = simulated(plan, {.inputs = kInputs, .trace = true});

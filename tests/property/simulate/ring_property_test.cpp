@@ -13,14 +13,14 @@
 namespace sluice::simulate {
 namespace {
 
-using testing::random_ring;
-using testing::SlowRing;
+using test::random_ring;
+using test::SlowRing;
 
 constexpr std::size_t kOutputs = 40;
 
 TEST(Ring, GivesEveryOutputWhenThePlainSimulatorDoes) {
     std::size_t with_links = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(400); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(400); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 31);
         const RingProgram program = random_ring(random, 4);
@@ -34,12 +34,12 @@ TEST(Ring, GivesEveryOutputWhenThePlainSimulatorDoes) {
             ASSERT_EQ(result.span.count(), times[static_cast<std::size_t>(result.inputs) - 1]) << last;
         }
     }
-    EXPECT_GT(with_links, testing::cases(400) / 2);
+    EXPECT_GT(with_links, test::cases(400) / 2);
 }
 
 TEST(Ring, WhatIsSaidToRepeatRepeats) {
     std::size_t proven = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 32);
         const RingProgram program = random_ring(random, 4);
@@ -54,11 +54,11 @@ TEST(Ring, WhatIsSaidToRepeatRepeats) {
         // The period is what is measured, not what is bounded.
         ASSERT_EQ(result.period.count(), (result.span.count() + result.inputs - 1) / result.inputs);
     }
-    EXPECT_GT(proven, testing::cases(300) * 9 / 10);
+    EXPECT_GT(proven, test::cases(300) * 9 / 10);
 }
 
 TEST(Ring, OneInputPassesThePipelineAsThePlainSimulatorSays) {
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 33);
         const RingProgram program = random_ring(random, 4);
@@ -89,7 +89,7 @@ Traced traced(std::uint64_t seed) {
 }
 
 TEST(Ring, EveryMessageUsesEveryLinkOnItsWayOnceAndEveryReaderTakesItInOnce) {
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         const Traced run = traced(seed);
         std::size_t expected = 0;
@@ -120,7 +120,7 @@ TEST(Ring, EveryMessageUsesEveryLinkOnItsWayOnceAndEveryReaderTakesItInOnce) {
 }
 
 TEST(Ring, NothingIsReadBeforeItIsThereNorSentBeforeItIsMade) {
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         const Traced run = traced(seed);
         for (std::uint32_t s = 0; s < run.program.segments.size(); ++s) {
@@ -165,7 +165,7 @@ TEST(Ring, NothingIsReadBeforeItIsThereNorSentBeforeItIsMade) {
 }
 
 TEST(Ring, NoMoreBuffersAreInUseThanThereAre) {
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         const Traced run = traced(seed);
         for (std::uint32_t s = 0; s < run.program.segments.size(); ++s) {

@@ -11,7 +11,7 @@
 namespace sluice::simulate {
 namespace {
 
-using testing::RandomTraining;
+using test::RandomTraining;
 
 TrainingResult simulated(const RandomTraining& training, const program::TrainingProgram& program) {
     return simulate_training(program, training.problem.interconnect, training.problem.structure.model == cost::StageModel::serial);
@@ -20,9 +20,9 @@ TrainingResult simulated(const RandomTraining& training, const program::Training
 class EverySchedule : public ::testing::TestWithParam<cost::Schedule> {
 protected:
     void each(auto&& check) {
-        for (std::uint64_t seed = 0; seed < testing::cases(1500); ++seed) {
+        for (std::uint64_t seed = 0; seed < test::cases(1500); ++seed) {
             RandomStream random(seed, static_cast<std::uint64_t>(GetParam()));
-            const RandomTraining training = testing::random_training(random, 12, GetParam());
+            const RandomTraining training = test::random_training(random, 12, GetParam());
             SCOPED_TRACE(seed);
             ASSERT_TRUE(cost::faults_of(training.problem, training.partition).empty())
                 << cost::faults_of(training.problem, training.partition).front().message;
@@ -113,13 +113,13 @@ INSTANTIATE_TEST_SUITE_P(Training, EverySchedule, ::testing::ValuesIn(cost::kSch
 
 // Design §3.3's rule: never too small, and for k = 1 no smaller cap does. Two balanced stages without transfers, all sizes of the notes.
 TEST(InFlightRule, IsEnoughOnTwoStagesAndLeastForOneForwardOneBackward) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), 64);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), 64);
     int least = 0, all = 0;
     for (const std::int64_t bx : {1, 2, 4})
         for (const std::int64_t by : {1, 2, 4})
             for (const std::int64_t kx : {1, 2, 4})
                 for (const std::int64_t ky : {1, 2, 4}) {
-                    auto partition = testing::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
+                    auto partition = test::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
                     partition.stages[0].micro_batch = bx;
                     partition.stages[1].micro_batch = by;
                     partition.stages[0].k = kx;

@@ -115,7 +115,7 @@ struct Sketch {
             given.classes[0].time.emplace_back(op.time);
         }
         builder.set_given_costs(std::move(given));
-        return testing::detail::must(std::move(builder).build());
+        return test::detail::must(std::move(builder).build());
     }
 };
 
@@ -123,17 +123,17 @@ TEST(Adapt, AnEditedModelAlwaysGetsAValidPartition) {
     std::size_t moved = 0, added = 0, gone = 0;
     for (std::uint64_t i = 0; i < 4000; ++i) {
         RandomStream random(31, i);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.max_operators = 24;
         options.colours = options.replicated = 0.3;
-        Sketch sketch(testing::random_graph(random, options));
+        Sketch sketch(test::random_graph(random, options));
         for (auto& op : sketch.ops) op.replicated = op.replicated && sketch.ops.size() > 1;
         const graph::Graph before = sketch.build();
         const platform::Platform platform = platform::given_platform(before);
         const auto stages = static_cast<std::size_t>(random.between(1, 8));
         const auto old = cost::freeze(before, platform, static_cast<std::int64_t>(stages));
         if (!old) continue;  // all of it is replicated for free
-        const plan::Plan plan = plan::make_plan(before, platform, *old, testing::random_partition(old->problem, stages, random),
+        const plan::Plan plan = plan::make_plan(before, platform, *old, test::random_partition(old->problem, stages, random),
                                                 static_cast<std::int64_t>(stages));
 
         const std::size_t edits = random.below(7);
@@ -166,14 +166,14 @@ TEST(Adapt, IsAStartOrNamesItsFaults) {
     std::size_t valid = 0, faulty = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
         RandomStream random(32, i);
-        const auto options = testing::RandomProblemOptions::everything(14);
-        const graph::Graph graph = testing::random_graph(random, options);
-        const platform::Platform platform = testing::random_platform(graph, random, options);
+        const auto options = test::RandomProblemOptions::everything(14);
+        const graph::Graph graph = test::random_graph(random, options);
+        const platform::Platform platform = test::random_platform(graph, random, options);
         const std::int64_t before = random.between(1, 6), now = random.between(1, 6);
         const auto old = cost::freeze(graph, platform, before), frozen = cost::freeze(graph, platform, now);
         if (!old || !frozen) continue;
-        const plan::Plan plan = plan::make_plan(graph, platform, *old,
-                                                testing::random_partition(old->problem, static_cast<std::size_t>(before), random), before);
+        const plan::Plan plan =
+            plan::make_plan(graph, platform, *old, test::random_partition(old->problem, static_cast<std::size_t>(before), random), before);
         const plan::Adapted adapted = plan::adapt(plan, graph, frozen->problem, {.stages = now});
         EXPECT_EQ(adapted.faults.size(), cost::faults_of(frozen->problem, adapted.partition, now).size()) << i;
         if (!adapted.faults.empty()) {

@@ -16,9 +16,9 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
     for (std::uint64_t i = 0; i < 300; ++i) {
         RandomStream random(41, i);
         const bool wild = i % 2 == 1;
-        auto options = wild ? testing::RandomProblemOptions::everything(16) : testing::RandomProblemOptions{};
+        auto options = wild ? test::RandomProblemOptions::everything(16) : test::RandomProblemOptions{};
         options.max_operators = 16;
-        const cost::StageProblem problem = testing::random_problem(random, options);
+        const cost::StageProblem problem = test::random_problem(random, options);
         std::vector<std::int64_t> stages;
         for (std::int64_t k = random.between(1, 3); k <= 8; k += random.between(1, 3)) stages.push_back(k);
         const Limits limits{.deadline = {}, .evaluations = 1, .stop = {}};  // little, so that help is needed
@@ -80,7 +80,7 @@ TEST(Sweep, PointsHoldAndOnlyImprove) {
 
 TEST(Sweep, InterruptedKeepsThePointsSoFar) {
     RandomStream random(42);
-    const cost::StageProblem problem = testing::random_problem(random, {.min_operators = 30, .max_operators = 30});
+    const cost::StageProblem problem = test::random_problem(random, {.min_operators = 30, .max_operators = 30});
     std::stop_source stop;
     SilentObserver silent;
     const std::vector<std::int64_t> stages{2, 3, 4, 5};
@@ -97,7 +97,7 @@ TEST(Sweep, InterruptedKeepsThePointsSoFar) {
 
 TEST(Sweep, WhatIsWrongForAllIsAnError) {
     RandomStream random(43);
-    const cost::StageProblem problem = testing::random_problem(random);
+    const cost::StageProblem problem = test::random_problem(random);
     SilentObserver silent;
     const std::vector<std::int64_t> stages{2, 3};
     SolveOptions options;

@@ -19,16 +19,16 @@ struct Case {
 
 Case random_case(std::uint64_t seed) {
     RandomStream random(seed);
-    const graph::Graph graph = testing::random_training_graph(random, 14);
+    const graph::Graph graph = test::random_training_graph(random, 14);
     Case made{{}, random.chance(0.5)};
-    platform::Platform platform = testing::given_devices(random.between(1, 6), made.limited ? Bytes{random.between(20, 400)} : Bytes{});
+    platform::Platform platform = test::given_devices(random.between(1, 6), made.limited ? Bytes{random.between(20, 400)} : Bytes{});
     if (random.chance(0.5)) {
         platform.topology = platform::Topology::hierarchy;
         platform.devices_per_node = 2;
         platform.node_link = platform::Link{.rate = ByteRate{100'000'000'000}, .latency = Duration{random.between(0, 3)}};
     }
     if (random.chance(0.2)) platform.model = platform::StageModel::serial;
-    made.problem = testing::training_problem(graph, platform, std::int64_t{1} << random.below(5));
+    made.problem = test::training_problem(graph, platform, std::int64_t{1} << random.below(5));
     return made;
 }
 
@@ -39,7 +39,7 @@ Result<PlannerResult> planned(const cost::TrainingProblem& problem, std::int64_t
 
 TEST(AutoForTraining, PlansHoldAndAreNeverWorseThanGraphPipe) {
     std::size_t plans = 0;
-    for (std::uint64_t seed = 0; seed < testing::cases(300); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(300); ++seed) {
         SCOPED_TRACE(seed);
         const Case of = random_case(seed);
         const auto result = planned(of.problem, 60);
@@ -63,7 +63,7 @@ TEST(AutoForTraining, PlansHoldAndAreNeverWorseThanGraphPipe) {
 }
 
 TEST(AutoForTraining, SameEvaluationsSamePlan) {
-    for (std::uint64_t seed = 0; seed < testing::cases(20); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(20); ++seed) {
         const Case of = random_case(seed);
         const auto once = planned(of.problem, 200, {.seed = 3}), again = planned(of.problem, 200, {.seed = 3});
         ASSERT_EQ(once.has_value(), again.has_value());
@@ -74,22 +74,22 @@ TEST(AutoForTraining, SameEvaluationsSamePlan) {
 TEST(AutoForTraining, TwoBranchesBesideEachOtherAreMuchFasterThanInLine) {
     // Two chains of four equal operators on eight devices, eight micro-batches: 1F1B in line takes 3 (8 + 7), the two beside each other
     // with split backward passes 3 x 8 + 3 (training notes 6.1).
-    std::vector<testing::GivenOperator> operators;
+    std::vector<test::GivenOperator> operators;
     for (int branch = 0; branch < 2; ++branch)
         for (int depth = 0; depth < 4; ++depth) {
             operators.push_back({.made = Bytes{1}});
             if (depth > 0) operators.back().reads = {operators.size() - 2};
         }
-    auto platform = testing::given_devices(8);
+    auto platform = test::given_devices(8);
     platform.stage_link.rate = ByteRate{1'000'000'000'000'000};
-    const auto problem = testing::training_problem(testing::given_graph(operators), platform, 8);
+    const auto problem = test::training_problem(test::given_graph(operators), platform, 8);
     const auto result = planned(problem, 500);
     ASSERT_TRUE(result) << to_text(result.error());
     EXPECT_LE(result->iteration.count(), 30);
 }
 
 TEST(AutoForTraining, HasAPlanWhenThereIsNoTime) {
-    for (std::uint64_t seed = 0; seed < testing::cases(40); ++seed) {
+    for (std::uint64_t seed = 0; seed < test::cases(40); ++seed) {
         const Case of = random_case(seed);
         if (of.limited) continue;
         SilentObserver silent;
@@ -103,7 +103,7 @@ TEST(AutoForTraining, HasAPlanWhenThereIsNoTime) {
 
 TEST(AutoForTraining, PassesThatTakeNoTimeEnd) {
     const auto problem =
-        testing::training_problem(testing::given_graph(testing::chain_of(4, {.forward = 0, .backward = 0})), testing::given_devices(2), 4);
+        test::training_problem(test::given_graph(test::chain_of(4, {.forward = 0, .backward = 0})), test::given_devices(2), 4);
     const auto result = planned(problem, 50);
     ASSERT_TRUE(result) << to_text(result.error());
     SilentObserver silent;
@@ -111,8 +111,8 @@ TEST(AutoForTraining, PassesThatTakeNoTimeEnd) {
 }
 
 TEST(AutoForTraining, SaysWhatDoesNotFit) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3, {.parameters = Bytes{1000}})),
-                                                   testing::given_devices(2, Bytes{500}), 4);
+    const auto problem =
+        test::training_problem(test::given_graph(test::chain_of(3, {.parameters = Bytes{1000}})), test::given_devices(2, Bytes{500}), 4);
     const auto result = planned(problem, 50);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, DiagnosticKind::infeasible);

@@ -17,7 +17,7 @@ namespace {
 using cost::TrainingPartition;
 using cost::TrainingProblem;
 using cost::TrainingStage;
-using testing::GivenOperator;
+using test::GivenOperator;
 
 /// Branches of nodes that all meet in the first node of the tail.
 struct Shape {
@@ -144,8 +144,7 @@ RC_GTEST_PROP(GraphPipeProperty, FindsTheBestOfAllAlignedSplits, (std::uint64_t 
     const std::int64_t devices = random.between(1, 4), batch = 16, micro_batch = std::int64_t{1} << random.between(0, 3);
     // From memory for a few samples of a few operators to enough for all
     const Bytes memory{random.between(0, 2) == 0 ? 0 : random.between(60, 600)};
-    const TrainingProblem problem =
-        testing::training_problem(testing::given_graph(operators), testing::given_devices(devices, memory), batch);
+    const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(devices, memory), batch);
     const auto best = least_bottleneck(problem, shape, devices, micro_batch);
     SilentObserver observer;
     const auto plan = plan_by_graphpipe(problem, {.micro_batch = micro_batch}, observer, {});
@@ -168,8 +167,8 @@ RC_GTEST_PROP(GraphPipeProperty, AnyGraphAnyMemory, (std::uint64_t seed)) {
                 operators.back().reads.push_back(static_cast<std::size_t>(random.between(std::max<std::int64_t>(0, v - reach), v - 1)));
     }
     const std::int64_t devices = random.between(1, 12);
-    const TrainingProblem problem = testing::training_problem(
-        testing::given_graph(operators), testing::given_devices(devices, {random.between(0, 1) == 0 ? 0 : random.between(300, 6000)}),
+    const TrainingProblem problem = test::training_problem(
+        test::given_graph(operators), test::given_devices(devices, {random.between(0, 1) == 0 ? 0 : random.between(300, 6000)}),
         std::int64_t{1} << random.between(0, 6));
     SilentObserver observer;
     const auto plan = plan_by_graphpipe(problem, {}, observer, {}), full = plan_by_graphpipe_full(problem, {}, observer, {});

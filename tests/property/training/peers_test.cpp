@@ -18,8 +18,8 @@
 namespace sluice::training {
 namespace {
 
-std::vector<testing::GivenOperator> random_operators(RandomStream& random, std::size_t most) {
-    std::vector<testing::GivenOperator> operators(1 + random.below(most));
+std::vector<test::GivenOperator> random_operators(RandomStream& random, std::size_t most) {
+    std::vector<test::GivenOperator> operators(1 + random.below(most));
     for (std::size_t v = 0; v < operators.size(); ++v) {
         operators[v].forward = random.between(0, 20);
         operators[v].backward = random.between(0, 40);
@@ -42,17 +42,16 @@ constexpr std::array kTimed{Named{"pipedream", plan_by_pipedream}, Named{"piper"
 
 TEST(Peers, ReturnPlansThatHoldOrSayWhatDoesNotFit) {
     std::size_t tight = 0, refused = 0;
-    for (std::uint64_t i = 0; i < testing::cases(60); ++i) {
+    for (std::uint64_t i = 0; i < test::cases(60); ++i) {
         RandomStream random(11, i);
-        const auto graph = testing::given_graph(random_operators(random, 12));
-        platform::Platform platform =
-            testing::given_devices(random.between(1, 8), Bytes{random.chance(0.5) ? 0 : random.between(20, 1500)});
+        const auto graph = test::given_graph(random_operators(random, 12));
+        platform::Platform platform = test::given_devices(random.between(1, 8), Bytes{random.chance(0.5) ? 0 : random.between(20, 1500)});
         if (random.chance(0.4)) {
             platform.topology = platform::Topology::hierarchy;
             platform.devices_per_node = random.between(1, 4);
             platform.node_link = platform::Link{.rate = ByteRate{100'000'000}, .latency = Duration{random.between(0, 50)}};
         }
-        const auto problem = testing::training_problem(graph, platform, std::int64_t{1} << random.below(5));
+        const auto problem = test::training_problem(graph, platform, std::int64_t{1} << random.below(5));
         tight += problem.classes[0].limited;
         PlannerOptions options;
         if (random.chance(0.3)) options.recompute = random.chance(0.5);
@@ -79,13 +78,13 @@ TEST(Peers, ReturnPlansThatHoldOrSayWhatDoesNotFit) {
             }
         }
     }
-    if (testing::cases(60) < 60) return;  // under sanitizers: too few to meet every kind
-    EXPECT_GT(tight, testing::cases(60) / 4);
+    if (test::cases(60) < 60) return;  // under sanitizers: too few to meet every kind
+    EXPECT_GT(tight, test::cases(60) / 4);
     EXPECT_GT(refused, 0u);
 }
 
 TEST(Peers, StopWhenAsked) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(12)), test::given_devices(4), 8);
     std::stop_source source;
     source.request_stop();
     for (const Named& peer : kPeers) {
@@ -110,7 +109,7 @@ struct StopAtFirstPlan : Observer {
 };
 
 TEST(Peers, StoppedAfterAPlanReturnIt) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(12)), test::given_devices(4), 8);
     for (const Named& peer : kTimed) {
         StopAtFirstPlan observer;
         const auto result = peer.plan(problem, {}, observer, {.deadline = {}, .evaluations = {}, .stop = observer.source.get_token()});
@@ -121,7 +120,7 @@ TEST(Peers, StoppedAfterAPlanReturnIt) {
 }
 
 TEST(Peers, OutOfTimeBeforeAPlanSaySo) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(12)), testing::given_devices(4), 8);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(12)), test::given_devices(4), 8);
     for (const Named& peer : kTimed) {
         SilentObserver observer;
         const auto result = peer.plan(problem, {}, observer, {.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}});
@@ -180,7 +179,7 @@ std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b
 constexpr ByteRate kBytePerPicosecond{1'000'000'000'000};
 
 TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {
-    for (std::uint64_t i = 0; i < testing::cases(150); ++i) {
+    for (std::uint64_t i = 0; i < test::cases(150); ++i) {
         RandomStream random(12, i);
         const SmallGraph graph = random_graph(random, 6);
         const std::size_t n = graph.size();
@@ -272,7 +271,7 @@ TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {
 
 /// The same downsets, once as any, once as a chain: sums and borders then build up from cut to cut.
 TEST(Cuts, OfAChainAreCountedLikeOthers) {
-    for (std::uint64_t i = 0; i < testing::cases(200); ++i) {
+    for (std::uint64_t i = 0; i < test::cases(200); ++i) {
         RandomStream random(15, i);
         const SmallGraph graph = random_graph(random, 9);
         std::vector<NodeId> order;
@@ -318,7 +317,7 @@ TEST(Cuts, OfAChainAreCountedLikeOthers) {
 
 TEST(Piper, ChoosesTheFastestThatFits) {
     std::size_t nothing = 0, slower = 0;
-    for (std::uint64_t i = 0; i < testing::cases(400); ++i) {
+    for (std::uint64_t i = 0; i < test::cases(400); ++i) {
         RandomStream random(14, i);
         std::vector<std::vector<PiperChoice>> choices(1 + random.below(6));
         for (auto& list : choices)
@@ -354,12 +353,12 @@ TEST(Piper, ChoosesTheFastestThatFits) {
         EXPECT_LE(need, memory);
     }
     EXPECT_GT(nothing, 0u);
-    EXPECT_GT(slower, testing::cases(400) / 10);
+    EXPECT_GT(slower, test::cases(400) / 10);
 }
 
 TEST(Piper, FindsTheOptimumOfItsOwnCost) {
     std::size_t impossible = 0;
-    for (std::uint64_t i = 0; i < testing::cases(400); ++i) {
+    for (std::uint64_t i = 0; i < test::cases(400); ++i) {
         RandomStream random(13, i);
         const SmallGraph graph = random_graph(random, 4);
         const std::size_t n = graph.size();

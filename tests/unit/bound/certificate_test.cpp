@@ -8,6 +8,7 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -15,9 +16,11 @@ namespace {
 
 using bound::Certificate;
 using bound::CutWitness;
+using test::objection;
+using test::read_certificate;
 
 /// a(2) -t0:7-> b(3) -t1:9-> c(4): every border is dearer than the work, so one stage of 9 is the best there is.
-cost::StageProblem chain() {
+cost::StageProblem chain_of_three() {
     graph::GraphBuilder builder("chain");
     graph::GivenCosts given;
     given.classes.push_back({.name = "d", .count = 4, .memory = {}, .time = {Duration{2}, Duration{3}, Duration{4}}});
@@ -43,7 +46,7 @@ cost::StageProblem chain() {
 
 // Arcs as docs/formats/certificate.md numbers them: 0-2 work of a, b, c; t0: 3 in->a, 4 b->in, 5 a->out, 6 out->b; t1: 7 in->b, 8 c->in, 9
 // b->out, 10 out->c.
-Certificate known(const cost::StageProblem& problem) {
+Certificate known_cut(const cost::StageProblem& problem) {
     return {.problem = problem.fingerprint,
             .model = "m",
             .stages = 4,
@@ -52,14 +55,9 @@ Certificate known(const cost::StageProblem& problem) {
             .witness = CutWitness{.anchor = NodeId(1), .flows = {{0, 2}, {1, 3}, {2, 4}, {3, 2}, {4, 2}, {9, 4}, {10, 4}}}};
 }
 
-std::string objection(const cost::StageProblem& problem, const Certificate& certificate) {
-    const auto objections = bound::check_certificate(problem, certificate);
-    return objections.empty() ? "" : objections.front().message;
-}
-
 TEST(Checker, AcceptsAFlowWrittenByHand) {
-    const auto problem = chain();
-    EXPECT_EQ(objection(problem, known(problem)), "");
+    const auto problem = chain_of_three();
+    EXPECT_EQ(objection(problem, known_cut(problem)), "");
     SilentObserver observer;
     const auto proven = bound::find_bound("auto").value()->prove(problem, {.stages = 4}, observer, {});
     ASSERT_TRUE(proven);
@@ -69,9 +67,9 @@ TEST(Checker, AcceptsAFlowWrittenByHand) {
 }
 
 TEST(Checker, NamesWhatIsWrong) {
-    const auto problem = chain();
+    const auto problem = chain_of_three();
     const auto with = [&](auto change) {
-        Certificate certificate = known(problem);
+        Certificate certificate = known_cut(problem);
         change(certificate, std::get<CutWitness>(certificate.witness));
         return objection(problem, certificate);
     };
@@ -99,15 +97,15 @@ TEST(Checker, NamesWhatIsWrong) {
 }
 
 TEST(Checker, OverlapWeightsMayNotExceedTheScale) {
-    auto problem = chain();
+    auto problem = chain_of_three();
     problem.model = cost::StageModel::overlap;
-    Certificate certificate = known(problem);
+    Certificate certificate = known_cut(problem);
     EXPECT_NE(objection(problem, certificate).find("overlap with work"), std::string::npos);
 }
 
 TEST(Checker, APathBoundsTheLatencyOnly) {
-    const auto problem = chain();
-    Certificate certificate = known(problem);
+    const auto problem = chain_of_three();
+    Certificate certificate = known_cut(problem);
     certificate.objective = cost::Objective::latency;
     EXPECT_EQ(objection(problem, certificate), "") << "a bound on the bottleneck is one on the latency";
     certificate.witness = bound::LongestPathWitness{{NodeId(0), NodeId(1), NodeId(2)}};
@@ -139,8 +137,8 @@ TEST(Checker, APathBoundsTheLatencyOnly) {
 }
 
 TEST(Checker, CombinatorialByHand) {
-    const auto problem = chain();
-    Certificate certificate = known(problem);
+    const auto problem = chain_of_three();
+    Certificate certificate = known_cut(problem);
     certificate.witness = bound::LargestOperatorWitness{NodeId(2)};
     certificate.value = Duration{4};
     EXPECT_EQ(objection(problem, certificate), "");
@@ -161,8 +159,8 @@ TEST(Checker, CombinatorialByHand) {
 }
 
 TEST(Checker, LinearProgramByHand) {
-    const auto problem = chain();
-    Certificate certificate = known(problem);
+    const auto problem = chain_of_three();
+    Certificate certificate = known_cut(problem);
     // Two stages below 9: a in the first, c in the last, so at least one border is crossed. Rows: 0, 1 cost; 2-5 t0: out, in for each
     // block; 6-9 t1; 10-12 order of b after a, c after b, and the borders, 12 and 13.
     const auto with = [&](std::vector<bound::LinearProgramWitness::Row> rows, std::int64_t threshold, std::int64_t value) {
@@ -185,15 +183,9 @@ TEST(Checker, LinearProgramByHand) {
     EXPECT_NE(objection(problem, certificate).find("nothing to check"), std::string::npos);
 }
 
-Result<Certificate> read(std::string_view text) {
-    const auto document = json::parse(text, "certificate.json");
-    if (!document) return fail(document.error());
-    return bound::read_certificate(*document);
-}
-
 TEST(CertificateFile, RoundTrip) {
-    const auto problem = chain();
-    Certificate certificate = known(problem);
+    const auto problem = chain_of_three();
+    Certificate certificate = known_cut(problem);
     for (const bound::Witness& witness :
          {certificate.witness, bound::Witness{bound::TotalWorkWitness{}}, bound::Witness{bound::LargestOperatorWitness{NodeId(2)}},
           bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}},
@@ -211,7 +203,7 @@ TEST(CertificateFile, RoundTrip) {
         certificate.objective =
             std::holds_alternative<bound::LongestPathWitness>(witness) ? cost::Objective::latency : cost::Objective::throughput;
         const std::string text = to_json_text(certificate, true);
-        const auto again = read(text);
+        const auto again = read_certificate(text);
         ASSERT_TRUE(again) << again.error().message;
         EXPECT_EQ(*again, certificate);
         EXPECT_EQ(to_json_text(*again, true), text);
@@ -219,26 +211,26 @@ TEST(CertificateFile, RoundTrip) {
 }
 
 TEST(CertificateFile, WithoutAnObjectiveIsForThroughput) {
-    const auto problem = chain();
-    std::string text = to_json_text(known(problem), true);
+    const auto problem = chain_of_three();
+    std::string text = to_json_text(known_cut(problem), true);
     const std::string line = "\"objective\": \"throughput\",";
     ASSERT_NE(text.find(line), std::string::npos);
     text.erase(text.find(line), line.size());
-    const auto again = read(text);
+    const auto again = read_certificate(text);
     ASSERT_TRUE(again) << again.error().message;
-    EXPECT_EQ(*again, known(problem));
+    EXPECT_EQ(*again, known_cut(problem));
 }
 
 TEST(CertificateFile, RefusesWhatItDoesNotKnow) {
-    const auto problem = chain();
-    const std::string good = to_json_text(known(problem), false);
-    ASSERT_TRUE(read(good));
+    const auto problem = chain_of_three();
+    const std::string good = to_json_text(known_cut(problem), false);
+    ASSERT_TRUE(read_certificate(good));
     const auto with = [&](std::string_view from, std::string_view to) {
         std::string text = good;
         const auto at = text.find(from);
         EXPECT_NE(at, std::string::npos) << from;
         text.replace(at, from.size(), to);
-        const auto result = read(text);
+        const auto result = read_certificate(text);
         EXPECT_FALSE(result) << from << " -> " << to;
         if (result) return std::string("accepted");
         EXPECT_EQ(result.error().kind, DiagnosticKind::input);
@@ -272,7 +264,7 @@ TEST(CertificateFile, RefusesWhatItDoesNotKnow) {
     with("\"flows\": [2,", "\"flows\": [0,");
     with("\"flows\": [2,", "\"flows\": [-2,");
     for (std::size_t length = 0; length + 2 < good.size(); ++length)
-        EXPECT_FALSE(read(std::string_view(good).substr(0, length))) << "truncated to " << length;
+        EXPECT_FALSE(read_certificate(std::string_view(good).substr(0, length))) << "truncated to " << length;
 }
 
 TEST(Bounds, UnknownNamesGetTheNearest) {
@@ -284,12 +276,12 @@ TEST(Bounds, UnknownNamesGetTheNearest) {
 
 cost::StageProblem larger(std::uint64_t seed, std::size_t operators, bool overlap) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = operators;
     options.largest_time = 100'000;
     options.largest_transfer = 300'000;
     options.overlap = overlap ? 1 : 0;
-    return testing::random_problem(random, options, 8);
+    return test::random_problem(random, options, 8);
 }
 
 TEST(Bounds, SameCertificateAtAnyThreadCount) {

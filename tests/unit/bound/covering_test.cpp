@@ -8,12 +8,15 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/graph/graph.hpp"
 #include "sluice/platform/platform.hpp"
+#include "tests/support/certificates.hpp"
 
 namespace sluice {
 namespace {
 
 using bound::Certificate;
 using bound::CoveringWitness;
+using test::objection;
+using test::read_certificate;
 
 constexpr std::int64_t kOne = std::int64_t{1} << 32;  // device
 
@@ -41,10 +44,10 @@ cost::StageProblem operators(std::size_t count, const std::vector<std::pair<std:
     return cost::freeze(*graph, platform::given_platform(*graph))->problem;
 }
 
-cost::StageProblem chain() { return operators(4, {{0, 1}, {1, 2}, {2, 3}}); }
+cost::StageProblem chain_of_four() { return operators(4, {{0, 1}, {1, 2}, {2, 3}}); }
 
 /// Two neighbours cost 25 at the ends and 30 in the middle. Within 24 ps a stage is one operator, so three devices are not enough for four.
-Certificate known(const cost::StageProblem& problem) {
+Certificate known_covering(const cost::StageProblem& problem) {
     return {.problem = problem.fingerprint,
             .model = "m",
             .stages = 3,
@@ -56,22 +59,17 @@ Certificate known(const cost::StageProblem& problem) {
                                        .labels = 64}};
 }
 
-std::string objection(const cost::StageProblem& problem, const Certificate& certificate, const Limits& limits = {}) {
-    const auto objections = bound::check_certificate(problem, certificate, limits);
-    return objections.empty() ? "" : objections.front().message;
-}
-
 template <class Change>
 std::string objection_with(Change change) {
-    const auto problem = chain();
-    Certificate certificate = known(problem);
+    const auto problem = chain_of_four();
+    Certificate certificate = known_covering(problem);
     change(certificate, std::get<CoveringWitness>(certificate.witness));
     return objection(problem, certificate);
 }
 
 TEST(CoveringWeights, AcceptsWhatIsRight) {
     EXPECT_EQ(objection_with([](auto&, auto&) {}), "");
-    EXPECT_EQ(known(chain()).kind(), "covering");
+    EXPECT_EQ(known_covering(chain_of_four()).kind(), "covering");
     EXPECT_EQ(objection_with([](auto& c, auto&) { c.stages = 1; }), "");
     EXPECT_EQ(objection_with([](auto&, auto& w) { w.weights = {kOne, kOne, kOne, 1}; }), "") << "just above three devices";
     EXPECT_EQ(objection_with([](auto& c, auto& w) {
@@ -127,7 +125,7 @@ TEST(CoveringWeights, RefusesWhatIsTooLarge) {
         std::vector<std::pair<std::size_t, std::size_t>> tensors;
         for (std::size_t i = 0; i < pairs; ++i) tensors.emplace_back(i, pairs + i);
         const auto problem = operators(2 * pairs, tensors);
-        Certificate certificate = known(problem);
+        Certificate certificate = known_covering(problem);
         auto& witness = std::get<CoveringWitness>(certificate.witness);
         witness.order.clear();
         for (std::size_t v = 0; v < 2 * pairs; ++v) witness.order.emplace_back(v);
@@ -145,23 +143,17 @@ TEST(CoveringWeights, RefusesWhatIsTooLarge) {
 }
 
 TEST(CoveringWeights, TheCheckCanBeStopped) {
-    const auto problem = chain();
+    const auto problem = chain_of_four();
     const Limits over{.deadline = Limits::Clock::now(), .evaluations = {}, .stop = {}};
-    EXPECT_NE(objection(problem, known(problem), over).find("stopped"), std::string::npos);
-}
-
-Result<Certificate> read(std::string_view text) {
-    const auto document = json::parse(text, "certificate.json");
-    if (!document) return fail(document.error());
-    return bound::read_certificate(*document);
+    EXPECT_NE(objection(problem, known_covering(problem), over).find("stopped"), std::string::npos);
 }
 
 TEST(CoveringWeights, TheFileRefusesWhatItDoesNotKnow) {
-    Certificate certificate = known(chain());
+    Certificate certificate = known_covering(chain_of_four());
     std::get<CoveringWitness>(certificate.witness).uncharged = {1, 3};
     std::get<CoveringWitness>(certificate.witness).weights = {7, 8, 9, 10};
     const std::string good = to_json_text(certificate, false);
-    const auto again = read(good);
+    const auto again = read_certificate(good);
     ASSERT_TRUE(again) << again.error().message;
     EXPECT_EQ(*again, certificate);
     const auto refused = [&](std::string_view from, std::string_view to) {
@@ -169,7 +161,7 @@ TEST(CoveringWeights, TheFileRefusesWhatItDoesNotKnow) {
         const auto at = text.find(from);
         ASSERT_NE(at, std::string::npos) << from << " in " << good;
         text.replace(at, from.size(), to);
-        const auto result = read(text);
+        const auto result = read_certificate(text);
         ASSERT_FALSE(result) << from << " -> " << to;
         EXPECT_EQ(result.error().kind, DiagnosticKind::input);
         EXPECT_GT(result.error().where.line, 0u) << result.error().message;

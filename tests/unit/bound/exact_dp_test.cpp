@@ -6,6 +6,7 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/check_groups.hpp"
 #include "tests/support/brute_refutation.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/random_problem.hpp"
 
 namespace sluice {
@@ -13,6 +14,7 @@ namespace {
 
 using bound::Certificate;
 using bound::ExactDpWitness;
+using test::objection;
 
 struct Made {
     std::int64_t work;
@@ -53,11 +55,6 @@ Certificate by_hand(const cost::StageProblem& problem, std::int64_t value, std::
     return {.problem = problem.fingerprint, .model = "m", .stages = 2, .max_replicas = 1, .value = Duration{value}, .witness = witness};
 }
 
-std::string objection(const cost::StageProblem& problem, const Certificate& certificate) {
-    const auto objections = bound::check_certificate(problem, certificate);
-    return objections.empty() ? "" : objections.front().message;
-}
-
 TEST(ExactDpChecker, ARowByHand) {
     const auto problem = row();
     // Below 21 a first stage is one operator (11) or two of 21: {0} needs 10 + 10 + 10 more on the other device, more than 20.
@@ -84,9 +81,9 @@ TEST(ExactDpChecker, NamesWhatIsWrong) {
 TEST(ExactDpChecker, KeptDownsetsAreNeeded) {
     // Two towers that share nothing: a stage of one operator of each tower or two of one; dominance cannot choose between them.
     const auto problem = problem_of({{6, {}, 2}, {7, {0}, 2}, {6, {}, 2}, {7, {2}, 2}, {5, {1, 3}, 1}});
-    const testing::BruteRelaxation relaxation(problem, 1, 1, 1);
+    const test::BruteRelaxation relaxation(problem, 1, 1, 1);
     const std::int64_t stages = 3, least = relaxation.optimum(stages, 1);
-    const auto refutation = testing::brute_refutation(problem, relaxation, least - 1, stages, stages, 1);
+    const auto refutation = test::brute_refutation(problem, relaxation, least - 1, stages, stages, 1);
     const auto certificate = bound::certificate_of(problem, refutation);
     ASSERT_TRUE(certificate);
     EXPECT_EQ(certificate->kind(), "exact-dp");

@@ -1,6 +1,7 @@
 // The adapter around HiGHS, and what its answers are worth: models on which releases of HiGHS are known to be wrong. Whatever it claims,
 // the bound that is recomputed from its duals in exact arithmetic is never above the optimum.
 #include "sluice/bound/highs.hpp"
+#include "sluice/base/wide.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +20,6 @@ using bound::LinearModel;
 using bound::LinearOptions;
 using bound::LinearResult;
 using bound::LinearStatus;
-__extension__ typedef __int128 Wide;
 
 struct Entry {
     std::int32_t column;

@@ -9,10 +9,10 @@
 namespace sluice::bound {
 namespace {
 
-using testing::chain_of;
-using testing::given_devices;
-using testing::given_graph;
-using testing::GivenOperator;
+using test::chain_of;
+using test::given_devices;
+using test::given_graph;
+using test::GivenOperator;
 
 TrainingCertificate proven(const cost::TrainingProblem& problem, TrainingObjective objective = TrainingObjective::iteration) {
     auto certificate = bound_training(problem, objective, {});
@@ -38,8 +38,8 @@ cost::TrainingProblem with_steps(cost::TrainingProblem problem) {
 }
 
 TEST(TrainingBound, OneOperatorOnOneDevice) {
-    const auto problem = with_steps(testing::training_problem(
-        given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}), given_devices(1), 4));
+    const auto problem = with_steps(
+        test::training_problem(given_graph({{.forward = 1000, .backward = 2000, .made = {0}, .parameters = {500}}}), given_devices(1), 4));
     // Four samples, and 1000 bytes of parameter and gradient read and written at 1 GB/s.
     expect_about(proven(problem), 4 * 3000 + 2'000'000);
     expect_about(proven(problem, TrainingObjective::bottleneck), (4 * 3000 + 2'000'000) / 4);
@@ -47,14 +47,14 @@ TEST(TrainingBound, OneOperatorOnOneDevice) {
 
 TEST(TrainingBound, AChainThatDevicesShare) {
     // Without parameters there is no backward pass. Eight samples of four operators on two devices.
-    const auto problem = testing::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(2), 8);
+    const auto problem = test::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(2), 8);
     expect_about(proven(problem), 8 * 4 * 100'000 / 2);
     expect_about(proven(problem, TrainingObjective::bottleneck), 4 * 100'000 / 2);
 }
 
 TEST(TrainingBound, AGivenMicroBatchPaysItsFixedCostEveryTime) {
     // A pass over s samples takes 30 us + 1 us for each, so four of two samples take 128 us; one of eight 38.
-    auto problem = testing::training_problem(given_graph({operator_of(1'000'000, 0)}), given_devices(1), 8);
+    auto problem = test::training_problem(given_graph({operator_of(1'000'000, 0)}), given_devices(1), 8);
     std::vector<std::vector<cost::OperatorPasses>> rows(1, {problem.classes[0].passes[0][0]});
     rows[0][0].forward.arithmetic_fixed = 30'000'000;
     problem.classes[0].passes = Rows<cost::OperatorPasses>(rows);
@@ -71,7 +71,7 @@ TEST(TrainingBound, AGivenMicroBatchPaysItsFixedCostEveryTime) {
 
 TEST(TrainingBound, TheLongestPathWhereThereAreManyDevices) {
     // A single sample cannot be shared: all four operators one after the other.
-    const auto problem = testing::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(8), 1);
+    const auto problem = test::training_problem(given_graph(chain_of(4, operator_of(100'000, 0))), given_devices(8), 1);
     expect_about(proven(problem), 4 * 100'000);
 }
 
@@ -79,7 +79,7 @@ TEST(TrainingBound, NothingComesBackBeforeSamplesWentForward) {
     // One sample of a chain of two, the second with six to follow at once: these share four devices once the first two are done.
     std::vector<GivenOperator> operators = chain_of(2, operator_of(100'000, 0));
     for (int i = 0; i < 6; ++i) operators.push_back(operator_of(100'000, 0, {1}));
-    const auto problem = testing::training_problem(given_graph(operators), given_devices(4), 1);
+    const auto problem = test::training_problem(given_graph(operators), given_devices(4), 1);
     const TrainingCertificate certificate = proven(problem);
     EXPECT_GE(certificate.value, Duration{349'000}) << "two, and six by four";
     EXPECT_FALSE(certificate.witness.windows.empty());
@@ -95,7 +95,7 @@ void expect_proves(const cost::TrainingProblem& problem, const TrainingWitness& 
 
 TEST(TrainingBound, APathCountsTheLastNodesPassesAndOneOfTheOthers) {
     // Of four samples the first goes forward through operator 0, all go both ways through operator 1, one comes back to 0 for its weights.
-    const auto problem = testing::training_problem(
+    const auto problem = test::training_problem(
         given_graph({{.forward = 1, .backward = 10, .parameters = {4}}, {.forward = 10, .backward = 20, .reads = {0}, .parameters = {0}}}),
         given_devices(1), 4);
     expect_proves(problem, {.classes = {{}}, .paths = {{1, 0, {NodeId(0), NodeId(1)}}}, .windows = {}}, 1 + 4 * 30 + 10);
@@ -104,7 +104,7 @@ TEST(TrainingBound, APathCountsTheLastNodesPassesAndOneOfTheOthers) {
 }
 
 TEST(TrainingBound, AWindowWaitsOnlyForWhatComesBack) {
-    auto problem = testing::training_problem(
+    auto problem = test::training_problem(
         given_graph({{.forward = 1, .backward = 100, .parameters = {4}}, {.forward = 100, .backward = 0, .reads = {0}, .parameters = {0}}}),
         given_devices(2), 1);
     const TrainingWitness witness{.classes = {{}}, .paths = {}, .windows = {{1, {NodeId(0), NodeId(1)}}}};
@@ -118,8 +118,8 @@ TEST(TrainingBound, AWindowWaitsOnlyForWhatComesBack) {
 
 TEST(TrainingBound, DevicesHoldWholeOperators) {
     // Three operators of one sample on two devices: one has two of them.
-    const auto problem = testing::training_problem(given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}),
-                                                   given_devices(2), 1);
+    const auto problem = test::training_problem(given_graph({operator_of(100'000, 0), operator_of(100'000, 0), operator_of(100'000, 0)}),
+                                                given_devices(2), 1);
     expect_about(proven(problem, TrainingObjective::bottleneck), 200'000);
     const TrainingCertificate certificate = proven(problem);
     expect_about(certificate, 200'000);
@@ -129,17 +129,17 @@ TEST(TrainingBound, DevicesHoldWholeOperators) {
 TEST(TrainingBound, ReplicatingCostsAllReduceAndSteps) {
     // 10 ms a sample; a megabyte of gradients to reduce at 1 GB/s, two megabytes to read and write.
     const graph::Graph graph = given_graph({{.forward = 5'000'000'000, .backward = 5'000'000'000, .made = {0}, .parameters = {1'000'000}}});
-    const auto problem = with_steps(testing::training_problem(graph, given_devices(2), 1));
+    const auto problem = with_steps(test::training_problem(graph, given_devices(2), 1));
     const std::int64_t step = 4'000'000'000;
     expect_about(proven(problem), 10'000'000'000 + step);
-    const auto two = with_steps(testing::training_problem(graph, given_devices(2), 2));
+    const auto two = with_steps(test::training_problem(graph, given_devices(2), 2));
     expect_about(proven(two), 10'000'000'000 + 1'000'000'000 + step);
 }
 
 TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
     const auto chain = given_graph(chain_of(3, {.made = {10}, .parameters = {100}}));
     const auto refusal = [&](std::int64_t devices, std::int64_t memory) {
-        const auto problem = testing::training_problem(chain, given_devices(devices, {memory}), 4);
+        const auto problem = test::training_problem(chain, given_devices(devices, {memory}), 4);
         const auto certificate = bound_training(problem, TrainingObjective::iteration, {});
         if (certificate) return std::string();
         EXPECT_EQ(certificate.error().kind, DiagnosticKind::infeasible);
@@ -149,7 +149,7 @@ TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
     EXPECT_NE(refusal(2, 314).find("need 630 B, all devices together have 628 B"), std::string::npos);
     EXPECT_EQ(refusal(2, 420), "");
     // Four samples at a time: two for each of two devices.
-    const auto problem = testing::training_problem(chain, given_devices(2, {219}), 4);
+    const auto problem = test::training_problem(chain, given_devices(2, {219}), 4);
     const auto certificate = bound_training(problem, TrainingObjective::iteration, {}, 4);
     ASSERT_FALSE(certificate.has_value());
     EXPECT_NE(to_text(certificate.error()).find("operator 0 needs 220 B of one device, which has 219 B"), std::string::npos)
@@ -157,7 +157,7 @@ TEST(TrainingBound, MemoryDecidesWhetherThereIsAnyPlan) {
 }
 
 TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
-    const auto problem = testing::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
+    const auto problem = test::training_problem(given_graph(chain_of(6)), given_devices(3), 8);
     std::stop_source source;
     source.request_stop();
     const auto certificate =
@@ -168,7 +168,7 @@ TEST(TrainingBound, StoppedItStillSaysWhatIsTrue) {
 }
 
 TEST(TrainingBound, ReadsWhatItWrites) {
-    const auto problem = testing::training_problem(given_graph(chain_of(6, {.forward = 10, .backward = 20})), given_devices(9), 4);
+    const auto problem = test::training_problem(given_graph(chain_of(6, {.forward = 10, .backward = 20})), given_devices(9), 4);
     const std::string text = to_json_text(proven(problem), true);
     const auto read = [](std::string changed) -> std::string {
         const auto document = json::parse(changed, "file");

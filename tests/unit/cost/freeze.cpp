@@ -52,8 +52,6 @@ struct Sketch {
     }
 };
 
-Duration ps(std::int64_t count) { return Duration{count}; }
-
 StageProblem frozen(const graph::Graph& graph, const Platform& platform, std::int64_t stages = 0) {
     auto problem = freeze(graph, platform, stages);
     if (!problem) ADD_FAILURE() << to_text(problem.error());
@@ -76,14 +74,14 @@ using Numbers = std::vector<std::size_t>;
 /// x -> a -> t -> {b, c}; c also makes u that nobody reads; w is shared by a and c.
 Sketch fork() {
     Sketch sketch;
-    const TensorId x = sketch.tensor("x", 10, ps(100)), t = sketch.tensor("t", 20, ps(7)), y = sketch.tensor("y", 30, ps(9), true),
-                   u = sketch.tensor("u", 40, ps(11));
+    const TensorId x = sketch.tensor("x", 10, Duration{100}), t = sketch.tensor("t", 20, Duration{7}),
+                   y = sketch.tensor("y", 30, Duration{9}, true), u = sketch.tensor("u", 40, Duration{11});
     const ParameterId w = sketch.parameter("w", 50), unused = sketch.parameter("unused", 60);
     (void)unused;
     sketch.add("a", {x}, {t}, {w});
     sketch.add("b", {t}, {y});
     sketch.add("c", {t}, {u}, {w});
-    sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(2), ps(3)}}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{2}, Duration{3}}}};
     return sketch;
 }
 
@@ -91,13 +89,13 @@ TEST(Freeze, Fork) {
     const graph::Graph graph = fork().build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph));
     ASSERT_EQ(problem.node_count(), 3U);
-    EXPECT_EQ(problem.classes.at(0).work, (std::vector{ps(1), ps(2), ps(3)}));
+    EXPECT_EQ(problem.classes.at(0).work, (std::vector{Duration{1}, Duration{2}, Duration{3}}));
     EXPECT_EQ(problem.classes[0].count, 2);
     // Edges: the input x (free), t (7 ps). The output y and the dead end u stay where they are made.
     ASSERT_EQ(problem.edge_count(), 2U);
     EXPECT_FALSE(problem.producer[0].valid());
     EXPECT_EQ(numbers(problem.consumers[0]), Numbers{0});
-    EXPECT_EQ(problem.transfer, (std::vector{ps(0), ps(7)}));
+    EXPECT_EQ(problem.transfer, (std::vector{Duration{0}, Duration{7}}));
     EXPECT_EQ(problem.bytes, (std::vector{Bytes{10}, Bytes{20}}));
     EXPECT_EQ(problem.producer[1], NodeId(0));
     EXPECT_EQ(numbers(problem.consumers[1]), (Numbers{1, 2}));
@@ -124,10 +122,10 @@ TEST(Freeze, ForkPriced) {
     const StageProblem problem = frozen(graph, platform::given_platform(graph));
     const Partition partition{{{{NodeId(0)}}, {{NodeId(1), NodeId(2)}}}};
     const PartitionCost cost = price(problem, partition);
-    EXPECT_EQ(cost.stages.at(0), (StageTerms{ps(1), ps(0), ps(7), ps(0), {50}, {10 + 20}}));
-    EXPECT_EQ(cost.stages.at(1), (StageTerms{ps(5), ps(7), ps(0), ps(0), {50}, {20 + 40}}));
-    EXPECT_EQ(cost.bottleneck, ps(12));
-    EXPECT_EQ(cost.latency, ps(8 + 12));
+    EXPECT_EQ(cost.stages.at(0), (StageTerms{Duration{1}, Duration{0}, Duration{7}, Duration{0}, {50}, {10 + 20}}));
+    EXPECT_EQ(cost.stages.at(1), (StageTerms{Duration{5}, Duration{7}, Duration{0}, Duration{0}, {50}, {20 + 40}}));
+    EXPECT_EQ(cost.bottleneck, Duration{12});
+    EXPECT_EQ(cost.latency, Duration{8 + 12});
     EXPECT_EQ(cost.peak_memory, Bytes{110});
     EXPECT_TRUE(faults_of(problem, partition, 2).empty());
 }
@@ -135,32 +133,32 @@ TEST(Freeze, ForkPriced) {
 TEST(Freeze, HostLinkChargesInputsAndOutputs) {
     const graph::Graph graph = fork().build();
     Platform platform = platform::given_platform(graph);
-    platform.host_link = platform::Link{{1'000'000'000'000}, ps(5)};  // a byte a picosecond
+    platform.host_link = platform::Link{{1'000'000'000'000}, Duration{5}};  // a byte a picosecond
     const StageProblem problem = frozen(graph, platform);
     ASSERT_EQ(problem.edge_count(), 3U);
-    EXPECT_EQ(problem.transfer, (std::vector{ps(15), ps(7), ps(35)}));
+    EXPECT_EQ(problem.transfer, (std::vector{Duration{15}, Duration{7}, Duration{35}}));
     EXPECT_EQ(problem.to_host, (std::vector<char>{0, 0, 1}));
     EXPECT_TRUE(problem.consumers[2].empty());
     EXPECT_EQ(problem.scratch[1], Bytes{0});
     const StageTerms whole = stage_terms(problem, std::vector{NodeId(0), NodeId(1), NodeId(2)}, ClassId(0));
-    EXPECT_EQ(whole.in, ps(15));
-    EXPECT_EQ(whole.out, ps(35));
+    EXPECT_EQ(whole.in, Duration{15});
+    EXPECT_EQ(whole.out, Duration{35});
 }
 
 /// An output that other stages read as well has one number: that of the slower way.
 TEST(Freeze, OutputThatIsReadToo) {
     for (const std::int64_t to_stages : {3, 300}) {
         Sketch sketch;
-        const TensorId t = sketch.tensor("t", 20, ps(to_stages), true);
+        const TensorId t = sketch.tensor("t", 20, Duration{to_stages}, true);
         sketch.add("a", {}, {t});
         sketch.add("b", {t}, {});
-        sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(2)}}};
+        sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{2}}}};
         const graph::Graph graph = sketch.build();
         Platform platform = platform::given_platform(graph);
         EXPECT_EQ(frozen(graph, platform).to_host, std::vector<char>{0});
-        platform.host_link = platform::Link{{1'000'000'000'000}, ps(0)};
+        platform.host_link = platform::Link{{1'000'000'000'000}, Duration{0}};
         const StageProblem problem = frozen(graph, platform);
-        EXPECT_EQ(problem.transfer, std::vector{ps(std::max<std::int64_t>(to_stages, 20))});
+        EXPECT_EQ(problem.transfer, std::vector{Duration{std::max<std::int64_t>(to_stages, 20)}});
         EXPECT_EQ(problem.to_host, std::vector<char>{1});
         EXPECT_EQ(stage_terms(problem, std::vector{NodeId(0), NodeId(1)}, ClassId(0)).out, problem.transfer[0]);  // leaves in any case
     }
@@ -169,19 +167,20 @@ TEST(Freeze, OutputThatIsReadToo) {
 /// Colours 1: a and d; b lies between them, c does not: {a, b, d} is one node, and the tensors inside it are scratch.
 TEST(Freeze, ColoursAreClosedUnderConvexity) {
     Sketch sketch;
-    const TensorId t1 = sketch.tensor("t1", 1, ps(1)), t2 = sketch.tensor("t2", 2, ps(2)), t3 = sketch.tensor("t3", 4, ps(3));
+    const TensorId t1 = sketch.tensor("t1", 1, Duration{1}), t2 = sketch.tensor("t2", 2, Duration{2}),
+                   t3 = sketch.tensor("t3", 4, Duration{3});
     const ParameterId w = sketch.parameter("w", 8);
     sketch.add("a", {}, {t1}, {w}, 1);
     sketch.add("b", {t1}, {t2}, {w});
     sketch.add("c", {t1}, {t3});
     sketch.add("d", {t2}, {}, {}, 1);
-    sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(10), ps(100), ps(1000)}}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{10}, Duration{100}, Duration{1000}}}};
     const graph::Graph graph = sketch.build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph));
     ASSERT_EQ(problem.node_count(), 2U);
     EXPECT_EQ(numbers(problem.operators[0]), (Numbers{0, 1, 3}));
     EXPECT_EQ(numbers(problem.operators[1]), Numbers{2});
-    EXPECT_EQ(problem.classes[0].work, (std::vector{ps(1011), ps(100)}));
+    EXPECT_EQ(problem.classes[0].work, (std::vector{Duration{1011}, Duration{100}}));
     ASSERT_EQ(problem.edge_count(), 1U);  // t1, to c only
     EXPECT_EQ(numbers(problem.consumers[0]), Numbers{1});
     EXPECT_EQ(problem.scratch, (std::vector{Bytes{2}, Bytes{4}}));
@@ -192,13 +191,13 @@ TEST(Freeze, ColoursAreClosedUnderConvexity) {
 TEST(Freeze, ColoursThatInterleaveMerge) {
     Sketch sketch;
     std::vector<TensorId> t;
-    for (int i = 0; i < 5; ++i) t.push_back(sketch.tensor("t" + std::to_string(i), 1, ps(1)));
+    for (int i = 0; i < 5; ++i) t.push_back(sketch.tensor("t" + std::to_string(i), 1, Duration{1}));
     sketch.add("a", {}, {t[0]}, {}, 1);
     sketch.add("b", {t[0]}, {t[1]}, {}, 2);
     sketch.add("c", {t[1]}, {t[2]}, {}, 1);
     sketch.add("d", {t[2]}, {t[3]}, {}, 2);
     sketch.add("e", {t[3]}, {t[4]}, {}, 3);
-    sketch.given.classes = {{"chip", 2, std::nullopt, std::vector<std::optional<Duration>>(5, ps(1))}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, std::vector<std::optional<Duration>>(5, Duration{1})}};
     const graph::Graph graph = sketch.build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph));
     ASSERT_EQ(problem.node_count(), 2U);
@@ -208,19 +207,20 @@ TEST(Freeze, ColoursThatInterleaveMerge) {
 /// Replicated operators vanish with what they make; what only they read is nobody's input.
 TEST(Freeze, ReplicatedOperatorsAreNoPart) {
     Sketch sketch;
-    const TensorId x = sketch.tensor("x", 1, ps(1)), shape = sketch.tensor("shape", 2, ps(2)), t = sketch.tensor("t", 4, ps(3));
+    const TensorId x = sketch.tensor("x", 1, Duration{1}), shape = sketch.tensor("shape", 2, Duration{2}),
+                   t = sketch.tensor("t", 4, Duration{3});
     const ParameterId w = sketch.parameter("w", 8);
     sketch.add("a", {}, {t});
     sketch.add("shape", {x, t}, {shape}, {w}, std::nullopt, true);
     sketch.add("b", {shape}, {});
-    sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(10), ps(100)}}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{10}, Duration{100}}}};
     const graph::Graph graph = sketch.build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph));
     ASSERT_EQ(problem.node_count(), 2U);
     EXPECT_EQ(problem.edge_count(), 0U);
     EXPECT_EQ(problem.weight_count(), 0U);
     EXPECT_EQ(problem.scratch, (std::vector{Bytes{4}, Bytes{0}}));
-    EXPECT_EQ(problem.classes[0].work, (std::vector{ps(1), ps(100)}));
+    EXPECT_EQ(problem.classes[0].work, (std::vector{Duration{1}, Duration{100}}));
     EXPECT_FALSE(problem.node_of[1].valid());
     EXPECT_EQ(problem.node_of[2], NodeId(1));
 }
@@ -231,21 +231,21 @@ TEST(Freeze, LinkAndLatencyRoundUpOnce) {
     sketch.given.link = ByteRate{3'000'000'000'000};  // 20 B take 6.67 ps
     const graph::Graph graph = sketch.build();
     Platform platform = platform::given_platform(graph);
-    platform.stage_link.latency = ps(4);
-    EXPECT_EQ(frozen(graph, platform).transfer, (std::vector{ps(0), ps(7 + 4)}));
+    platform.stage_link.latency = Duration{4};
+    EXPECT_EQ(frozen(graph, platform).transfer, (std::vector{Duration{0}, Duration{7 + 4}}));
 }
 
 TEST(Freeze, ClassesAndSupport) {
     Sketch sketch = fork();
-    sketch.given.classes = {{"fast", 2, Bytes{99}, {ps(1), std::nullopt, ps(3)}},
-                            {"slow", 1, std::nullopt, {ps(10), ps(20), std::nullopt}}};
+    sketch.given.classes = {{"fast", 2, Bytes{99}, {Duration{1}, std::nullopt, Duration{3}}},
+                            {"slow", 1, std::nullopt, {Duration{10}, Duration{20}, std::nullopt}}};
     const graph::Graph graph = sketch.build();
     const StageProblem problem = frozen(graph, platform::given_platform(graph), 6);
     ASSERT_EQ(problem.classes.size(), 2U);
     EXPECT_EQ(problem.classes[0].count, 5);  // with the slow one, as many as asked for
     EXPECT_EQ(problem.classes[1].count, 1);
-    EXPECT_EQ(problem.classes[0].work, (std::vector{ps(1), ps(0), ps(3)}));
-    EXPECT_EQ(problem.classes[1].work, (std::vector{ps(10), ps(20), ps(0)}));
+    EXPECT_EQ(problem.classes[0].work, (std::vector{Duration{1}, Duration{0}, Duration{3}}));
+    EXPECT_EQ(problem.classes[1].work, (std::vector{Duration{10}, Duration{20}, Duration{0}}));
     EXPECT_FALSE(problem.classes[0].supported.contains(1));
     EXPECT_FALSE(problem.classes[1].supported.contains(2));
     EXPECT_EQ(problem.classes[0].overflow, Overflow::hard);
@@ -261,7 +261,7 @@ TEST(Freeze, ClassesAndSupport) {
 
 TEST(Freeze, NodesNobodySupportsAreRefused) {
     Sketch sketch = fork();
-    sketch.given.classes = {{"fast", 2, std::nullopt, {ps(1), std::nullopt, ps(3)}}};
+    sketch.given.classes = {{"fast", 2, std::nullopt, {Duration{1}, std::nullopt, Duration{3}}}};
     const graph::Graph graph = sketch.build();
     EXPECT_NE(refused(graph, platform::given_platform(graph)).message.find("supports operator 'b'"), std::string::npos);
 
@@ -269,7 +269,7 @@ TEST(Freeze, NodesNobodySupportsAreRefused) {
     Sketch tied;
     tied.add("a", {}, {}, {}, 1);
     tied.add("b", {}, {}, {}, 1);
-    tied.given.classes = {{"fast", 1, std::nullopt, {ps(1), std::nullopt}}, {"slow", 1, std::nullopt, {std::nullopt, ps(1)}}};
+    tied.given.classes = {{"fast", 1, std::nullopt, {Duration{1}, std::nullopt}}, {"slow", 1, std::nullopt, {std::nullopt, Duration{1}}}};
     const graph::Graph both = tied.build();
     EXPECT_NE(refused(both, platform::given_platform(both)).message.find("supports operator 'a'"), std::string::npos);
 }
@@ -280,12 +280,12 @@ TEST(Freeze, SpillUsesTheStageLinkUnlessTold) {
     platform.stage_link.rate = {3'000'000'000'000};
     platform.classes[0].overflow = platform::Overflow::spill;
     platform.classes[0].fast_memory = {40};
-    EXPECT_EQ(stage_terms(frozen(graph, platform), std::vector{NodeId(0)}, ClassId(0)).spill, ps(4));  // 10 B: 3.33 ps
+    EXPECT_EQ(stage_terms(frozen(graph, platform), std::vector{NodeId(0)}, ClassId(0)).spill, Duration{4});  // 10 B: 3.33 ps
     platform.classes[0].spill_rate = ByteRate{1'000'000'000'000};
     const StageProblem problem = frozen(graph, platform);
-    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(0)}, ClassId(0)).spill, ps(10));
-    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(0), NodeId(2)}, ClassId(0)).spill, ps(10));  // the shared weight counts once
-    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(1)}, ClassId(0)).spill, ps(0));
+    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(0)}, ClassId(0)).spill, Duration{10});
+    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(0), NodeId(2)}, ClassId(0)).spill, Duration{10});  // the shared weight counts once
+    EXPECT_EQ(stage_terms(problem, std::vector{NodeId(1)}, ClassId(0)).spill, Duration{0});
 }
 
 TEST(Freeze, FingerprintFollowsTheObjective) {
@@ -311,9 +311,9 @@ TEST(Freeze, FingerprintFollowsTheObjective) {
 
     for (int change = 0; change < 3; ++change) {
         Sketch sketch = fork();
-        if (change == 0) sketch.given.classes[0].time[2] = ps(4);
-        if (change == 1) sketch.given.transfer[1] = ps(8);
-        if (change == 2) sketch.add("d", {}, {}, {}), sketch.given.classes[0].time.push_back(ps(0));
+        if (change == 0) sketch.given.classes[0].time[2] = Duration{4};
+        if (change == 1) sketch.given.transfer[1] = Duration{8};
+        if (change == 2) sketch.add("d", {}, {}, {}), sketch.given.classes[0].time.push_back(Duration{0});
         const graph::Graph other = sketch.build();
         EXPECT_NE(frozen(other, platform::given_platform(other)).fingerprint, base) << change;
     }
@@ -335,7 +335,7 @@ TEST(Freeze, MoreStagesChangeOnlyTheDevicesOfTheFirstClass) {
 TEST(Freeze, RefusesNothingToPlan) {
     Sketch sketch;
     sketch.add("shape", {}, {}, {}, std::nullopt, true);
-    sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1)}}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}}}};
     const graph::Graph graph = sketch.build();
     EXPECT_NE(refused(graph, platform::given_platform(graph)).message.find("nothing to plan"), std::string::npos);
 }
@@ -344,7 +344,7 @@ TEST(Freeze, RefusesSumsThatCouldOverflow) {
     constexpr std::int64_t kHuge = std::int64_t{1} << 60;
     {
         Sketch sketch = fork();
-        sketch.given.classes[0].time[1] = ps(kHuge);
+        sketch.given.classes[0].time[1] = Duration{kHuge};
         const graph::Graph graph = sketch.build();
         const Diagnostic diagnostic = refused(graph, platform::given_platform(graph));
         ASSERT_EQ(diagnostic.notes.size(), 1U);
@@ -352,11 +352,11 @@ TEST(Freeze, RefusesSumsThatCouldOverflow) {
     }
     {  // Any one of them would do, not both: 1 + 2 consumers, 2^60 / 3 fits, a little more does not.
         Sketch sketch = fork();
-        sketch.given.transfer[1] = ps(kHuge / 3 - 3);
+        sketch.given.transfer[1] = Duration{kHuge / 3 - 3};
         const graph::Graph graph = sketch.build();
         EXPECT_TRUE(freeze(graph, platform::given_platform(graph)).has_value());
         Sketch more = fork();
-        more.given.transfer[1] = ps(kHuge / 3 + 1);
+        more.given.transfer[1] = Duration{kHuge / 3 + 1};
         const graph::Graph too_much = more.build();
         EXPECT_NE(refused(too_much, platform::given_platform(too_much)).notes.at(0).find("tensor 't'"), std::string::npos);
     }
@@ -369,7 +369,7 @@ TEST(Freeze, RefusesSumsThatCouldOverflow) {
         Sketch sketch = fork();
         sketch.parameter("huge", kHuge / 2);
         sketch.add("user", {}, {}, {ParameterId(2)});
-        sketch.given.classes[0].time.push_back(ps(0));
+        sketch.given.classes[0].time.push_back(Duration{0});
         const graph::Graph huge = sketch.build();
         EXPECT_NE(refused(huge, platform).notes.at(0).find("spill"), std::string::npos);
     }
@@ -377,7 +377,7 @@ TEST(Freeze, RefusesSumsThatCouldOverflow) {
         Sketch sketch = fork();
         sketch.parameter("huge", kHuge - 10);
         sketch.add("user", {}, {}, {ParameterId(2)});
-        sketch.given.classes[0].time.push_back(ps(0));
+        sketch.given.classes[0].time.push_back(Duration{0});
         const graph::Graph huge = sketch.build();
         EXPECT_NE(refused(huge, platform::given_platform(huge)).notes.at(0).find("parameter 'huge'"), std::string::npos);
     }
@@ -388,7 +388,7 @@ TEST(Freeze, RefusesSumsThatCouldOverflow) {
         sketch.add("b", {t}, {});
         sketch.given.transfer.clear();
         sketch.given.link = ByteRate{1};
-        sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(1)}}};
+        sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{1}}}};
         const graph::Graph graph = sketch.build();
         EXPECT_NE(refused(graph, platform::given_platform(graph)).message.find("tensor 't'"), std::string::npos);
     }
@@ -439,8 +439,8 @@ TEST(Freeze, RefusesWhatAPlanCouldNotHold) {
         p.classes[0].overflow = platform::Overflow::hard;
         p.classes[0].fast_memory = Bytes{kHuge};
     });
-    refuses([](Platform& p) { p.classes[0].launch = ps(-1); });
-    refuses([](Platform& p) { p.host_link = {.rate = ByteRate{1}, .latency = ps(-1)}; });
+    refuses([](Platform& p) { p.classes[0].launch = Duration{-1}; });
+    refuses([](Platform& p) { p.host_link = {.rate = ByteRate{1}, .latency = Duration{-1}}; });
 
     Platform many = good;
     many.classes.push_back(many.classes[0]);
@@ -451,10 +451,10 @@ TEST(Freeze, RefusesWhatAPlanCouldNotHold) {
 /// A profile without bytes cannot be planned over a link; its own transfers would do.
 TEST(Freeze, RefusesALinkForTensorsWithoutBytes) {
     Sketch sketch;
-    const TensorId t = sketch.tensor("t", 0, ps(7));
+    const TensorId t = sketch.tensor("t", 0, Duration{7});
     sketch.add("a", {}, {t});
     sketch.add("b", {t}, {});
-    sketch.given.classes = {{"chip", 2, std::nullopt, {ps(1), ps(1)}}};
+    sketch.given.classes = {{"chip", 2, std::nullopt, {Duration{1}, Duration{1}}}};
     const graph::Graph graph = sketch.build();
     Platform platform = platform::given_platform(graph);
     EXPECT_TRUE(freeze(graph, platform).has_value());

@@ -8,15 +8,13 @@
 namespace sluice::cost {
 namespace {
 
-Duration ps(std::int64_t count) { return Duration{count}; }
-
 /// 0 -> {1, 2} by one tensor (5 ps), 1 -> 3 (7 ps), 2 -> 3 (11 ps); work 10, 20, 30, 40; 100 B of weight in node 1, 50 B in nodes 2 and 3.
 StageProblem diamond() {
     StageProblem problem;
     DeviceCosts device;
     device.name = "chip";
     device.count = 4;
-    device.work = {ps(10), ps(20), ps(30), ps(40)};
+    device.work = {Duration{10}, Duration{20}, Duration{30}, Duration{40}};
     device.supported = graph::NodeSet(4);
     for (std::size_t v = 0; v < 4; ++v) device.supported.insert(v);
     problem.classes = {device};
@@ -28,7 +26,7 @@ StageProblem diamond() {
     problem.scratch.resize(4);
     problem.producer = {NodeId(0), NodeId(1), NodeId(2)};
     problem.consumers = Rows<NodeId>({{NodeId(1), NodeId(2)}, {NodeId(3)}, {NodeId(3)}});
-    problem.transfer = {ps(5), ps(7), ps(11)};
+    problem.transfer = {Duration{5}, Duration{7}, Duration{11}};
     problem.bytes = {{1}, {2}, {4}};
     problem.to_host = {0, 0, 0};
     problem.weight_bytes = {{100}, {50}};
@@ -59,31 +57,31 @@ TEST(Price, SerialAndOverlap) {
     const Partition partition{{stage({0, 1}), stage({2}), stage({3})}};
     PartitionCost cost = price(problem, partition);
     ASSERT_EQ(cost.stages.size(), 3U);
-    EXPECT_EQ(cost.stages[0], (StageTerms{ps(30), ps(0), ps(5 + 7), ps(0), {100}, {1 + 2}}));
-    EXPECT_EQ(cost.stages[1], (StageTerms{ps(30), ps(5), ps(11), ps(0), {50}, {1 + 4}}));
-    EXPECT_EQ(cost.stages[2], (StageTerms{ps(40), ps(7 + 11), ps(0), ps(0), {50}, {2 + 4}}));
-    EXPECT_EQ(cost.bottleneck, ps(58));
-    EXPECT_EQ(cost.latency, ps(42 + 46 + 58));
+    EXPECT_EQ(cost.stages[0], (StageTerms{Duration{30}, Duration{0}, Duration{5 + 7}, Duration{0}, {100}, {1 + 2}}));
+    EXPECT_EQ(cost.stages[1], (StageTerms{Duration{30}, Duration{5}, Duration{11}, Duration{0}, {50}, {1 + 4}}));
+    EXPECT_EQ(cost.stages[2], (StageTerms{Duration{40}, Duration{7 + 11}, Duration{0}, Duration{0}, {50}, {2 + 4}}));
+    EXPECT_EQ(cost.bottleneck, Duration{58});
+    EXPECT_EQ(cost.latency, Duration{42 + 46 + 58});
     EXPECT_EQ(cost.peak_memory, Bytes{103});
     problem.model = StageModel::overlap;
-    problem.transfer[2] = ps(100);
+    problem.transfer[2] = Duration{100};
     cost = price(problem, partition);
-    EXPECT_EQ(cost.bottleneck, ps(107));
-    EXPECT_EQ(cost.latency, ps(30 + 100 + 107));
+    EXPECT_EQ(cost.bottleneck, Duration{107});
+    EXPECT_EQ(cost.latency, Duration{30 + 100 + 107});
 }
 
 /// Stages that do not wait for each other do not add up.
 TEST(Price, LatencyIsTheLongestPath) {
     const PartitionCost cost = price(diamond(), {{stage({0}), stage({1}), stage({2}), stage({3})}});
-    EXPECT_EQ(cost.latency, ps((10 + 5) + (5 + 30 + 11) + (18 + 40)));
+    EXPECT_EQ(cost.latency, Duration{(10 + 5) + (5 + 30 + 11) + (18 + 40)});
 }
 
 TEST(Price, ReplicasDivideTheBottleneckAndNothingElse) {
     const Partition partition{{stage({0, 1, 2}), stage({3}, 3)}};
     const PartitionCost cost = price(diamond(), partition);
-    EXPECT_EQ(cost.bottleneck, ps(60 + 18));
-    EXPECT_EQ(cost.latency, ps(78 + 58));
-    EXPECT_EQ(price(diamond(), {{stage({0, 1, 2, 3}, 3)}}).bottleneck, ps(34));  // 100 / 3 rounded up
+    EXPECT_EQ(cost.bottleneck, Duration{60 + 18});
+    EXPECT_EQ(cost.latency, Duration{78 + 58});
+    EXPECT_EQ(price(diamond(), {{stage({0, 1, 2, 3}, 3)}}).bottleneck, Duration{34});  // 100 / 3 rounded up
     EXPECT_EQ(cost.stages[1].parameters, Bytes{50});
 }
 

@@ -296,10 +296,10 @@ TEST(TrainingProblem, Refuses) {
     EXPECT_EQ(refusal(model(1), slow, 1), "");
     EXPECT_NE(refusal(model(1), slow, 4).find("a mini-batch of 4 samples takes more than"), std::string::npos);
 
-    auto heavy = testing::chain_of(24, {.parameters = Bytes{4'000'000}});  // 48 at once on a ring of 1 byte a second
-    platform::Platform trickle = testing::given_devices(2);
+    auto heavy = test::chain_of(24, {.parameters = Bytes{4'000'000}});  // 48 at once on a ring of 1 byte a second
+    platform::Platform trickle = test::given_devices(2);
     trickle.stage_link.rate = ByteRate{1};
-    EXPECT_NE(refusal(testing::given_graph(heavy), trickle, 1).find("the sums of all gradients take more than"), std::string::npos);
+    EXPECT_NE(refusal(test::given_graph(heavy), trickle, 1).find("the sums of all gradients take more than"), std::string::npos);
 
     const graph::Graph timed = profile({}, true);
     EXPECT_NE(refusal(timed, platform::given_platform(timed), 1).find("times for whole tensors and no rate"), std::string::npos);
@@ -408,9 +408,9 @@ TEST(TrainingTransfers, OverTheSlowerKindOfLink) {
 }
 
 TEST(TrainingTransfers, WhatStagesShareIsSummedOverTheirGroupsAlone) {
-    const auto problem = testing::training_problem(
-        testing::given_graph({{.parameters = Bytes{100}}, {.reads = {0}, .parameters = Bytes{0}}, {.reads = {1}, .ties = 0}}),
-        testing::given_devices(7), 8);  // a picosecond for a byte is 1000 here
+    const auto problem = test::training_problem(
+        test::given_graph({{.parameters = Bytes{100}}, {.reads = {0}, .parameters = Bytes{0}}, {.reads = {1}, .ties = 0}}),
+        test::given_devices(7), 8);  // a picosecond for a byte is 1000 here
     const auto ties = [&](std::int64_t first, std::int64_t last) {
         return tied_gradients(problem, {.stages = {{.nodes = nodes({0}), .replicas = first},
                                                    {.nodes = nodes({1}), .first_device = 6},

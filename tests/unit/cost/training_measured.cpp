@@ -10,11 +10,11 @@ namespace sluice::cost {
 namespace {
 
 /// op0 -> op1 -> op2, of 1000 ps forward and 2000 ps back a sample.
-graph::Graph chain() { return testing::given_graph(testing::chain_of(3, {.forward = 1000, .backward = 2000})); }
+graph::Graph chain() { return test::given_graph(test::chain_of(3, {.forward = 1000, .backward = 2000})); }
 
-FrozenTraining frozen(std::vector<MeasuredEntry> entries) {
+FrozenTraining frozen_training(std::vector<MeasuredEntry> entries) {
     const MeasuredCosts costs{.model = {}, .device_class = {}, .machine = {}, .entries = std::move(entries)};
-    return freeze_training(chain(), testing::given_devices(2), {.mini_batch = 64}, &costs).value();
+    return freeze_training(chain(), test::given_devices(2), {.mini_batch = 64}, &costs).value();
 }
 
 MeasuredEntry entry(std::vector<std::string> operators, std::int64_t time, std::vector<MeasuredPasses> passes = {}) {
@@ -33,9 +33,9 @@ PassTimes times(std::int64_t forward, std::int64_t input, std::int64_t weights) 
 }
 
 TEST(MeasuredTraining, FlatAndThenSteepIsMetExactly) {
-    const auto training = frozen({entry({"op1"}, 7,
-                                        {passes(1, 1000, 2000, 500), passes(2, 1000, 2000, 500), passes(4, 1000, 2000, 500),
-                                         passes(8, 2000, 4000, 500), passes(16, 4000, 8000, 500)})});
+    const auto training = frozen_training({entry({"op1"}, 7,
+                                                 {passes(1, 1000, 2000, 500), passes(2, 1000, 2000, 500), passes(4, 1000, 2000, 500),
+                                                  passes(8, 2000, 4000, 500), passes(16, 4000, 8000, 500)})});
     EXPECT_EQ(times(training, 1, 1), times(1000, 2000, 500));
     EXPECT_EQ(times(training, 1, 3), times(1000, 2000, 500));
     EXPECT_EQ(times(training, 1, 8), times(2000, 4000, 500));
@@ -48,24 +48,25 @@ TEST(MeasuredTraining, FlatAndThenSteepIsMetExactly) {
 }
 
 TEST(MeasuredTraining, OneTimeSlowsTheModelDown) {
-    const auto training = frozen({entry({"op1"}, 3000)});
+    const auto training = frozen_training({entry({"op1"}, 3000)});
     EXPECT_EQ(times(training, 1, 1), times(3000, 3000, 3000)) << "gradients as the forward pass";
     EXPECT_EQ(times(training, 1, 5), times(15000, 15000, 15000));
-    const auto first = frozen({entry({"op0"}, 3000)});
+    const auto first = frozen_training({entry({"op0"}, 3000)});
     EXPECT_EQ(times(first, 0, 1), times(3000, 0, 6000)) << "nothing upstream is trained";
-    const auto eight = frozen({entry({"op1"}, 1, {{.samples = 8, .forward = Duration{4000}, .weight_gradient = Duration{16000}}})});
+    const auto eight =
+        frozen_training({entry({"op1"}, 1, {{.samples = 8, .forward = Duration{4000}, .weight_gradient = Duration{16000}}})});
     EXPECT_EQ(times(eight, 1, 8), times(4000, 4000, 16000)) << "half as long as modelled, but what was measured as that";
 }
 
 TEST(MeasuredTraining, AKernelOfSeveralOperatorsIsOneNode) {
-    const auto training = frozen({entry({"op1", "op2"}, 7, {passes(1, 10, 20, 30), passes(2, 15, 30, 45)})});
+    const auto training = frozen_training({entry({"op1", "op2"}, 7, {passes(1, 10, 20, 30), passes(2, 15, 30, 45)})});
     ASSERT_EQ(training.problem.node_count(), 2u);
     EXPECT_EQ(times(training, 1, 2), times(15, 30, 45));
     EXPECT_EQ(times(training, 1, 4), times(25, 50, 75));
 }
 
 TEST(MeasuredTraining, WhatTwoLinesCannotMeetIsSaid) {
-    const auto training = frozen({entry({"op1"}, 7, {passes(1, 100, 1, 1), passes(2, 1000, 1, 1), passes(4, 1001, 1, 1)})});
+    const auto training = frozen_training({entry({"op1"}, 7, {passes(1, 100, 1, 1), passes(2, 1000, 1, 1), passes(4, 1001, 1, 1)})});
     ASSERT_EQ(training.report.warnings.size(), 1u);
     EXPECT_TRUE(training.report.warnings[0].contains("two straight lines")) << training.report.warnings[0];
 }
@@ -80,7 +81,7 @@ TEST(MeasuredTraining, MoreSamplesAtOnceNeverTakeLongerEach) {
                 measured.push_back(passes(samples, any(), any(), any()));
             }
         if (measured.empty()) continue;
-        const auto training = frozen({entry({"op1"}, 7, measured)});
+        const auto training = frozen_training({entry({"op1"}, 7, measured)});
         for (std::int64_t samples = 1; samples < 64; ++samples) {
             const PassTimes less = times(training, 1, samples), more = times(training, 1, samples + 1);
             EXPECT_LE(less.forward, more.forward);
@@ -96,7 +97,7 @@ TEST(MeasuredTraining, TheLongestTimesAreRefused) {
         .device_class = {},
         .machine = {},
         .entries = {entry({"op1"}, 1, {passes(1, kLargestTotal.count(), 1, 1), passes(2, kLargestTotal.count(), 1, 1)})}};
-    EXPECT_FALSE(freeze_training(chain(), testing::given_devices(2), {.mini_batch = 64}, &costs));
+    EXPECT_FALSE(freeze_training(chain(), test::given_devices(2), {.mini_batch = 64}, &costs));
 }
 
 }  // namespace

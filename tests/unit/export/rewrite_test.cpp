@@ -233,7 +233,7 @@ TEST(ExportedRewrites, BodiesReadWhatIsPassedOn) {
 /// Any rewrites of any model of the zoo, in any stages.
 TEST(ExportedRewrites, AnyRewritesInAnyStages) {
     std::size_t seen = 0;
-    for (std::size_t which = 0; which < samples().size(); which += sluice::testing::one_in(6)) {
+    for (std::size_t which = 0; which < samples().size(); which += sluice::test::one_in(6)) {
         const Sample& sample = samples()[which];
         SCOPED_TRACE(sample.name);
         const TemporaryFolder folder;
@@ -241,7 +241,7 @@ TEST(ExportedRewrites, AnyRewritesInAnyStages) {
         RandomStream random(which, 44);
         const Reference plain(model.file, 0, 1);
         for (const std::size_t count : {2, 5}) {
-            const auto rewrites = sluice::testing::random_rewrites(model.graph, 6 * count, random);
+            const auto rewrites = sluice::test::random_rewrites(model.graph, 6 * count, random);
             seen += rewrites.size();
             const auto graph = graph::rewritten(model.graph, rewrites);
             ASSERT_TRUE(graph) << to_text(graph.error());
@@ -255,7 +255,7 @@ TEST(ExportedRewrites, AnyRewritesInAnyStages) {
             EXPECT_GT(exact.values, 0U);
         }
     }
-    EXPECT_GT(seen, 30 * samples().size() / sluice::testing::one_in(6));
+    EXPECT_GT(seen, 30 * samples().size() / sluice::test::one_in(6));
 }
 
 }  // namespace

@@ -15,11 +15,11 @@ constexpr std::size_t kPopulation = 20;
 
 cost::StageProblem some_problem(std::uint64_t seed) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = options.max_operators = 120;
     options.largest_time = 1'000'000;
     options.largest_transfer = 500'000;
-    return testing::random_problem(random, options, 64);
+    return test::random_problem(random, options, 64);
 }
 
 struct Search {

@@ -15,15 +15,7 @@ namespace {
 
 using inference::GeneticShares;
 using inference::PlannerOptions;
-
-cost::StageProblem large_problem(std::uint64_t seed, std::size_t operators) {
-    RandomStream random(seed);
-    testing::RandomProblemOptions options;
-    options.min_operators = options.max_operators = operators;
-    options.largest_time = 1'000'000;
-    options.largest_transfer = 500'000;
-    return testing::random_problem(random, options, 64);
-}
+using test::large_problem;
 
 Result<inference::PlannerResult> run(const cost::StageProblem& problem, inference::GeneticSize size, const PlannerOptions& options,
                                      const Limits& limits = {}) {

@@ -4,25 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/random_problem.hpp"
+#include "tests/unit/inference/plan_by_name.hpp"
 
 namespace sluice {
 namespace {
 
 using inference::PlannerOptions;
-
-cost::StageProblem large_problem(std::uint64_t seed, std::size_t operators, testing::RandomProblemOptions options = {}) {
-    RandomStream random(seed);
-    options.min_operators = options.max_operators = operators;
-    options.largest_time = 1'000'000;
-    options.largest_transfer = 500'000;
-    return testing::random_problem(random, options, 64);
-}
-
-Result<inference::PlannerResult> plan(std::string_view name, const cost::StageProblem& problem, const PlannerOptions& options,
-                                      const Limits& limits) {
-    SilentObserver observer;
-    return (*inference::find_planner(name))->plan(problem, options, observer, limits);
-}
+using test::large_problem;
+using test::plan;
 
 TEST(LocalSearch, SamePlanAtAnyThreadCountAndExactCounts) {
     for (const auto name : {"local-search", "memetic"})
@@ -66,7 +55,7 @@ TEST(LocalSearch, ImproveIsNeverWorseThanItsStart) {
     for (std::uint64_t i = 0; i < 20; ++i) {
         const auto problem = large_problem(30 + i, 60);
         RandomStream random(4, i);
-        const auto start = testing::random_partition(problem, 6, random);
+        const auto start = test::random_partition(problem, 6, random);
         ASSERT_TRUE(cost::faults_of(problem, start, 6).empty());
         const auto result = inference::improve(problem, start, {.stages = 6}, observer, {.deadline = {}, .evaluations = 2000, .stop = {}});
         ASSERT_TRUE(result);
@@ -91,7 +80,7 @@ TEST(LocalSearch, EndsOnItsOwnAndAtADeadline) {
 
 TEST(LocalSearch, ReplicasAndDeviceClassesStayValid) {
     for (std::uint64_t i = 0; i < 30; ++i) {
-        auto options = testing::RandomProblemOptions::everything();
+        auto options = test::RandomProblemOptions::everything();
         options.hard = 0.5;
         const auto problem = large_problem(60 + i, 40, options);
         for (const auto name : {"local-search", "memetic", "brkga-100"}) {

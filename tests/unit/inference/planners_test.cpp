@@ -8,26 +8,15 @@
 #include "sluice/inference/registry.hpp"
 #include "tests/support/brute_force.hpp"
 #include "tests/support/random_problem.hpp"
+#include "tests/unit/inference/plan_by_name.hpp"
 
 namespace sluice {
 namespace {
 
 using inference::PlannerOptions;
-using testing::RandomProblemOptions;
-
-Result<inference::PlannerResult> plan(std::string_view name, const cost::StageProblem& problem, const PlannerOptions& options,
-                                      const Limits& limits = {}) {
-    SilentObserver observer;
-    return (*inference::find_planner(name).value()).plan(problem, options, observer, limits);
-}
-
-cost::StageProblem large_problem(std::uint64_t seed, std::size_t operators, RandomProblemOptions options = {}) {
-    RandomStream random(seed);
-    options.min_operators = options.max_operators = operators;
-    options.largest_time = 1'000'000;
-    options.largest_transfer = 500'000;
-    return testing::random_problem(random, options, 64);
-}
+using test::large_problem;
+using test::plan;
+using test::RandomProblemOptions;
 
 bool is_topological(const cost::StageProblem& problem, const std::vector<NodeId>& order) {
     std::vector<std::size_t> position(problem.node_count(), problem.node_count());
@@ -44,7 +33,7 @@ TEST(Orders, AreTopological) {
         RandomStream random(5, i);
         RandomProblemOptions options = RandomProblemOptions::everything();
         options.max_operators = 150;
-        const auto problem = testing::random_problem(random, options);
+        const auto problem = test::random_problem(random, options);
         using enum inference::ConeDirection;
         const auto up = cone_work(problem, from_sinks), down = cone_work(problem, from_sources);
         EXPECT_TRUE(is_topological(problem, inference::model_order(problem)));
@@ -63,7 +52,7 @@ TEST(Orders, AreTopological) {
 TEST(Orders, ConeWorkIsTheWorkOfAllAncestors) {
     for (std::uint64_t i = 0; i < 50; ++i) {
         RandomStream random(6, i);
-        const auto problem = testing::random_problem(random, {.min_operators = 60, .max_operators = 200});
+        const auto problem = test::random_problem(random, {.min_operators = 60, .max_operators = 200});
         const auto up = cone_work(problem, inference::ConeDirection::from_sinks);
         const auto down = cone_work(problem, inference::ConeDirection::from_sources);
         for (const bool ancestors : {true, false})
@@ -129,7 +118,7 @@ TEST(Planners, EveryOneMakesAValidPartition) {
             RandomStream random(7, i);
             RandomProblemOptions options = RandomProblemOptions::everything(30);
             options.hard = options.classes = options.mixed = 0;
-            const auto problem = testing::random_problem(random, options, 4);
+            const auto problem = test::random_problem(random, options, 4);
             const auto result = plan(planner.name, problem, {.stages = 4, .seed = i}, {.deadline = {}, .evaluations = 10, .stop = {}});
             ASSERT_TRUE(result) << result.error().message;
             const auto faults = cost::faults_of(problem, result->partition, 4);
@@ -248,17 +237,17 @@ TEST(Planners, InfeasibleOnlyWhenProven) {
     std::size_t proven = 0, given_up = 0;
     for (std::uint64_t i = 0; i < 1500; ++i) {
         RandomStream random(8, i);
-        const auto problem = testing::random_problem(random, options);
+        const auto problem = test::random_problem(random, options);
         const auto result = plan("model-order", problem, {.stages = 3});
         if (result) {
             EXPECT_TRUE(cost::faults_of(problem, result->partition, 3).empty());
             continue;
         }
-        EXPECT_FALSE(testing::best_cut_of_order(problem, inference::model_order(problem), 3));
+        EXPECT_FALSE(test::best_cut_of_order(problem, inference::model_order(problem), 3));
         if (result.error().kind == DiagnosticKind::infeasible) {
             ++proven;
             for (int tries = 0; tries < 20; ++tries)
-                EXPECT_FALSE(testing::best_cut_of_order(problem, testing::random_order(problem, random), 3)) << result.error().message;
+                EXPECT_FALSE(test::best_cut_of_order(problem, test::random_order(problem, random), 3)) << result.error().message;
         } else {
             EXPECT_EQ(result.error().kind, DiagnosticKind::input);
             EXPECT_NE(result.error().message.find("no feasible plan found"), std::string::npos);

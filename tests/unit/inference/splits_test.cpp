@@ -60,10 +60,10 @@ TEST(PlaceStages, NoChoiceOfDevicesIsBetter) {
     std::size_t impossible = 0;
     for (std::uint64_t i = 0; i < 600; ++i) {
         RandomStream random(2, i);
-        auto options = testing::RandomProblemOptions::everything(10);
+        auto options = test::RandomProblemOptions::everything(10);
         options.classes = 0.8;
-        const auto problem = testing::random_problem(random, options);
-        const auto drawn = testing::random_partition(problem, 4, random);
+        const auto problem = test::random_problem(random, options);
+        const auto drawn = test::random_partition(problem, 4, random);
         std::vector<std::vector<NodeId>> stages;
         for (const auto& stage : drawn.stages) stages.push_back(stage.nodes);
         std::optional<Duration> best;
@@ -100,7 +100,7 @@ graph::NodeSet all_of(const cost::StageProblem& problem) {
 TEST(Pipedream, DownsetsAreAllThereAre) {
     RandomStream random(3);
     for (std::uint64_t i = 0; i < 200; ++i) {
-        const auto problem = testing::random_problem(random, {.max_operators = 10});
+        const auto problem = test::random_problem(random, {.max_operators = 10});
         const std::size_t n = problem.node_count();
         std::size_t count = 0;
         for (std::size_t set = 1; set < (std::size_t{1} << n); ++set) {
@@ -120,7 +120,7 @@ TEST(Pipedream, DownsetsAreAllThereAre) {
 TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {
     for (std::uint64_t i = 0; i < 200; ++i) {
         RandomStream random(4, i);
-        const auto problem = testing::random_problem(random, {.max_operators = 7});
+        const auto problem = test::random_problem(random, {.max_operators = 7});
         const std::size_t n = problem.node_count(), all = (std::size_t{1} << n) - 1;
         const auto is_down = [&](std::size_t set) {
             for (std::size_t v = 0; v < n; ++v)

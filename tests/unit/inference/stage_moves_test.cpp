@@ -45,8 +45,8 @@ TEST(StageMoves, TermsAreThoseOfTheDefinitionAfterManyMoves) {
     std::int64_t made = 0, kept = 0;
     for (std::uint64_t i = 0; made < 200'000; ++i) {
         RandomStream random(1, i);
-        const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything(60), 6);
-        auto start = testing::random_partition(problem, 5, random);
+        const auto problem = test::random_problem(random, test::RandomProblemOptions::everything(60), 6);
+        auto start = test::random_partition(problem, 5, random);
         for (auto& stage : start.stages) stage.replicas = random.between(1, 2);
         if (std::ranges::any_of(start.stages, [&](const cost::Stage& stage) {
                 return std::ranges::any_of(stage.nodes,
@@ -81,13 +81,13 @@ TEST(StageMoves, NothingIsLostInAHundredThousandMovesOfOnePartition) {
     for (std::uint64_t i = 0; i < 4; ++i) {
         SCOPED_TRACE(i);
         RandomStream random(3, i);
-        auto options = testing::RandomProblemOptions::everything(600);
+        auto options = test::RandomProblemOptions::everything(600);
         options.min_operators = 300;
         options.largest_time = options.largest_transfer = options.largest_bytes = 1'000'000;
         options.classes = 0;  // so that any stage takes any node
-        const auto problem = testing::random_problem(random, options, 12);
+        const auto problem = test::random_problem(random, options, 12);
         StageMoves moves(problem);
-        moves.assign(testing::random_partition(problem, 10, random), 12);
+        moves.assign(test::random_partition(problem, 10, random), 12);
         for (int made = 0; made < 100'000;) {
             const NodeId node(random.below(problem.node_count()));
             const auto range = moves.range_of(node);
@@ -106,8 +106,8 @@ TEST(StageMoves, NothingIsLostInAHundredThousandMovesOfOnePartition) {
 TEST(Walker, AWalkGivesWhatItSays) {
     for (std::uint64_t i = 0; i < 60; ++i) {
         RandomStream random(2, i);
-        const auto problem = testing::random_problem(random, testing::RandomProblemOptions::everything(40), 6);
-        const auto start = testing::random_partition(problem, 5, random);
+        const auto problem = test::random_problem(random, test::RandomProblemOptions::everything(40), 6);
+        const auto start = test::random_partition(problem, 5, random);
         if (!cost::faults_of(problem, start, 6).empty()) continue;
         inference::Walker walker(problem);
         for (int coolness : {0, 4, 12}) {

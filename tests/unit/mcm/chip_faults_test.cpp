@@ -45,8 +45,8 @@ cost::StageProblem graph_of(std::size_t nodes, std::initializer_list<Edge> edges
         given.classes[0].time.emplace_back(Duration{1});
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph graph = testing::detail::must(std::move(builder).build());
-    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+    const graph::Graph graph = test::detail::must(std::move(builder).build());
+    return test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
 std::vector<std::string> faults(const ChipProblem& problem, const Assignment& chips) {
@@ -58,7 +58,7 @@ using Messages = std::vector<std::string>;
 
 TEST(ChipFaults, DataMovesForward) {
     const auto costs = graph_of(2, {{0, 1}});
-    auto problem = testing::on_chips(costs, 2);
+    auto problem = test::on_chips(costs, 2);
     EXPECT_EQ(faults(problem, {0, 1}), Messages{});
     EXPECT_EQ(faults(problem, {1, 0}), Messages{"'op1' on chip 0 reads from 'op0' on chip 1: data only moves forward"});
     problem.rules.acyclic = false;
@@ -67,7 +67,7 @@ TEST(ChipFaults, DataMovesForward) {
 
 TEST(ChipFaults, NoChipIsSkipped) {
     const auto costs = graph_of(2, {});
-    auto problem = testing::on_chips(costs, 4);
+    auto problem = test::on_chips(costs, 4);
     EXPECT_EQ(faults(problem, {1, 0}), Messages{});
     EXPECT_EQ(faults(problem, {0, 2}), Messages{"chip 1 has no operator, but 'op1' is on chip 2"});
     EXPECT_EQ(faults(problem, {1, 1}), Messages{"chip 0 has no operator, but 'op0' is on chip 1"});
@@ -77,7 +77,7 @@ TEST(ChipFaults, NoChipIsSkipped) {
 
 TEST(ChipFaults, NoTransferBesideALongerWay) {
     const auto costs = graph_of(4, {{0, 1}, {1, 2}, {0, 2}, {0, 3}});
-    auto problem = testing::on_chips(costs, 4);
+    auto problem = test::on_chips(costs, 4);
     EXPECT_EQ(faults(problem, {0, 1, 2, 0}),
               Messages{"'op2' on chip 2 reads from 'op0' on chip 0, and there is a longer way between these chips: "
                        "'op1' on chip 1 reads from 'op0' on chip 0"});
@@ -90,12 +90,12 @@ TEST(ChipFaults, NoTransferBesideALongerWay) {
 
 TEST(ChipFaults, ChipsInACircleAreALongerWayToo) {
     const auto costs = graph_of(3, {{0, 1}, {1, 2}});
-    EXPECT_EQ(faults(testing::on_chips(costs, 2, {.acyclic = false}), {0, 1, 0}).size(), 2u);
+    EXPECT_EQ(faults(test::on_chips(costs, 2, {.acyclic = false}), {0, 1, 0}).size(), 2u);
 }
 
 TEST(ChipFaults, AWeightCountsOnceAChip) {
     const auto costs = graph_of(3, {}, {{10, {0, 1}}, {5, {2}}});
-    auto problem = testing::on_chips(costs, 2);
+    auto problem = test::on_chips(costs, 2);
     problem.sram = Bytes{10};
     EXPECT_EQ(faults(problem, {0, 0, 1}), Messages{});
     EXPECT_EQ(faults(problem, {0, 1, 1}), Messages{"chip 1 needs 15 B of parameters, its SRAM has 10 B"});
@@ -106,7 +106,7 @@ TEST(ChipFaults, AWeightCountsOnceAChip) {
 
 TEST(ChipFaults, WhatFailedToCompile) {
     const auto costs = graph_of(3, {});
-    auto problem = testing::on_chips(costs, 2);
+    auto problem = test::on_chips(costs, 2);
     problem.nogoods = {{NodeId(0), NodeId(2)}};
     EXPECT_EQ(faults(problem, {1, 0, 1}), Messages{"chip 1 holds the 2 operators from 'op0' to 'op2', which failed to compile together"});
     EXPECT_EQ(faults(problem, {0, 0, 1}), Messages{});
@@ -114,7 +114,7 @@ TEST(ChipFaults, WhatFailedToCompile) {
 
 TEST(ChipFaults, WhatIsNoAssignment) {
     const auto costs = graph_of(2, {});
-    const auto problem = testing::on_chips(costs, 2);
+    const auto problem = test::on_chips(costs, 2);
     EXPECT_EQ(faults(problem, {0}), Messages{"1 operators are assigned, the problem has 2"});
     EXPECT_EQ(faults(problem, {0, 2}), Messages{"'op1' is on chip 2 of 2"});
 }

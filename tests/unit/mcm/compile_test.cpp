@@ -16,8 +16,8 @@ namespace {
 
 using graph::OperatorClass;
 using platform::StageModel;
-using testing::given_ring;
-using testing::GivenGraph;
+using test::given_ring;
+using test::GivenGraph;
 
 // --- allocation --------------------------------------------------------------------------------------------------------
 
@@ -175,13 +175,13 @@ TEST(Schedule, RespectsWhatReadsWhatAndNeverKeepsMoreThanTheModelsOrder) {
 // --- one chip ----------------------------------------------------------------------------------------------------------
 
 ChipCode compile_all(const graph::Graph& graph, std::int64_t memory, const CompileOptions& options, std::vector<std::size_t> nodes) {
-    const auto made = testing::on_ring(graph, given_ring(graph, 4, StageModel::overlap, memory));
+    const auto made = test::on_ring(graph, given_ring(graph, 4, StageModel::overlap, memory));
     ChipCompiler compiler(made->graph, made->problem, made->platform, options);
     std::vector<NodeId> ids;
     for (const std::size_t node : nodes) ids.emplace_back(node);
     return compiler.compile(ids, {}, {});
 }
-CompileOptions plain() { return testing::no_effects().compile; }
+CompileOptions plain() { return test::no_effects().compile; }
 
 TEST(Compile, WhatOneKernelMakesAndReadsIsNowhereInMemory) {
     GivenGraph graph;
@@ -236,7 +236,7 @@ TEST(Compile, SharedParametersLieThereOnceAndAligned) {
         given.classes[0].time.emplace_back(Duration{10});
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph built = testing::detail::must(std::move(builder).build());
+    const graph::Graph built = test::detail::must(std::move(builder).build());
     CompileOptions options = plain();
     options.alignment = 128;
     EXPECT_EQ(compile_all(built, 0, options, {0, 1, 2}).memory.parameters.count, 1024);
@@ -286,12 +286,12 @@ TEST(Compile, EveryPlacementIsSoundAndEveryOperatorRunsOnceAfterWhatItReads) {
     for (std::uint64_t seed = 0; seed < 400; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 53);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.max_operators = 40;
         options.largest_bytes = 900;
         options.colours = options.replicated = options.host_link = 0.3;
-        const graph::Graph graph = testing::random_graph(random, options);
-        const auto made = testing::on_ring(graph, testing::ring_of(testing::random_platform(graph, random, options), 4));
+        const graph::Graph graph = test::random_graph(random, options);
+        const auto made = test::on_ring(graph, test::ring_of(test::random_platform(graph, random, options), 4));
         CompileOptions compile;
         compile.alignment = 64;
         ChipCompiler compiler(made->graph, made->problem, made->platform, compile);
@@ -341,7 +341,7 @@ TEST(Compile, WhatSpillsIsStreamedByThoseThatReadIt) {
     auto platform = given_ring(built, 2, StageModel::overlap, 70);
     platform.classes[0].overflow = platform::Overflow::spill;
     platform.classes[0].spill_rate = ByteRate{1'000'000'000'000};
-    const auto made = testing::on_ring(built, platform);
+    const auto made = test::on_ring(built, platform);
     ChipCompiler compiler(made->graph, made->problem, made->platform, plain());
     const ChipCode code = compiler.compile(std::vector{NodeId(0), NodeId(1)}, {}, {});
     ASSERT_TRUE(code.fits);

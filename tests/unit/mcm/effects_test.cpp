@@ -16,7 +16,7 @@ class OneOperator {
 public:
     OneOperator() {
         graph_.compute_type = graph::DataType::f32;
-        platform_ = testing::detail::must(platform::load_platform("mcm-36"));
+        platform_ = test::detail::must(platform::load_platform("mcm-36"));
     }
     OneOperator& of(OperatorClass operator_class, double flops, std::int64_t rows = 0) {
         graph_.operator_class = operator_class;
@@ -56,7 +56,7 @@ public:
         op.type = type_;
         op.features = features;
         builder.add_operator(std::move(op), inputs, std::vector{builder.add_tensor(tensor("o", shape))}, parameters);
-        const graph::Graph graph = testing::detail::must(std::move(builder).build());
+        const graph::Graph graph = test::detail::must(std::move(builder).build());
         return slowdown(graph, OperatorId(0), platform_, options);
     }
 
@@ -162,8 +162,8 @@ TEST(Effects, NothingIsFasterThanPlannedAndNoneAreNone) {
 }
 
 TEST(Effects, GivenTimesStayWithoutFeatures) {
-    const graph::Graph graph = testing::bert_like_graph(2, true);
-    const auto made = testing::on_ring(graph, testing::given_ring(graph, 4, platform::StageModel::overlap));
+    const graph::Graph graph = test::bert_like_graph(2, true);
+    const auto made = test::on_ring(graph, test::given_ring(graph, 4, platform::StageModel::overlap));
     const auto effects = node_effects(made->graph, made->costs, made->platform, EffectOptions{});
     for (std::size_t v = 0; v < effects.size(); ++v) {
         EXPECT_GE(effects[v].work, made->costs.classes[0].work[v]);

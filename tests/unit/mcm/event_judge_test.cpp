@@ -13,18 +13,18 @@ namespace sluice::mcm {
 namespace {
 
 using platform::StageModel;
-using testing::given_ring;
-using testing::GivenGraph;
-using testing::judged;
-using testing::no_effects;
+using test::given_ring;
+using test::GivenGraph;
+using test::judged;
+using test::no_effects;
 
-std::int64_t period_of(testing::Judged& made, const Assignment& chips) {
+std::int64_t period_of(test::Judged& made, const Assignment& chips) {
     const Verdict verdict = made.verdict(chips);
     EXPECT_TRUE(verdict.fits());
     return verdict.period.count();
 }
 
-graph::Graph chain(std::vector<std::int64_t> times, std::int64_t transfer) {
+graph::Graph chain_graph(std::vector<std::int64_t> times, std::int64_t transfer) {
     GivenGraph graph;
     std::vector<TensorId> last;
     for (const std::int64_t time : times) last = {graph.add(time, last, transfer)};
@@ -33,7 +33,7 @@ graph::Graph chain(std::vector<std::int64_t> times, std::int64_t transfer) {
 
 TEST(EventJudge, OneChipIsItsWork) {
     for (const StageModel model : {StageModel::serial, StageModel::overlap}) {
-        const graph::Graph graph = chain({100, 20, 3}, 50);
+        const graph::Graph graph = chain_graph({100, 20, 3}, 50);
         const auto made = judged(graph, given_ring(graph, 1, model), no_effects());
         const Verdict verdict = made->verdict({0, 0, 0});
         EXPECT_EQ(verdict.period.count(), 123);
@@ -43,7 +43,7 @@ TEST(EventJudge, OneChipIsItsWork) {
 }
 
 TEST(EventJudge, TwoChipsAreTheSlowerOne) {
-    const graph::Graph graph = chain({100, 80}, 30);
+    const graph::Graph graph = chain_graph({100, 80}, 30);
     const auto overlap = judged(graph, given_ring(graph, 2, StageModel::overlap), no_effects());
     EXPECT_EQ(period_of(*overlap, {0, 1}), 100);
     EXPECT_EQ(overlap->verdict({0, 1}).latency.count(), 210);
@@ -55,7 +55,7 @@ TEST(EventJudge, TwoChipsAreTheSlowerOne) {
 }
 
 TEST(EventJudge, ASaturatedLinkIsItsTraffic) {
-    const graph::Graph graph = chain({10, 10}, 70);
+    const graph::Graph graph = chain_graph({10, 10}, 70);
     const auto made = judged(graph, given_ring(graph, 2, StageModel::overlap), no_effects());
     EXPECT_EQ(period_of(*made, {0, 1}), 70);
     auto options = no_effects();
@@ -79,7 +79,7 @@ TEST(EventJudge, WhatPassesAChipOccupiesBothLinks) {
     const graph::Graph graph = over_the_middle();
     const auto made = judged(graph, given_ring(graph, 3, StageModel::overlap), no_effects());
     EXPECT_EQ(period_of(*made, {0, 1, 2}), 70);  // 1 -> 2 carries both; planners see the reader's 70 as well
-    const JudgeDetail detail = testing::detail::must(made->judge->detail(Assignment{0, 1, 2}));
+    const JudgeDetail detail = test::detail::must(made->judge->detail(Assignment{0, 1, 2}));
     ASSERT_EQ(detail.links.size(), 2U);
     EXPECT_EQ(detail.links[0].busy.count(), 40);
     EXPECT_EQ(detail.links[1].busy.count(), 70);
@@ -180,7 +180,7 @@ TEST(EventJudge, AnOperatorThatFitsNoChipIsSaidBeforehand) {
     graph.add(10, {}, 1, 0, 1 << 20);
     graph.add(10, {}, 1, 0, 14 << 20);
     const graph::Graph built = std::move(graph).build();
-    const auto made = testing::on_ring(built, given_ring(built, 2, StageModel::overlap, 12 << 20));
+    const auto made = test::on_ring(built, given_ring(built, 2, StageModel::overlap, 12 << 20));
     const auto judge = event_judge(made->graph, made->problem, made->platform, no_effects());
     ASSERT_FALSE(judge.has_value());
     EXPECT_EQ(judge.error().kind, DiagnosticKind::infeasible);
@@ -189,7 +189,7 @@ TEST(EventJudge, AnOperatorThatFitsNoChipIsSaidBeforehand) {
 }
 
 TEST(EventJudge, DataDoesNotMoveBackwards) {
-    const graph::Graph graph = chain({10, 10}, 1);
+    const graph::Graph graph = chain_graph({10, 10}, 1);
     const auto made = judged(graph, given_ring(graph, 2, StageModel::overlap), no_effects(), {.acyclic = false});
     const Verdict verdict = made->verdict({1, 0});
     ASSERT_FALSE(verdict.fits());
@@ -197,7 +197,7 @@ TEST(EventJudge, DataDoesNotMoveBackwards) {
 }
 
 TEST(EventJudge, WhatIsNoAssignmentIsRefused) {
-    const graph::Graph graph = chain({10, 10}, 1);
+    const graph::Graph graph = chain_graph({10, 10}, 1);
     const auto made = judged(graph, given_ring(graph, 2, StageModel::overlap), no_effects());
     EXPECT_EQ(made->judge->judge(Assignment{0}).error().kind, DiagnosticKind::usage);
     EXPECT_EQ(made->judge->judge(Assignment{0, 2}).error().kind, DiagnosticKind::usage);
@@ -210,7 +210,7 @@ TEST(EventJudge, WhatIsNoAssignmentIsRefused) {
 }
 
 TEST(EventJudge, NoiseIsThatOfSeedAssignmentAndTurn) {
-    const graph::Graph graph = chain({100'000, 80'000, 90'000}, 30);
+    const graph::Graph graph = chain_graph({100'000, 80'000, 90'000}, 30);
     const auto with = [&](std::uint64_t seed) {
         auto options = no_effects();
         options.noise = 0.02;
@@ -230,11 +230,11 @@ TEST(EventJudge, NoiseIsThatOfSeedAssignmentAndTurn) {
     for (const std::int64_t period : seen) variance += (static_cast<double>(period) - mean) * (static_cast<double>(period) - mean) / 199;
     EXPECT_NEAR(mean, 100'000, 500);
     EXPECT_NEAR(std::sqrt(variance), 2'000, 400);
-    EXPECT_EQ(testing::detail::must(one->judge->detail(Assignment{0, 1, 2})).verdict.period.count(), 100'000);
+    EXPECT_EQ(test::detail::must(one->judge->detail(Assignment{0, 1, 2})).verdict.period.count(), 100'000);
 }
 
 TEST(EventJudge, OnlyWhatIsNewIsCompiled) {
-    const graph::Graph graph = testing::bert_like_graph(4, false);
+    const graph::Graph graph = test::bert_like_graph(4, false);
     const auto made = judged(graph, given_ring(graph, 6, StageModel::overlap), {}, {.triangle = false});
     Assignment chips(made->problem.node_count());
     for (std::size_t v = 0; v < chips.size(); ++v) chips[v] = static_cast<std::uint8_t>(v * 6 / chips.size());
@@ -261,7 +261,7 @@ TEST(EventJudge, OnlyWhatIsNewIsCompiled) {
 }
 
 TEST(EventJudge, RingsOfOneAndOf64Chips) {
-    const graph::Graph graph = testing::bert_like_graph(20, false);
+    const graph::Graph graph = test::bert_like_graph(20, false);
     const auto one = judged(graph, given_ring(graph, 1, StageModel::overlap), {});
     const Assignment all(one->problem.node_count(), 0);
     EXPECT_GT(one->verdict(all).period, bottleneck(one->problem, all));
@@ -275,11 +275,11 @@ TEST(EventJudge, RingsOfOneAndOf64Chips) {
 }
 
 TEST(EventJudge, DetailAddsUp) {
-    const graph::Graph graph = testing::bert_like_graph(4, false);
+    const graph::Graph graph = test::bert_like_graph(4, false);
     const auto made = judged(graph, given_ring(graph, 6, StageModel::overlap), {}, {.triangle = false});
     Assignment chips(made->problem.node_count());
     for (std::size_t v = 0; v < chips.size(); ++v) chips[v] = static_cast<std::uint8_t>(v * 6 / chips.size());
-    const JudgeDetail detail = testing::detail::must(made->judge->detail(chips, 3));
+    const JudgeDetail detail = test::detail::must(made->judge->detail(chips, 3));
     const Verdict verdict = made->verdict(chips);
     EXPECT_EQ(detail.verdict.period, verdict.period);
     std::size_t operators = 0;

@@ -40,8 +40,8 @@ private:
 };
 
 TEST(Lessons, OneFailureTeachesAllLayers) {
-    const auto costs = testing::bert_like(12, false);  // 12 MiB of parameters a layer
-    auto problem = testing::on_chips(costs, 40, {.relay = true});
+    const auto costs = test::bert_like(12, false);  // 12 MiB of parameters a layer
+    auto problem = test::on_chips(costs, 40, {.relay = true});
     problem.sram = Bytes{9 << 20};
     SmallChips judge(problem, Bytes{6 << 20});
     SilentObserver silent;
@@ -60,8 +60,8 @@ TEST(Lessons, OneFailureTeachesAllLayers) {
 TEST(Lessons, WhereNothingIsLeftNogoodsRemain) {
     // Two operators with a large parameter each, three chips: the one that fails shows what no chip may hold together, not that all must
     // hold less.
-    const auto costs = testing::bert_like(2, false);
-    auto problem = testing::on_chips(costs, 3, {.relay = true});
+    const auto costs = test::bert_like(2, false);
+    auto problem = test::on_chips(costs, 3, {.relay = true});
     problem.sram = Bytes{16 << 20};
     Lessons lessons(problem);
     const auto order = make_order(costs, OrderKind::depth_first);

@@ -41,7 +41,7 @@ Duration best_of_all(const ChipProblem& problem, const std::vector<NodeId>& orde
 TEST(ChipOrders, TopologicalOnAnyGraph) {
     RandomStream random(7);
     for (int i = 0; i < 300; ++i) {
-        const auto costs = testing::random_problem(random, {.max_operators = 30});
+        const auto costs = test::random_problem(random, {.max_operators = 30});
         for (const OrderKind kind : kOrderKinds) EXPECT_TRUE(topological(costs, make_order(costs, kind))) << to_text(kind);
     }
 }
@@ -50,7 +50,7 @@ TEST(ChipOrders, TheFourAreNotOne) {
     std::size_t all_differ = 0;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         RandomStream random(seed);
-        const auto costs = testing::random_problem(random, {.max_operators = 30});
+        const auto costs = test::random_problem(random, {.max_operators = 30});
         std::vector<std::vector<NodeId>> orders;
         for (const OrderKind kind : kOrderKinds) orders.push_back(make_order(costs, kind));
         std::ranges::sort(orders);
@@ -68,15 +68,15 @@ TEST(SliceOrder, BestOfAllSlicings) {
     constexpr RulesCase kCases[] = {{"relay", {.relay = true}}, {"adjacent", {.adjacent = true}}, {"free", {.triangle = false}}};
     std::size_t feasible = 0, infeasible = 0;
     for (const RulesCase& rules : kCases)
-        for (std::uint64_t seed = 0; seed < testing::cases(700); ++seed) {
+        for (std::uint64_t seed = 0; seed < test::cases(700); ++seed) {
             SCOPED_TRACE(std::format("{} {}", rules.name, seed));
             RandomStream random(seed, 5);
-            const auto costs = testing::random_problem(random, {.max_operators = 10, .overlap = 0.5, .host_link = 0.3});
-            auto problem = testing::random_chips(costs, 5, random);
+            const auto costs = test::random_problem(random, {.max_operators = 10, .overlap = 0.5, .host_link = 0.3});
+            auto problem = test::random_chips(costs, 5, random);
             const bool memory = problem.rules.memory;
             problem.rules = rules.rules;
             problem.rules.memory = memory;
-            const auto order = testing::random_order(costs, random);
+            const auto order = test::random_order(costs, random);
             const Duration best = best_of_all(problem, order);
             const auto found = slice_order(problem, order);
             ASSERT_EQ(found.has_value(), best != Duration::max());
@@ -89,14 +89,14 @@ TEST(SliceOrder, BestOfAllSlicings) {
             ASSERT_TRUE(above);
             EXPECT_EQ(bottleneck(problem, *above), best);
         }
-    EXPECT_GT(feasible, testing::cases(700));
-    EXPECT_GT(infeasible * 100, testing::cases(700));
+    EXPECT_GT(feasible, test::cases(700));
+    EXPECT_GT(infeasible * 100, test::cases(700));
 }
 
 TEST(SliceOrder, ReserveIsKeptFree) {
     RandomStream random(1);
-    const auto costs = testing::bert_like(4, false);
-    auto problem = testing::on_chips(costs, 8, {.relay = true});
+    const auto costs = test::bert_like(4, false);
+    auto problem = test::on_chips(costs, 8, {.relay = true});
     problem.sram = Bytes{16 << 20};
     const auto order = make_order(costs, OrderKind::depth_first);
     ASSERT_TRUE(slice_order(problem, order));
@@ -113,8 +113,8 @@ TEST(SliceOrder, ReserveIsKeptFree) {
 
 TEST(PlanByOrders, JudgesTheDistinctSlicingsBestFirst) {
     RandomStream random(3);
-    const auto costs = testing::random_problem(random, {.min_operators = 30, .max_operators = 30});
-    const auto problem = testing::on_chips(costs, 6, {.relay = true});
+    const auto costs = test::random_problem(random, {.min_operators = 30, .max_operators = 30});
+    const auto problem = test::on_chips(costs, 6, {.relay = true});
     AnalyticJudge judge(problem);
     SilentObserver silent;
     const auto result = plan_by_orders(problem, {.judge = &judge}, silent, {});
@@ -133,8 +133,8 @@ TEST(PlanByOrders, JudgesTheDistinctSlicingsBestFirst) {
 }
 
 TEST(PlanByOrders, SaysThatNothingFits) {
-    const auto costs = testing::bert_like(2, false);
-    auto problem = testing::on_chips(costs, 4, {.relay = true});
+    const auto costs = test::bert_like(2, false);
+    auto problem = test::on_chips(costs, 4, {.relay = true});
     problem.sram = Bytes{1 << 20};
     AnalyticJudge judge(problem);
     SilentObserver silent;

@@ -20,8 +20,8 @@
 namespace sluice::mcm::policy {
 namespace {
 
-using testing::bert_like;
-using testing::on_chips;
+using test::bert_like;
+using test::on_chips;
 
 const Architecture kSmall{.head = Head::ordinal, .layers = 2, .width = 16, .passes = 1, .chips = 0, .spread = kNarrow};
 Architecture categorical(std::uint32_t chips, std::uint32_t passes = 1) {
@@ -29,7 +29,7 @@ Architecture categorical(std::uint32_t chips, std::uint32_t passes = 1) {
 }
 
 /// A chain of `nodes` operators of these times.
-cost::StageProblem chain(const std::vector<std::int64_t>& times) {
+cost::StageProblem chain_of_times(const std::vector<std::int64_t>& times) {
     graph::GraphBuilder builder("chain");
     graph::GivenCosts given;
     given.classes.resize(1);
@@ -50,12 +50,12 @@ cost::StageProblem chain(const std::vector<std::int64_t>& times) {
         last = {out};
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph graph = testing::detail::must(std::move(builder).build());
-    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+    const graph::Graph graph = test::detail::must(std::move(builder).build());
+    return test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
 TEST(Policy, PositionsAreTheWorkBeforeTheMiddleOfANode) {
-    const auto costs = chain({10, 30, 20, 40});
+    const auto costs = chain_of_times({10, 30, 20, 40});
     const auto problem = on_chips(costs, 2);
     const auto positions = equal_work_positions(problem);
     ASSERT_TRUE(positions) << positions.error().message;
@@ -66,7 +66,7 @@ TEST(Policy, PositionsAreTheWorkBeforeTheMiddleOfANode) {
 }
 
 TEST(Policy, AChainUsesAsManyChipsAsItHasOperators) {
-    const auto costs = chain(std::vector<std::int64_t>(5, 10));
+    const auto costs = chain_of_times(std::vector<std::int64_t>(5, 10));
     EXPECT_EQ(equal_work_positions(on_chips(costs, 36))->usable, 5U);
     EXPECT_EQ(equal_work_positions(on_chips(costs, 3))->usable, 3U);
 }
@@ -312,7 +312,7 @@ TEST(PolicyPlanner, FindsTheSameUnderTheSameSeedAndCountsEvaluations) {
 }
 
 TEST(PolicyPlanner, EndsByItselfWithoutLimits) {
-    const auto costs = chain({10, 30, 20, 40});
+    const auto costs = chain_of_times({10, 30, 20, 40});
     const auto problem = on_chips(costs, 2);
     AnalyticJudge judge(problem);
     SilentObserver observer;
@@ -343,7 +343,7 @@ private:
 };
 
 TEST(PolicyPlanner, LearnsWhatDoesNotCompile) {
-    const auto costs = chain({10, 30, 20, 40, 10, 10});
+    const auto costs = chain_of_times({10, 30, 20, 40, 10, 10});
     const auto problem = on_chips(costs, 3);
     Picky judge(problem);
     SilentObserver observer;

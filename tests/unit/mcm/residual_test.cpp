@@ -73,8 +73,8 @@ Shares shares(bool chip_times, std::int64_t evaluations) {
     constexpr std::uint64_t kGraphs = 4;
     for (std::uint64_t seed = 0; seed < kGraphs; ++seed) {
         RandomStream random(seed, 2);
-        const auto costs = testing::random_problem(random, {.min_operators = 150, .max_operators = 150, .largest_time = 2000, .spill = 0});
-        const auto problem = testing::on_chips(costs, 12, {.relay = true});
+        const auto costs = test::random_problem(random, {.min_operators = 150, .max_operators = 150, .largest_time = 2000, .spill = 0});
+        const auto problem = test::on_chips(costs, 12, {.relay = true});
         HiddenMachine machine(problem, chip_times);
         const auto analytical = learn(problem, machine, 1), learnt = learn(problem, machine, evaluations);
         EXPECT_TRUE(analytical && learnt);
@@ -103,8 +103,8 @@ TEST(Residual, NeverLosesTheAnalyticalPlan) {
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed);
-        const auto costs = testing::random_problem(random, {.min_operators = 8, .max_operators = 30, .overlap = 0.5});
-        const auto problem = testing::on_chips(costs, 5, {.relay = random.chance(0.5)});
+        const auto costs = test::random_problem(random, {.min_operators = 8, .max_operators = 30, .overlap = 0.5});
+        const auto problem = test::on_chips(costs, 5, {.relay = random.chance(0.5)});
         HiddenMachine machine(problem, random.chance(0.5));
         const auto analytical = learn(problem, machine, 1), learnt = learn(problem, machine, 30);
         ASSERT_TRUE(analytical && learnt);
@@ -115,8 +115,8 @@ TEST(Residual, NeverLosesTheAnalyticalPlan) {
 }
 
 TEST(Residual, LearnsWhatDoesNotCompile) {
-    const auto costs = testing::bert_like(4, false);
-    const auto problem = testing::on_chips(costs, 12, {.relay = true});
+    const auto costs = test::bert_like(4, false);
+    const auto problem = test::on_chips(costs, 12, {.relay = true});
     HiddenMachine machine(problem, true);
     machine.most_nodes = 18;
     const auto learnt = learn(problem, machine, 600);
@@ -126,8 +126,8 @@ TEST(Residual, LearnsWhatDoesNotCompile) {
 }
 
 TEST(Residual, JudgesNoPlanTwice) {
-    const auto costs = testing::bert_like(1, false);
-    const auto problem = testing::on_chips(costs, 2, {.relay = true});
+    const auto costs = test::bert_like(1, false);
+    const auto problem = test::on_chips(costs, 2, {.relay = true});
     HiddenMachine machine(problem, true);
     const auto learnt = learn(problem, machine, 100'000);
     ASSERT_TRUE(learnt);
@@ -136,8 +136,8 @@ TEST(Residual, JudgesNoPlanTwice) {
 }
 
 TEST(Residual, SameSeedSamePlan) {
-    const auto costs = testing::bert_like(6, false);
-    const auto problem = testing::on_chips(costs, 9, {.relay = true});
+    const auto costs = test::bert_like(6, false);
+    const auto problem = test::on_chips(costs, 9, {.relay = true});
     HiddenMachine machine(problem, false);
     const auto once = learn(problem, machine, 60), again = learn(problem, machine, 60);
     ASSERT_TRUE(once && again);
@@ -177,9 +177,9 @@ TEST(Correction, NoneIsThePlannersCost) {
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed);
-        const auto costs = testing::random_problem(random, {.max_operators = 20, .spill = 0, .overlap = 0.5, .host_link = 0.3});
-        const auto problem = testing::on_chips(costs, 4, {.relay = random.chance(0.5)});
-        const auto order = testing::random_order(costs, random);
+        const auto costs = test::random_problem(random, {.max_operators = 20, .spill = 0, .overlap = 0.5, .host_link = 0.3});
+        const auto problem = test::on_chips(costs, 4, {.relay = random.chance(0.5)});
+        const auto order = test::random_order(costs, random);
         Assignment chips(costs.node_count());
         std::uint8_t chip = 0;
         for (const NodeId node : order)
@@ -196,8 +196,8 @@ TEST(Correction, NoneIsThePlannersCost) {
 }
 
 TEST(LocalFeatures, EqualOperatorsShareARow) {
-    const auto costs = testing::bert_like(12, false);
-    const auto table = local_features(testing::on_chips(costs, 4));
+    const auto costs = test::bert_like(12, false);
+    const auto table = local_features(test::on_chips(costs, 4));
     EXPECT_EQ(table.row_of.size(), costs.node_count());
     EXPECT_LT(table.rows.size(), 40u);
     EXPECT_GT(table.rows.size(), 5u);

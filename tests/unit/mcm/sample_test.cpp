@@ -37,12 +37,12 @@ cost::StageProblem unjoined(std::size_t count) {
         given.classes[0].time.emplace_back(Duration{1});
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph graph = testing::detail::must(std::move(builder).build());
-    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+    const graph::Graph graph = test::detail::must(std::move(builder).build());
+    return test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
 TEST(WalkOrder, EveryNodeOnce) {
-    const auto costs = testing::bert_like(1, false);
+    const auto costs = test::bert_like(1, false);
     RandomStream random(1);
     for (const WalkOrder kind : kWalkOrders) {
         auto order = walk_order(costs, kind, random);
@@ -57,19 +57,19 @@ TEST(ChipSolver, IsolatedOperatorsFillEveryChip) {
     std::size_t most = 0;
     for (std::uint64_t seed = 0; seed < 50; ++seed)
         for (const WalkOrder order : kWalkOrders)
-            most = std::max<std::size_t>(most, std::ranges::max(draw(testing::on_chips(costs, 64), seed, order)));
+            most = std::max<std::size_t>(most, std::ranges::max(draw(test::on_chips(costs, 64), seed, order)));
     EXPECT_GT(most, 5u);
 }
 
 TEST(ChipSolver, OneChipAndSixtyFour) {
-    const auto costs = testing::bert_like(12, false);
-    for (const bool adjacent : {false, true}) EXPECT_EQ(std::ranges::max(draw(testing::on_chips(costs, 1, {.adjacent = adjacent}), 1)), 0);
+    const auto costs = test::bert_like(12, false);
+    for (const bool adjacent : {false, true}) EXPECT_EQ(std::ranges::max(draw(test::on_chips(costs, 1, {.adjacent = adjacent}), 1)), 0);
     std::size_t most = 0;
     for (std::uint64_t seed = 0; seed < 50; ++seed)
-        most = std::max<std::size_t>(most, std::ranges::max(draw(testing::on_chips(costs, 64, {.adjacent = true}), seed)));
+        most = std::max<std::size_t>(most, std::ranges::max(draw(test::on_chips(costs, 64, {.adjacent = true}), seed)));
     EXPECT_GT(most, 16u);
     // The last chip can be had.
-    const auto problem = testing::on_chips(costs, 64, {.adjacent = true});
+    const auto problem = test::on_chips(costs, 64, {.adjacent = true});
     ChipSolver solver(problem);
     ASSERT_EQ(solver.restrict(NodeId(costs.node_count() - 1), std::uint64_t{1} << 63), 1u);
     EXPECT_EQ(solver.domain(NodeId(0)), 1u);
@@ -78,8 +78,8 @@ TEST(ChipSolver, OneChipAndSixtyFour) {
 /// All readers of a tensor lie on its chip or the next one, and so does all that lies between them.
 TEST(ChipSolver, UnderOneSharedMaskMoreLayersTakeNoMoreChips) {
     const auto last_chips = [](std::size_t layers, bool shared) {
-        const auto costs = testing::bert_like(layers, shared);
-        const auto problem = testing::on_chips(costs, 64, {.adjacent = true});
+        const auto costs = test::bert_like(layers, shared);
+        const auto problem = test::on_chips(costs, 64, {.adjacent = true});
         return std::bit_width(ChipSolver(problem).domain(NodeId(costs.node_count() - 1)));
     };
     EXPECT_EQ(last_chips(3, true), last_chips(12, true));
@@ -88,8 +88,8 @@ TEST(ChipSolver, UnderOneSharedMaskMoreLayersTakeNoMoreChips) {
 }
 
 TEST(ChipSolver, NothingIsTakenBackInTheDifferenceForm) {
-    const auto costs = testing::bert_like(12, false);
-    const auto problem = testing::on_chips(costs, 36, {.adjacent = true});
+    const auto costs = test::bert_like(12, false);
+    const auto problem = test::on_chips(costs, 36, {.adjacent = true});
     ChipSolver solver(problem);
     RandomStream random(4);
     for (int i = 0; i < 100; ++i) {
@@ -102,7 +102,7 @@ TEST(ChipSolver, NothingIsTakenBackInTheDifferenceForm) {
 
 TEST(ChipSolver, SaysWhichOperatorIsTooLarge) {
     const auto costs = unjoined(12);
-    auto problem = testing::on_chips(costs, 8);
+    auto problem = test::on_chips(costs, 8);
     problem.sram = Bytes{2 << 20};
     ChipSolver solver(problem);
     EXPECT_FALSE(solver.consistent());
@@ -120,7 +120,7 @@ TEST(ChipSolver, SaysWhichOperatorIsTooLarge) {
 
 TEST(ChipSolver, LearnsWhatFailed) {
     const auto costs = unjoined(4);
-    const auto problem = testing::on_chips(costs, 2);
+    const auto problem = test::on_chips(costs, 2);
     ChipSolver solver(problem);
     RandomStream random(1);
     const auto order = walk_order(costs, WalkOrder::random, random);
@@ -140,8 +140,8 @@ TEST(ChipSolver, LearnsWhatFailed) {
 }
 
 TEST(Sample, FollowsTheProbabilities) {
-    const auto costs = testing::bert_like(2, false);
-    const auto problem = testing::on_chips(costs, 4, {.adjacent = true});
+    const auto costs = test::bert_like(2, false);
+    const auto problem = test::on_chips(costs, 4, {.adjacent = true});
     RandomStream random(3);
     const auto order = walk_order(costs, WalkOrder::bisection, random);
     const Assignment wanted = draw(problem, 9);
@@ -156,7 +156,7 @@ TEST(Sample, FollowsTheProbabilities) {
 
 TEST(Sample, SaysWhenItGivesUp) {
     const auto costs = unjoined(4);
-    auto problem = testing::on_chips(costs, 3);
+    auto problem = test::on_chips(costs, 3);
     for (std::size_t a = 0; a < 4; ++a)
         for (std::size_t b = 0; b < a; ++b) problem.nogoods.push_back({NodeId(a), NodeId(b)});
     ChipSolver solver(problem);
@@ -168,7 +168,7 @@ TEST(Sample, SaysWhenItGivesUp) {
 
 TEST(Fix, NearestOrAnyWhereTheCandidateCannotBe) {
     const auto costs = unjoined(2);
-    auto problem = testing::on_chips(costs, 2);
+    auto problem = test::on_chips(costs, 2);
     problem.nogoods = {{NodeId(0), NodeId(1)}};
     ChipSolver solver(problem);
     RandomStream random(1);
@@ -183,10 +183,10 @@ TEST(ChipTimes, AreTheObjectiveOfEachStage) {
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed);
-        testing::RandomProblemOptions options;
+        test::RandomProblemOptions options;
         options.overlap = options.host_link = 0.5;
-        const auto costs = testing::random_problem(random, options);
-        const auto problem = testing::on_chips(costs, 3);
+        const auto costs = test::random_problem(random, options);
+        const auto problem = test::on_chips(costs, 3);
         Assignment chips(costs.node_count());
         for (auto& chip : chips) chip = static_cast<std::uint8_t>(random.below(3));
         const auto times = chip_times(problem, chips);
@@ -202,11 +202,11 @@ TEST(ChipTimes, AreTheObjectiveOfEachStage) {
 
 TEST(ChipProblem, OfAPlatform) {
     RandomStream random(1);
-    const graph::Graph graph = testing::random_graph(random);
+    const graph::Graph graph = test::random_graph(random);
     platform::Platform platform = platform::given_platform(graph);
     platform.classes[0].count = 65;
     const auto refusal = [&] {
-        const auto costs = testing::detail::must(cost::freeze(graph, platform)).problem;
+        const auto costs = test::detail::must(cost::freeze(graph, platform)).problem;
         const auto problem = chip_problem(graph, costs, platform);
         return problem ? std::string("none") : problem.error().message;
     };
@@ -216,7 +216,7 @@ TEST(ChipProblem, OfAPlatform) {
     platform.classes[0].count = 64;
     platform.classes[0].overflow = platform::Overflow::hard;
     platform.classes[0].fast_memory = Bytes{1 << 20};
-    const auto costs = testing::detail::must(cost::freeze(graph, platform)).problem;
+    const auto costs = test::detail::must(cost::freeze(graph, platform)).problem;
     const auto problem = chip_problem(graph, costs, platform);
     ASSERT_TRUE(problem.has_value());
     EXPECT_EQ(problem->chips, 64u);

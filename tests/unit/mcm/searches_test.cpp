@@ -39,8 +39,8 @@ cost::StageProblem chain(const std::vector<std::int64_t>& times, std::int64_t tr
         given.classes[0].time.emplace_back(Duration{times[v]});
     }
     builder.set_given_costs(std::move(given));
-    const graph::Graph graph = testing::detail::must(std::move(builder).build());
-    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+    const graph::Graph graph = test::detail::must(std::move(builder).build());
+    return test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
 PlannerResult run(PlannerFunction planner, const ChipProblem& problem, std::int64_t evaluations = 1) {
@@ -55,27 +55,27 @@ PlannerResult run(PlannerFunction planner, const ChipProblem& problem, std::int6
 
 TEST(Greedy, FillsToTheAverage) {
     const auto costs = chain({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
-    const auto problem = testing::on_chips(costs, 4);
+    const auto problem = test::on_chips(costs, 4);
     EXPECT_EQ(run(plan_by_greedy, problem).chips, (Assignment{0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3}));
     // What is larger than the average has a chip of its own, what is left over lies on the last one.
     const auto uneven = chain({2, 9, 2, 2, 2, 2, 2, 2});
-    EXPECT_EQ(run(plan_by_greedy, testing::on_chips(uneven, 4)).chips, (Assignment{0, 1, 2, 2, 3, 3, 3, 3}));
+    EXPECT_EQ(run(plan_by_greedy, test::on_chips(uneven, 4)).chips, (Assignment{0, 1, 2, 2, 3, 3, 3, 3}));
 }
 
 TEST(EqualShares, OfOperatorsAndOfWork) {
     const auto costs = chain({1, 1, 1, 1, 4, 4});
-    const auto problem = testing::on_chips(costs, 3);
+    const auto problem = test::on_chips(costs, 3);
     EXPECT_EQ(run(plan_by_equal_operators, problem).chips, (Assignment{0, 0, 1, 1, 2, 2}));
     EXPECT_EQ(run(plan_by_equal_work, problem).chips, (Assignment{0, 0, 0, 0, 1, 2}));
     // No work at all: shares of operators. More chips than operators: one each.
-    EXPECT_EQ(run(plan_by_equal_work, testing::on_chips(chain({0, 0, 0, 0}), 2)).chips, (Assignment{0, 0, 1, 1}));
-    EXPECT_EQ(run(plan_by_equal_work, testing::on_chips(chain({1, 1, 1}), 64)).chips, (Assignment{0, 1, 2}));
+    EXPECT_EQ(run(plan_by_equal_work, test::on_chips(chain({0, 0, 0, 0}), 2)).chips, (Assignment{0, 0, 1, 1}));
+    EXPECT_EQ(run(plan_by_equal_work, test::on_chips(chain({1, 1, 1}), 64)).chips, (Assignment{0, 1, 2}));
 }
 
 TEST(EqualShares, TheCutsAreRepaired) {
-    const auto costs = testing::bert_like(12, false);
+    const auto costs = test::bert_like(12, false);
     for (const bool adjacent : {false, true}) {
-        const auto problem = testing::on_chips(costs, 36, {.adjacent = adjacent});
+        const auto problem = test::on_chips(costs, 36, {.adjacent = adjacent});
         const auto result = run(plan_by_equal_work, problem);
         EXPECT_TRUE(chip_faults(problem, result.chips).empty());
         EXPECT_EQ(result.termination.evaluations, 1);
@@ -87,7 +87,7 @@ TEST(EqualShares, TheCutsAreRepaired) {
 
 TEST(RandomSearch, PriorOfEqualWork) {
     const auto costs = chain({2, 2, 2, 2});
-    const auto problem = testing::on_chips(costs, 4);
+    const auto problem = test::on_chips(costs, 4);
     const auto order = known_orders(costs).front();
     const auto prior = equal_work_prior(problem, order, 0.25);
     for (std::size_t v = 0; v < 4; ++v) {
@@ -101,8 +101,8 @@ TEST(RandomSearch, PriorOfEqualWork) {
 }
 
 TEST(RandomSearch, WhatIsDrawnDecides) {
-    const auto costs = testing::bert_like(12, false);
-    const auto problem = testing::on_chips(costs, 36);
+    const auto costs = test::bert_like(12, false);
+    const auto problem = test::on_chips(costs, 36);
     const auto period = [&](PlannerFunction planner) { return run(planner, problem, 100).verdict.period; };
     // notes/mcm-policy.md §3: evenly drawn ones are worse than cuts, and those worse than the prior, by far.
     EXPECT_LT(period(plan_by_random_equal_work) * 5, period(plan_by_random_cuts) * 4);
@@ -114,16 +114,15 @@ TEST(RandomSearch, WhatIsDrawnDecides) {
 TEST(Repair, BranchyGraphsOfSeveralComponents) {
     for (std::uint64_t seed = 1; seed < 4; ++seed) {
         RandomStream random(seed, 99);
-        const auto costs = testing::random_problem(random, {.min_operators = 300, .max_operators = 300});
-        const auto problem = testing::on_chips(costs, 36);
+        const auto costs = test::random_problem(random, {.min_operators = 300, .max_operators = 300});
+        const auto problem = test::on_chips(costs, 36);
         Repair repair(problem);
         for (int i = 0; i < 20; ++i) {
             const auto drawn = repair.sample({}, walk_order(costs, WalkOrder::random, random), random);
             ASSERT_TRUE(drawn.has_value());
             ASSERT_TRUE(chip_faults(problem, *drawn).empty());
             EXPECT_EQ(*repair.fix(*drawn, bisection_order(costs), random), *drawn);
-            const auto fixed =
-                repair.fix(cut_anywhere(problem, testing::random_order(costs, random), random), bisection_order(costs), random);
+            const auto fixed = repair.fix(cut_anywhere(problem, test::random_order(costs, random), random), bisection_order(costs), random);
             ASSERT_TRUE(fixed.has_value());
             ASSERT_TRUE(chip_faults(problem, *fixed).empty());
         }
@@ -132,7 +131,7 @@ TEST(Repair, BranchyGraphsOfSeveralComponents) {
 
 TEST(Repair, WhatFailedNeverComesAgain) {
     const auto costs = chain({1, 1, 1, 1});
-    const auto problem = testing::on_chips(costs, 3);
+    const auto problem = test::on_chips(costs, 3);
     Repair repair(problem);
     Verdict verdict;
     EXPECT_FALSE(repair.learn(verdict));
@@ -154,13 +153,13 @@ Duration period_of(std::string_view method, const ChipProblem& problem, std::int
 
 cost::StageProblem branchy() {
     RandomStream random(3, 99);
-    return testing::random_problem(random,
-                                   {.min_operators = 300, .max_operators = 300, .largest_time = 2000, .largest_transfer = 100, .spill = 0});
+    return test::random_problem(random,
+                                {.min_operators = 300, .max_operators = 300, .largest_time = 2000, .largest_transfer = 100, .spill = 0});
 }
 
 TEST(Annealing, IsWorthItsEvaluations) {
     const auto costs = branchy();
-    const auto problem = testing::on_chips(costs, 24);
+    const auto problem = test::on_chips(costs, 24);
     const Duration drawn = period_of("random", problem, 500), even = period_of("equal-work", problem, 1);
     for (const std::string_view moves : {"anneal-node", "anneal-cut", "anneal-smooth"}) {
         SCOPED_TRACE(moves);
@@ -174,7 +173,7 @@ TEST(Annealing, IsWorthItsEvaluations) {
 
 TEST(Brkga, BeginsWithTheKnownOrdersAndGoesOn) {
     const auto costs = branchy();
-    const auto problem = testing::on_chips(costs, 24);
+    const auto problem = test::on_chips(costs, 24);
     Duration known = Duration::max();
     for (const auto& order : known_orders(costs))
         if (const auto chips = slice_order(problem, order)) known = std::min(known, bottleneck(problem, *chips));
@@ -185,7 +184,7 @@ TEST(Brkga, BeginsWithTheKnownOrdersAndGoesOn) {
 TEST(Keys, GiveTheirOrderBack) {
     RandomStream random(5);
     const auto costs = branchy();
-    const auto order = testing::random_order(costs, random);
+    const auto order = test::random_order(costs, random);
     EXPECT_EQ(order_by_keys(costs, keys_of(order)), order);
     const LevelKeys levels(costs);
     const auto drawn = order_by_keys(costs, levels.draw(random));
@@ -211,8 +210,8 @@ private:
 };
 
 TEST(Lns, HearsAMachineThatDisagrees) {
-    const auto costs = testing::bert_like(8, false);
-    const auto problem = testing::on_chips(costs, 12, {.adjacent = true});
+    const auto costs = test::bert_like(8, false);
+    const auto problem = test::on_chips(costs, 12, {.adjacent = true});
     OtherMachine machine(problem);
     SilentObserver observer;
     Limits limits;
@@ -226,9 +225,9 @@ TEST(Lns, HearsAMachineThatDisagrees) {
 TEST(Window, SolvedAgainIsLegalAndNoWorse) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         RandomStream random(seed, 31);
-        const auto costs = testing::random_problem(random, {.min_operators = 20, .max_operators = 40});
+        const auto costs = test::random_problem(random, {.min_operators = 20, .max_operators = 40});
         const Rules rules[] = {{.adjacent = true}, {.relay = true}, {.triangle = false}};
-        const auto problem = testing::on_chips(costs, 8, rules[seed % 3]);
+        const auto problem = test::on_chips(costs, 8, rules[seed % 3]);
         const auto sliced = slice_order(problem, known_orders(costs).front());
         ASSERT_TRUE(sliced.has_value());
         const std::size_t used = std::size_t{1} + std::ranges::max(*sliced);
@@ -254,22 +253,22 @@ TEST(Window, SolvedAgainIsLegalAndNoWorse) {
 }
 
 TEST(Exact, ProvesWhatItFinds) {
-    const auto costs = testing::bert_like(3, false);
-    const auto problem = testing::on_chips(costs, 6, {.adjacent = true});
+    const auto costs = test::bert_like(3, false);
+    const auto problem = test::on_chips(costs, 6, {.adjacent = true});
     const auto result = run(plan_exact, problem, 5);
     EXPECT_EQ(result.termination.reason, StopReason::optimal);
     EXPECT_TRUE(result.warnings.empty());
     EXPECT_FALSE(search_chains(problem, {.below = result.verdict.period}, {}).best.has_value());
     EXPECT_LE(result.verdict.period, period_of("brkga", problem, 50));
     // Under the paper's triangle more is legal than is searched, and it says so.
-    const auto wider = run(plan_exact, testing::on_chips(costs, 6), 5);
+    const auto wider = run(plan_exact, test::on_chips(costs, 6), 5);
     EXPECT_EQ(wider.termination.reason, StopReason::finished);
     EXPECT_EQ(wider.warnings.size(), 1u);
 }
 
 TEST(Exact, SaysWhenDownsetsAreTooMany) {
     const auto costs = branchy();
-    const auto problem = testing::on_chips(costs, 24, {.relay = true});
+    const auto problem = test::on_chips(costs, 24, {.relay = true});
     const auto small = search_chains(problem, {.memory = Bytes{1 << 16}}, {});
     EXPECT_EQ(small.outcome, ExactOutcome::too_large);
     EXPECT_EQ(search_chains(problem, {.nodes = 1'000}, {}).outcome, ExactOutcome::too_large);

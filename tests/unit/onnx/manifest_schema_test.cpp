@@ -26,7 +26,7 @@ print("\n".join(wrong))
 sys.exit(1 if wrong else 0)
 )";
 
-ordered_json sample() {
+ordered_json sample_json() {
     const StageTensor x{"x", 1, {2, 3}, Bytes{24}, false}, a{"layer/a", 7, {16}, Bytes{128}, true};
     return ordered_json::parse(to_json_text({.model = "m",
                                              .fingerprint = "00ff",
@@ -54,25 +54,25 @@ TEST(ManifestSchema, agrees_with_the_reader) {
         refused += accepted ? 0 : 1;
         cases.push_back({{"what", what}, {"manifest", manifest}, {"accepted", accepted}});
     };
-    add("as it is", sample());
+    add("as it is", sample_json());
     EXPECT_EQ(refused, 0U);
     std::vector<Pointer> places;
-    collect(sample(), Pointer(), places);
+    collect(sample_json(), Pointer(), places);
     for (const Pointer& place : places) {
         if (place.empty()) continue;
-        ordered_json without = sample();
+        ordered_json without = sample_json();
         if (without[place.parent_pointer()].is_object()) {
             without[place.parent_pointer()].erase(place.back());
             add("without " + place.to_string(), without);
         }
         for (const char* other :
              {"null", "true", "-1", "0", "7", "1.5", "4294967296", R"("")", R"("..")", R"("a/b")", R"("text")", "[]", "{}"}) {
-            ordered_json changed = sample();
+            ordered_json changed = sample_json();
             changed[place] = ordered_json::parse(other);
             add(std::format("{} = {}", place.to_string(), other), changed);
         }
-        if (sample()[place].is_object()) {
-            ordered_json more = sample();
+        if (sample_json()[place].is_object()) {
+            ordered_json more = sample_json();
             more[place]["more"] = 1;
             add(place.to_string() + " with a key more", more);
         }

@@ -8,7 +8,7 @@
 namespace sluice::onnx {
 namespace {
 
-Manifest sample() {
+Manifest sample_manifest() {
     const StageTensor x{"x", 1, {2, 3}, Bytes{24}, false}, a{"layer/a", 7, {16}, Bytes{128}, true}, y{"y", 10, {}, Bytes{2}, false};
     return {.model = "zoo:some",
             .fingerprint = "00ff",
@@ -25,7 +25,7 @@ protected:
     }
     /// `from` replaced by `to` in the sample's text.
     std::string error_of(const std::string& from, const std::string& to) {
-        std::string text = to_json_text(sample());
+        std::string text = to_json_text(sample_manifest());
         const std::size_t at = text.find(from);
         EXPECT_NE(at, std::string::npos) << from;
         const auto result = read(text.replace(at, from.size(), to));
@@ -36,10 +36,10 @@ protected:
 };
 
 TEST_F(ManifestFile, comes_back_as_it_was) {
-    const auto again = read(to_json_text(sample()));
+    const auto again = read(to_json_text(sample_manifest()));
     ASSERT_TRUE(again) << to_text(again.error());
-    EXPECT_EQ(*again, sample());
-    EXPECT_EQ(to_json_text(*again), to_json_text(sample()));
+    EXPECT_EQ(*again, sample_manifest());
+    EXPECT_EQ(to_json_text(*again), to_json_text(sample_manifest()));
 }
 
 TEST_F(ManifestFile, is_refused_with_a_line_when_it_is_wrong) {

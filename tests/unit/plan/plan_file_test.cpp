@@ -7,20 +7,16 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/plan/read_text.hpp"
 #include "tests/unit/plan/sample.hpp"
 
 namespace sluice::plan {
 namespace {
 
 using nlohmann::ordered_json;
+using test::read_text;
 
 Plan example() { return sample::plan(sample::model(), sample::machine()); }
-
-Result<Plan> read_text(std::string_view text) {
-    auto document = json::parse(text, "plan.json");
-    if (!document) return fail(document.error());
-    return read_plan(*document);
-}
 
 /// The example's file after a change of its JSON.
 Result<Plan> read_changed(const std::function<void(ordered_json&)>& change) {

@@ -8,6 +8,7 @@
 
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/plan/validate.hpp"
+#include "tests/unit/plan/read_text.hpp"
 #include "tests/unit/plan/sample.hpp"
 #include "tests/unit/plan/training_sample.hpp"
 
@@ -15,14 +16,9 @@ namespace sluice::plan {
 namespace {
 
 using nlohmann::ordered_json;
+using test::read_text;
 
-Result<Plan> read_text(std::string_view text) {
-    auto document = json::parse(text, "plan.json");
-    if (!document) return fail(document.error());
-    return read_plan(*document);
-}
-
-void expect_refused(const std::function<void(ordered_json&)>& change, std::string_view part) {
+void expect_training_refused(const std::function<void(ordered_json&)>& change, std::string_view part) {
     ordered_json document = ordered_json::parse(to_json_text(sample::training_plan()));
     change(document);
     const auto plan = read_text(json::to_file_text(document));
@@ -81,23 +77,23 @@ TEST(TrainingPlanFile, GradientsAreSplitWhereItSaysNothing) {
 }
 
 TEST(TrainingPlanFile, RefusesWhatItDoesNotKnow) {
-    expect_refused([](auto& d) { d["stages"][1]["joint_backward"] = 1; }, "true or false");
-    expect_refused([](auto& d) { d["training"]["batch"] = 1; }, "unknown key 'batch'");
-    expect_refused([](auto& d) { d["bounds"]["latency"] = nullptr; }, "unknown key 'latency'");
-    expect_refused([](auto& d) { d["stages"][0]["predicted"]["work_ps"] = 1; }, "unknown key 'work_ps'");
-    expect_refused([](auto& d) { d["stages"][0].erase("recompute"); }, "recompute");
-    expect_refused([](auto& d) { d.erase("training"); }, "training");
-    expect_refused([](auto& d) { d["cost"] = nullptr; }, "unknown key 'cost'");
-    expect_refused([](auto& d) { d["objective"] = "latency"; }, "throughput");
-    expect_refused([](auto& d) { d["training"]["schedule"] = "2f2b"; }, "2f2b");
-    expect_refused([](auto& d) { d["training"]["optimizer"] = "adamw"; }, "adamw");
-    expect_refused([](auto& d) { d["training"]["mini_batch"] = 0; }, "'mini_batch'");
-    expect_refused([](auto& d) { d["stages"][0]["micro_batch"] = (1 << 24) + 1; }, "'micro_batch'");
-    expect_refused([](auto& d) { d["predicted"]["latency_ps"] = 1; }, "latency_ps");
-    expect_refused([](auto& d) { d["predicted"]["iteration_ps"] = 999'999; }, "throughput_per_s");
-    expect_refused([](auto& d) { d["bounds"]["iteration"]["value_ps"] = 1; }, "bounds.iteration");
-    expect_refused([](auto& d) { d["job"] = "inference"; }, "unknown key 'training'");
-    expect_refused([](auto& d) { d["job"] = "guessing"; }, "guessing");
+    expect_training_refused([](auto& d) { d["stages"][1]["joint_backward"] = 1; }, "true or false");
+    expect_training_refused([](auto& d) { d["training"]["batch"] = 1; }, "unknown key 'batch'");
+    expect_training_refused([](auto& d) { d["bounds"]["latency"] = nullptr; }, "unknown key 'latency'");
+    expect_training_refused([](auto& d) { d["stages"][0]["predicted"]["work_ps"] = 1; }, "unknown key 'work_ps'");
+    expect_training_refused([](auto& d) { d["stages"][0].erase("recompute"); }, "recompute");
+    expect_training_refused([](auto& d) { d.erase("training"); }, "training");
+    expect_training_refused([](auto& d) { d["cost"] = nullptr; }, "unknown key 'cost'");
+    expect_training_refused([](auto& d) { d["objective"] = "latency"; }, "throughput");
+    expect_training_refused([](auto& d) { d["training"]["schedule"] = "2f2b"; }, "2f2b");
+    expect_training_refused([](auto& d) { d["training"]["optimizer"] = "adamw"; }, "adamw");
+    expect_training_refused([](auto& d) { d["training"]["mini_batch"] = 0; }, "'mini_batch'");
+    expect_training_refused([](auto& d) { d["stages"][0]["micro_batch"] = (1 << 24) + 1; }, "'micro_batch'");
+    expect_training_refused([](auto& d) { d["predicted"]["latency_ps"] = 1; }, "latency_ps");
+    expect_training_refused([](auto& d) { d["predicted"]["iteration_ps"] = 999'999; }, "throughput_per_s");
+    expect_training_refused([](auto& d) { d["bounds"]["iteration"]["value_ps"] = 1; }, "bounds.iteration");
+    expect_training_refused([](auto& d) { d["job"] = "inference"; }, "unknown key 'training'");
+    expect_training_refused([](auto& d) { d["job"] = "guessing"; }, "guessing");
 }
 
 class ValidateTraining : public ::testing::Test {

@@ -9,14 +9,14 @@ namespace sluice::sample {
 
 ///   op0 -> {op1, op2} -> op3 -> op4
 inline graph::Graph training_model() {
-    return testing::given_graph({{.forward = 1000, .backward = 2000, .made = Bytes{10}},
-                                 {.forward = 3000, .backward = 4000, .reads = {0}, .made = Bytes{20}},
-                                 {.forward = 2000, .backward = 5000, .reads = {0}, .made = Bytes{30}, .parameters = Bytes{40}},
-                                 {.forward = 1500, .backward = 2500, .reads = {1, 2}, .made = Bytes{40}},
-                                 {.forward = 500, .backward = 700, .reads = {3}, .made = Bytes{50}, .parameters = Bytes{0}}});
+    return test::given_graph({{.forward = 1000, .backward = 2000, .made = Bytes{10}},
+                              {.forward = 3000, .backward = 4000, .reads = {0}, .made = Bytes{20}},
+                              {.forward = 2000, .backward = 5000, .reads = {0}, .made = Bytes{30}, .parameters = Bytes{40}},
+                              {.forward = 1500, .backward = 2500, .reads = {1, 2}, .made = Bytes{40}},
+                              {.forward = 500, .backward = 700, .reads = {3}, .made = Bytes{50}, .parameters = Bytes{0}}});
 }
 
-inline platform::Platform training_machine() { return testing::given_devices(5, Bytes{4096}); }
+inline platform::Platform training_machine() { return test::given_devices(5, Bytes{4096}); }
 
 inline cost::TrainingOptions training_options() { return {.mini_batch = 16, .optimizer = cost::Optimizer::momentum}; }
 

@@ -28,7 +28,7 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
     return text.replace(at, from.size(), to);
 }
 
-Diagnostic fault(std::string_view text) {
+Diagnostic file_fault(std::string_view text) {
     const auto platform = parse_platform(text, "box.toml");
     EXPECT_FALSE(platform.has_value()) << text;
     return platform ? Diagnostic{} : platform.error();
@@ -148,7 +148,7 @@ TEST(PlatformFile, FaultsNameTheLine) {
                   "memory is unlimited: there is no 'overflow'", ""},
              Case{replaced(kMinimal, "[[devices]]", "[devices]"), 2, "'devices' must be tables: [[devices]]", ""},
          }) {
-        const Diagnostic diagnostic = fault(wrong.text);
+        const Diagnostic diagnostic = file_fault(wrong.text);
         EXPECT_EQ(diagnostic.kind, DiagnosticKind::input);
         EXPECT_EQ(diagnostic.message, wrong.message);
         EXPECT_EQ(diagnostic.where.line, wrong.line) << diagnostic.message;
@@ -185,15 +185,15 @@ TEST(PlatformFile, RefusesNumbersOutOfRange) {
                  kMinimal.substr(kMinimal.find("[[devices]]"), kMinimal.find("[link]") - kMinimal.find("[[devices]]")),  // the name twice
              std::string("format = \"sluice.platform/1\"\ndevices = []\n[link]\nrate = \"1 GB/s\"\n"),
          })
-        EXPECT_FALSE(fault(text).message.empty()) << text;
+        EXPECT_FALSE(file_fault(text).message.empty()) << text;
 }
 
 TEST(PlatformFile, RefusesWhatIsNoToml) {
-    EXPECT_EQ(fault("format = \"sluice.platform/1\"\nlink = {").where.line, 2U);
-    EXPECT_EQ(fault("").message, "missing key 'format'");
-    EXPECT_FALSE(fault(std::string("\0\x7f\xff\xfe", 4)).message.empty());
-    EXPECT_FALSE(fault(kMinimal + "rate = \"1 GB/s\"\n").message.empty());  // the key twice
-    EXPECT_FALSE(fault("a = " + std::string(1'000'000, '[')).message.empty());
+    EXPECT_EQ(file_fault("format = \"sluice.platform/1\"\nlink = {").where.line, 2U);
+    EXPECT_EQ(file_fault("").message, "missing key 'format'");
+    EXPECT_FALSE(file_fault(std::string("\0\x7f\xff\xfe", 4)).message.empty());
+    EXPECT_FALSE(file_fault(kMinimal + "rate = \"1 GB/s\"\n").message.empty());  // the key twice
+    EXPECT_FALSE(file_fault("a = " + std::string(1'000'000, '[')).message.empty());
 }
 
 TEST(PlatformFile, IsLoadedByPath) {

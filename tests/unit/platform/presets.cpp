@@ -21,7 +21,7 @@ Platform load(std::string_view specification) {
     return *std::move(platform);
 }
 
-Diagnostic fault(std::string_view specification) {
+Diagnostic preset_fault(std::string_view specification) {
     const auto platform = load_platform(specification);
     EXPECT_FALSE(platform.has_value()) << specification;
     return platform ? Diagnostic{} : platform.error();
@@ -208,9 +208,9 @@ TEST(Overrides, CommuteUpToTheName) {
 }
 
 TEST(Overrides, AreRefusedWithWhatWasMeant) {
-    EXPECT_EQ(fault("asci-16").help, "did you mean 'asic-16'?");
-    EXPECT_NE(fault("zzzzzzzz").help.find("'mcm-36'"), std::string::npos);
-    EXPECT_EQ(fault("asic-16:lnk=8GB/s").help, "did you mean 'link'?");
+    EXPECT_EQ(preset_fault("asci-16").help, "did you mean 'asic-16'?");
+    EXPECT_NE(preset_fault("zzzzzzzz").help.find("'mcm-36'"), std::string::npos);
+    EXPECT_EQ(preset_fault("asic-16:lnk=8GB/s").help, "did you mean 'link'?");
     for (std::string_view wrong : {"asic-16:",
                                    "asic-16:link",
                                    "asic-16:link=",
@@ -246,16 +246,16 @@ TEST(Overrides, AreRefusedWithWhatWasMeant) {
                                    "asic-16:tensor_type=text",
                                    "asic-16:model=both",
                                    "v100-summit:devices_per_node=0"}) {
-        const Diagnostic diagnostic = fault(wrong);
+        const Diagnostic diagnostic = preset_fault(wrong);
         EXPECT_EQ(diagnostic.kind, DiagnosticKind::usage) << wrong << ": " << diagnostic.message;
         EXPECT_FALSE(diagnostic.message.empty()) << wrong;
     }
 }
 
 TEST(Overrides, MissingFilesAreFiles) {
-    EXPECT_EQ(fault("/nowhere/mine.toml").kind, DiagnosticKind::input);
-    EXPECT_EQ(fault("mine.toml").kind, DiagnosticKind::input);
-    EXPECT_EQ(fault("/").kind, DiagnosticKind::input);
+    EXPECT_EQ(preset_fault("/nowhere/mine.toml").kind, DiagnosticKind::input);
+    EXPECT_EQ(preset_fault("mine.toml").kind, DiagnosticKind::input);
+    EXPECT_EQ(preset_fault("/").kind, DiagnosticKind::input);
 }
 
 TEST(Cores, AreLimitedByTheCgroup) {

@@ -31,7 +31,7 @@ sys.exit(1 if wrong else 0)
 
 TEST(ProgramSchema, AgreesWithTheReader) {
     if (std::system("python3 -c 'import jsonschema' 2>/dev/null") != 0) GTEST_SKIP() << "python3-jsonschema is not installed";
-    const ordered_json program = to_json(testing::program_of({{1, 2}, {1, 1}}, {{-1, 0}, {0, 1}, {1, -1}}));
+    const ordered_json program = to_json(test::program_of({{1, 2}, {1, 1}}, {{-1, 0}, {0, 1}, {1, -1}}));
     ordered_json cases = ordered_json::array();
     std::size_t refused = 0;
     const auto add = [&](std::string what, const ordered_json& document) {

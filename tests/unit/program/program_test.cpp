@@ -12,8 +12,8 @@
 namespace sluice::program {
 namespace {
 
-using testing::ChannelSketch;
-using testing::program_of;
+using test::ChannelSketch;
+using test::program_of;
 
 /// A chain of `n` operators of one time unit; t0 of the first also feeds the last (a skip over the rest), the last makes the output.
 graph::Graph chain_with_skip(std::size_t n, std::int64_t skip_bytes) {
@@ -41,7 +41,7 @@ graph::Graph chain_with_skip(std::size_t n, std::int64_t skip_bytes) {
         given.classes[0].time.push_back(Duration{10});
     }
     builder.set_given_costs(std::move(given));
-    return testing::detail::must(std::move(builder).build());
+    return test::detail::must(std::move(builder).build());
 }
 
 struct Lowered {
@@ -53,11 +53,11 @@ struct Lowered {
 Lowered lowered(const graph::Graph& graph, std::int64_t replicas, platform::StageModel model = platform::StageModel::serial) {
     platform::Platform platform = platform::given_platform(graph);
     platform.model = model;
-    cost::StageProblem problem = testing::detail::must(cost::freeze(graph, platform)).problem;
+    cost::StageProblem problem = test::detail::must(cost::freeze(graph, platform)).problem;
     cost::Partition partition;
     for (std::size_t v = 0; v < problem.node_count(); ++v)
         partition.stages.push_back({.nodes = {NodeId(v)}, .device = ClassId(0), .replicas = replicas});
-    Program program = testing::detail::must(lower(graph, problem, partition));
+    Program program = test::detail::must(lower(graph, problem, partition));
     return {std::move(problem), std::move(program)};
 }
 
@@ -115,7 +115,7 @@ TEST(Lower, RanksAndSenders) {
 
 TEST(Lower, RefusesWhatIsNoPartitionAndTooManyProcesses) {
     const graph::Graph graph = chain_with_skip(3, 8);
-    const auto problem = testing::detail::must(cost::freeze(graph, platform::given_platform(graph), 2 * kMostRanks)).problem;
+    const auto problem = test::detail::must(cost::freeze(graph, platform::given_platform(graph), 2 * kMostRanks)).problem;
     cost::Partition partition{{{.nodes = {NodeId(0), NodeId(2)}}, {.nodes = {NodeId(1)}}}};
     auto refused = lower(graph, problem, partition);
     ASSERT_FALSE(refused);
@@ -179,12 +179,12 @@ TEST(Program, TwoThousandRanksLowerAndPassTheCheckInWellUnderASecond) {
     // Measured and printed, not gated: see CONTRIBUTING.
     for (const std::int64_t replicas : {1, 4}) {
         const graph::Graph graph = chain_with_skip(2000 / static_cast<std::size_t>(replicas), 8);
-        const auto problem = testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+        const auto problem = test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
         cost::Partition partition;
         for (std::size_t v = 0; v < problem.node_count(); ++v)
             partition.stages.push_back({.nodes = {NodeId(v)}, .device = ClassId(0), .replicas = replicas});
         const auto start = std::chrono::steady_clock::now();
-        const Program program = testing::detail::must(lower(graph, problem, partition));
+        const Program program = test::detail::must(lower(graph, problem, partition));
         const auto between = std::chrono::steady_clock::now();
         EXPECT_TRUE(faults_of(program).empty());
         const std::chrono::duration<double, std::milli> lowering = between - start, checking = std::chrono::steady_clock::now() - between;

@@ -22,7 +22,7 @@ struct Example {
     plan::Plan plan = sample::training_plan(result.iteration);
 };
 
-bool has(const std::string& text, std::string_view part) {
+bool says(const std::string& text, std::string_view part) {
     EXPECT_TRUE(text.contains(part)) << "no '" << part << "' in\n" << text;
     return text.contains(part);
 }
@@ -31,27 +31,27 @@ TEST(TrainingPlanText, SaysWhatAUserAsks) {
     const Example example;
     const auto edges = cost::stage_edges(example.problem, example.partition);
     const std::string text = training_plan_text({.plan = &example.plan, .graph = &example.graph, .edges = edges, .bubble = 0.25});
-    has(text, "given on given: 5 stages, depth 4, training, overlap cost");
-    has(text, "    0      0-1");  // stage and devices
-    has(text, "1,2");             // what the fourth stage reads
-    has(text, "iteration   " + to_text(example.result.iteration) + " for 16 samples, 1f1b schedule");
-    has(text, "samples/s");
-    has(text, "25.0% of the devices in use");
-    has(text, "optimiser momentum");
-    has(text, "certified");
-    has(text, "the evaluations were used up (--evals 3)");
+    says(text, "given on given: 5 stages, depth 4, training, overlap cost");
+    says(text, "    0      0-1");  // stage and devices
+    says(text, "1,2");             // what the fourth stage reads
+    says(text, "iteration   " + to_text(example.result.iteration) + " for 16 samples, 1f1b schedule");
+    says(text, "samples/s");
+    says(text, "25.0% of the devices in use");
+    says(text, "optimiser momentum");
+    says(text, "certified");
+    says(text, "the evaluations were used up (--evals 3)");
     plan::Plan unbounded = example.plan;
     unbounded.bound.reset();
-    has(training_plan_text({.plan = &unbounded, .graph = &example.graph, .edges = edges, .bubble = 0}), "none proven");
+    says(training_plan_text({.plan = &unbounded, .graph = &example.graph, .edges = edges, .bubble = 0}), "none proven");
 }
 
 TEST(TrainingSimulationText, GroupsLinksAndTheIteration) {
     const Example example;
     const TrainingSimulationView view{.plan = &example.plan, .program = &example.program, .result = &example.result};
     const std::string text = training_simulation_text(view);
-    has(text, "as planned");
-    has(text, "3,4");  // the stages of the last device
-    has(text, "link");
+    says(text, "as planned");
+    says(text, "3,4");  // the stages of the last device
+    says(text, "link");
     const auto json = training_simulation_json(view);
     EXPECT_EQ(json.at("iteration_ps"), example.result.iteration.count());
     EXPECT_DOUBLE_EQ(json.at("throughput_per_s").get<double>(), 16e12 / static_cast<double>(example.result.iteration.count()));
@@ -77,10 +77,10 @@ TEST(TrainingCompare, RowsRatiosAndFailures) {
     const std::vector rows{slow, bad, good};
     const std::string text =
         training_compare_text(rows, 16, plan::BoundClaim{.value = Duration{900}, .kind = "work-and-path", .certified = true});
-    has(text, "1.5000");
-    has(text, "no memory for it");
-    has(text, "10.0%");
-    has(text, "good");
+    says(text, "1.5000");
+    says(text, "no memory for it");
+    says(text, "10.0%");
+    says(text, "good");
     const auto json = nlohmann::json::parse(training_compare_json(rows));
     EXPECT_DOUBLE_EQ(json[0].at("ratio_to_best").get<double>(), 1.5);
     EXPECT_EQ(json[2].at("iteration_ps"), 1000);
@@ -90,16 +90,16 @@ TEST(TrainingCompare, RowsRatiosAndFailures) {
 }
 
 TEST(Actions, OneFOneBOfAChain) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), 3);
-    const auto partition = testing::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), 3);
+    const auto partition = test::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
     const auto csv = actions_csv(program::lower_training(problem, partition));
     ASSERT_TRUE(csv) << to_text(csv.error());
     EXPECT_EQ(*csv, "0F0,0F1,0B0,0F2,0B1,0B2\n1F0,1B0,1F1,1B1,1F2,1B2\n");
 }
 
 TEST(Actions, GradientsOfWeightsThatComeLater) {
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(3), 6);
-    const auto program = program::lower_training(problem, testing::one_node_a_stage(problem, 1, cost::Schedule::zero_bubble));
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(3), 6);
+    const auto program = program::lower_training(problem, test::one_node_a_stage(problem, 1, cost::Schedule::zero_bubble));
     const auto csv = actions_csv(program);
     ASSERT_TRUE(csv);
     EXPECT_TRUE(csv->contains("W")) << *csv;
@@ -119,10 +119,10 @@ TEST(Actions, GradientsOfWeightsThatComeLater) {
 }
 
 TEST(Actions, WaitingForAStageIsNotReadingFromIt) {
-    auto operators = testing::chain_of(4);
+    auto operators = test::chain_of(4);
     operators[2].reads = {};  // two chains that do not meet, one stage after the other
-    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 2);
-    auto partition = testing::stages_of(problem, {{0, 1}, {2, 3}}, 1, cost::Schedule::chain);
+    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(2), 2);
+    auto partition = test::stages_of(problem, {{0, 1}, {2, 3}}, 1, cost::Schedule::chain);
     cost::set_in_flight(problem, partition);
     const auto csv = actions_csv(program::lower_training(problem, partition));
     ASSERT_FALSE(csv);
@@ -144,8 +144,8 @@ TEST(Actions, RefusesWhatTheNotationCannotSay) {
     }
     cost::set_in_flight(example.problem, equal);
     refused(program::lower_training(example.problem, equal), "no chain");
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(3), 4);
-    auto uneven = testing::one_node_a_stage(problem, 2, cost::Schedule::one_f_one_b);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(3), 4);
+    auto uneven = test::one_node_a_stage(problem, 2, cost::Schedule::one_f_one_b);
     uneven.stages[1].replicas = 2;
     refused(program::lower_training(problem, uneven), "replicas");
 }

@@ -50,8 +50,8 @@ Job job() {
     return made;
 }
 
-struct Buffer {
-    explicit Buffer(std::size_t size) : data(size) {}
+struct MessageBuffer {
+    explicit MessageBuffer(std::size_t size) : data(size) {}
     [[nodiscard]] Message message() { return {&header, data}; }
     template <typename T>
     [[nodiscard]] std::vector<T> values() const {
@@ -138,7 +138,7 @@ TEST_F(JobIoTest, InputsOfAFileComeInOrderInTurnAndForEachReaderApart) {
     const auto source = InputSource::make(made, manifest());
     ASSERT_TRUE(source) << to_text(source.error());
     EXPECT_EQ((*source)->count(), 2);
-    Buffer x(24), ids(32);
+    MessageBuffer x(24), ids(32);
     for (std::int64_t input = 0; input < 5; ++input)
         for (const std::size_t reader : {0U, 1U}) {
             ASSERT_TRUE((*source)->fill(input, reader, 0, x.message()));
@@ -154,7 +154,7 @@ TEST_F(JobIoTest, WhatVariesComesWithItsShape) {
     made.input = path("x.npz");
     const auto source = InputSource::make(made, manifest(true));
     ASSERT_TRUE(source) << to_text(source.error());
-    Buffer x(24);
+    MessageBuffer x(24);
     ASSERT_TRUE((*source)->fill(0, 0, 0, x.message()));
     ASSERT_TRUE((*source)->fill(1, 0, 0, x.message()));
     EXPECT_EQ(x.header.rank, 2);
@@ -173,7 +173,7 @@ TEST_F(JobIoTest, OutputsAreKeptUnderTheirNamesInOrder) {
     auto io = JobIo::make(made, manifest(), [&](const Delivered& d) { delivered.push_back(d.inputs); });
     ASSERT_TRUE(io) << to_text(io.error());
     (*io)->begin();
-    Buffer ids(32), y(8);
+    MessageBuffer ids(32), y(8);
     for (std::int64_t input = 0; (*io)->wanted(input); ++input) {
         ASSERT_TRUE((*io)->feed(input, 0, ids.message()));
         EXPECT_EQ(ids.values<std::int64_t>().front(), input * 4);
@@ -204,7 +204,7 @@ TEST_F(JobIoTest, OutputsOfDifferentShapesAreNoArray) {
     made.output = path("y.npz");
     auto io = JobIo::make(made, manifest(true), {});
     ASSERT_TRUE(io) << to_text(io.error());
-    Buffer y(8);
+    MessageBuffer y(8);
     y.header.rank = 1;
     y.header.shape[0] = 2;
     ASSERT_TRUE((*io)->collect(0, std::vector{y.message()}));

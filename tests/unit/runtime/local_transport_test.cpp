@@ -25,7 +25,7 @@ TEST_P(LocalTransportRanks, DoWhatEveryTransportMust) {
     {
         std::vector<std::jthread> threads;
         for (std::size_t r = 0; r < transports.size(); ++r)
-            threads.emplace_back([&, r] { faults[r] = testing::check_transport(*transports[r], 200'000); });
+            threads.emplace_back([&, r] { faults[r] = test::check_transport(*transports[r], 200'000); });
     }
     for (const auto& of_rank : faults) EXPECT_EQ(of_rank, std::vector<std::string>{});
 }

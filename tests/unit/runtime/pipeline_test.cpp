@@ -12,9 +12,9 @@ namespace sluice::runtime {
 namespace {
 
 using program::Program;
-using testing::CheckingHost;
-using testing::ProgramMaker;
-using testing::RunOutcome;
+using test::CheckingHost;
+using test::ProgramMaker;
+using test::RunOutcome;
 
 /// host -x-> 0 -a-> 1 -b-> 2 -y-> host, with a skip connection s from 0 to 2.
 Program chain_of_three(std::int64_t middle_replicas = 1) {
@@ -29,7 +29,7 @@ Program chain_of_three(std::int64_t middle_replicas = 1) {
 }
 
 /// Does something else at one input of one stage.
-class SpecialKernel : public testing::ArithmeticKernel {
+class SpecialKernel : public test::ArithmeticKernel {
 public:
     using Act = std::function<Result<void>(std::span<const Message> outputs)>;
     SpecialKernel(const Program& program, const program::InstructionList& list, std::int64_t input, Act act)
@@ -44,9 +44,9 @@ private:
     Act act_;
 };
 
-testing::MakeKernel special(std::size_t stage, std::int64_t input, SpecialKernel::Act act) {
+test::MakeKernel special(std::size_t stage, std::int64_t input, SpecialKernel::Act act) {
     return [=](const Program& program, const program::InstructionList& list) -> std::unique_ptr<StageKernel> {
-        if (list.stage.index() != stage) return std::make_unique<testing::ArithmeticKernel>(program, list);
+        if (list.stage.index() != stage) return std::make_unique<test::ArithmeticKernel>(program, list);
         return std::make_unique<SpecialKernel>(program, list, input, act);
     };
 }
@@ -241,14 +241,14 @@ TEST(Pipeline, FiguresAreThoseOfTheRun) {
         seen[status.rank].push_back(status);
     };
     const auto slow = [](const Program& p, const program::InstructionList& list) -> std::unique_ptr<StageKernel> {
-        struct Slow : testing::ArithmeticKernel {
+        struct Slow : test::ArithmeticKernel {
             using ArithmeticKernel::ArithmeticKernel;
             Result<void> run(std::int64_t slot, std::span<const Message> inputs, std::span<const Message> outputs) override {
                 std::this_thread::sleep_for(std::chrono::milliseconds(10));
                 return ArithmeticKernel::run(slot, inputs, outputs);
             }
         };
-        if (list.stage.index() != 1) return std::make_unique<testing::ArithmeticKernel>(p, list);
+        if (list.stage.index() != 1) return std::make_unique<test::ArithmeticKernel>(p, list);
         return std::make_unique<Slow>(p, list);
     };
     const RunOutcome outcome = run_program(program, host, kSynchronous, options, slow);

@@ -28,8 +28,8 @@ cost::StageProblem chain(std::size_t nodes, std::int64_t work, std::int64_t tran
         before = {made};
     }
     builder.set_given_costs(std::move(given));
-    const auto graph = testing::detail::must(std::move(builder).build());
-    return testing::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
+    const auto graph = test::detail::must(std::move(builder).build());
+    return test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
 }
 
 std::vector<NodeId> order_of(const cost::StageProblem& problem) {

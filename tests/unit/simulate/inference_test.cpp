@@ -13,13 +13,13 @@ namespace {
 using platform::StageModel;
 using platform::Topology;
 using program::Program;
-using testing::program_of;
+using test::program_of;
 
 constexpr std::int64_t kInputs = 1000;
 
 /// A byte a picosecond, no latency.
 platform::Platform machine(Topology topology = Topology::uniform, StageModel model = StageModel::serial) {
-    platform::Platform platform = testing::detail::must(platform::load_platform("asic-16"));
+    platform::Platform platform = test::detail::must(platform::load_platform("asic-16"));
     platform.topology = topology;
     platform.model = model;
     platform.stage_link = {ByteRate{1'000'000'000'000}, Duration{0}};
@@ -31,7 +31,7 @@ platform::Platform machine(Topology topology = Topology::uniform, StageModel mod
 }
 
 InferenceResult run(const Program& program, const platform::Platform& platform, const InferenceOptions& options = {.inputs = kInputs}) {
-    return testing::detail::must(simulate_inference(program, platform, options));
+    return test::detail::must(simulate_inference(program, platform, options));
 }
 
 void expect_period(const InferenceResult& result, std::int64_t period) {
@@ -74,7 +74,7 @@ TEST(Inference, TransfersTakeTheDeviceOnBothSides) {
 }
 
 TEST(Inference, ATensorLeavesOnceHoweverManyStagesReadIt) {
-    const std::vector<testing::StageSketch> stages{{10}, {1}, {1}};
+    const std::vector<test::StageSketch> stages{{10}, {1}, {1}};
     expect_period(run(program_of(stages, {{-1, 0}, {0, 1, 5, 2, 1, 7}, {0, 2, 5, 2, 1, 7}, {1, -1}, {2, -1}}), machine()), 15);
     expect_period(run(program_of(stages, {{-1, 0}, {0, 1, 5, 2, 1, 7}, {0, 2, 5, 2, 1, 8}, {1, -1}, {2, -1}}), machine()), 20);
 }
@@ -95,9 +95,9 @@ TEST(Inference, OverlapIsAsFastAsItsSlowestEngine) {
 }
 
 TEST(Inference, TooFewCreditsOnASkipConnectionThrottle) {
-    const std::vector<testing::StageSketch> stages(6, {10});
+    const std::vector<test::StageSketch> stages(6, {10});
     const auto with = [&](std::int64_t credits, bool skip_first) {
-        std::vector<testing::ChannelSketch> channels{{-1, 0}, {0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, -1}};
+        std::vector<test::ChannelSketch> channels{{-1, 0}, {0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, -1}};
         channels.insert(channels.begin() + (skip_first ? 1 : 2), {0, 5, 0, credits});
         return run(program_of(stages, channels), machine());
     };
@@ -117,7 +117,7 @@ TEST(Inference, CreditsAreAMatterOfLevelsNotOfPathsBetweenTwoStages) {
     const auto with = [&](std::int64_t credits) {
         return run(
             program_of(
-                std::vector<testing::StageSketch>(7, {10}),
+                std::vector<test::StageSketch>(7, {10}),
                 {{-1, a}, {-1, c}, {a, b, 0, credits}, {a, x}, {c, d, 0, credits}, {c, b}, {x, y}, {y, z}, {z, d}, {b, -1}, {d, -1, 0, 8}}),
             machine());
     };
@@ -165,7 +165,7 @@ TEST(Wires, AnUncontendedMessageCostsNothingBeyondItsEnds) {
 TEST(Wires, ARingTakesTheShorterWayUnlessChipsGoForwardOnly) {
     platform::Platform ring = machine(Topology::ring);
     ring.classes[0].count = 8;
-    std::vector<testing::StageSketch> stages(8, {1});
+    std::vector<test::StageSketch> stages(8, {1});
     const Program program = program_of(stages, {{-1, 0}, {0, 7, 10, 4, 10}, {7, -1}});
     const auto shorter = run(program, ring);
     ASSERT_EQ(shorter.links.size(), 1U);
@@ -177,7 +177,7 @@ TEST(Wires, ARingTakesTheShorterWayUnlessChipsGoForwardOnly) {
     // The same distance both ways: forward. Chips that the program does not use are on the way.
     ring.chip_rules = false;
     EXPECT_EQ(run(program_of({{1}, {1}, {1}, {1}, {1}}, {{0, 4, 10, 4, 10}, {4, -1}}), ring).links.front().name, "0 -> 1");
-    EXPECT_EQ(run(program_of(std::vector<testing::StageSketch>(7, {1}), {{0, 6, 10, 4, 10}, {6, -1}}), ring).links.size(), 2U);
+    EXPECT_EQ(run(program_of(std::vector<test::StageSketch>(7, {1}), {{0, 6, 10, 4, 10}, {6, -1}}), ring).links.size(), 2U);
 }
 
 TEST(Wires, AHierarchyIsBoundByTheUplink) {
@@ -257,8 +257,8 @@ TEST(Inference, CreditsBeyondUseCostNothing) {
 }
 
 TEST(Inference, ManyDevices) {
-    std::vector<testing::StageSketch> stages(2000, {10});
-    std::vector<testing::ChannelSketch> channels{{-1, 0}};
+    std::vector<test::StageSketch> stages(2000, {10});
+    std::vector<test::ChannelSketch> channels{{-1, 0}};
     for (int s = 0; s + 1 < 2000; ++s) channels.push_back({s, s + 1, 1});
     channels.push_back({1999, -1});
     const auto result = run(program_of(stages, channels), machine(), {.inputs = 100});

@@ -10,7 +10,7 @@
 namespace sluice::simulate {
 namespace {
 
-using testing::RingBuilder;
+using test::RingBuilder;
 
 RingResult steady(const RingProgram& program) { return simulate_ring(program, {.warm_up = 50, .outputs = 200}); }
 RingResult measured(const RingProgram& program) { return simulate_ring(program, {.warm_up = 50, .outputs = 200, .find_period = false}); }

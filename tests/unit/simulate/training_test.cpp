@@ -28,7 +28,7 @@ struct Balanced {
 };
 
 Balanced balanced(std::size_t branches, std::size_t depth, std::int64_t mini_batch) {
-    std::vector<testing::GivenOperator> operators;
+    std::vector<test::GivenOperator> operators;
     Balanced made;
     for (std::size_t b = 0; b < branches; ++b) {
         operators.push_back({.forward = 0, .backward = 0});
@@ -38,13 +38,13 @@ Balanced balanced(std::size_t branches, std::size_t depth, std::int64_t mini_bat
             if (d == 0) made.stages.back().insert(made.stages.back().begin(), operators.size() - 2);
         }
     }
-    made.problem = testing::training_problem(testing::given_graph(operators),
-                                             testing::given_devices(static_cast<std::int64_t>(branches * depth)), mini_batch);
+    made.problem =
+        test::training_problem(test::given_graph(operators), test::given_devices(static_cast<std::int64_t>(branches * depth)), mini_batch);
     return made;
 }
 
 TrainingResult simulated(const Balanced& of, Schedule schedule) {
-    return simulated(of.problem, testing::stages_of(of.problem, of.stages, 1, schedule));
+    return simulated(of.problem, test::stages_of(of.problem, of.stages, 1, schedule));
 }
 
 class ClosedForms : public ::testing::TestWithParam<std::int64_t> {};
@@ -56,7 +56,7 @@ TEST_P(ClosedForms, Chain) {
     EXPECT_EQ(simulated(chain, Schedule::gpipe).iteration.count(), 3 * (m + 7));
     // With as much memory as the first stage of 1F1B needs, on every device; two micro-batches more lose nothing in the middle either.
     EXPECT_LE(simulated(chain, Schedule::zero_bubble).iteration.count(), 3 * m + (m == 8 ? 7 : 9));
-    auto roomy = testing::stages_of(chain.problem, chain.stages, 1, Schedule::zero_bubble);
+    auto roomy = test::stages_of(chain.problem, chain.stages, 1, Schedule::zero_bubble);
     roomy.schedule = Schedule::list;
     for (cost::TrainingStage& stage : roomy.stages) stage.in_flight = std::min(m, stage.in_flight + 2);
     EXPECT_EQ(simulated(chain.problem, roomy).iteration.count(), 3 * m + 7);
@@ -78,9 +78,9 @@ TEST(TrainingSimulation, BusyTimeIsAllWork) {
 }
 
 TEST(TrainingSimulation, MemoryIsStatePlusWhatIsInFlight) {
-    auto operators = testing::chain_of(4, {.made = Bytes{10}});
-    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(4), 16);
-    const auto partition = testing::one_node_a_stage(problem, 1, Schedule::one_f_one_b);
+    auto operators = test::chain_of(4, {.made = Bytes{10}});
+    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(4), 16);
+    const auto partition = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b);
     const auto result = simulated(problem, partition);
     for (std::size_t s = 0; s < 4; ++s) {
         EXPECT_EQ(partition.stages[s].in_flight, static_cast<std::int64_t>(4 - s));
@@ -92,7 +92,7 @@ TEST(TrainingSimulation, JointBackwardPassesTakeWhatOneForwardOneBackwardTakes) 
     for (const std::int64_t m : {8, 16}) {
         const Balanced chain = balanced(1, 8, m);
         for (const Schedule schedule : {Schedule::list, Schedule::zero_bubble}) {
-            auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::one_f_one_b);
+            auto partition = test::stages_of(chain.problem, chain.stages, 1, Schedule::one_f_one_b);
             partition.schedule = schedule;
             for (cost::TrainingStage& stage : partition.stages) stage.joint_backward = true;
             EXPECT_EQ(simulated(chain.problem, partition).iteration.count(), 3 * (m + 7));
@@ -102,10 +102,10 @@ TEST(TrainingSimulation, JointBackwardPassesTakeWhatOneForwardOneBackwardTakes) 
 
 TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasses) {
     // The last stage keeps 10 bytes a sample, and 20 for the gradient of its weights; what enters it is 3.
-    auto operators = testing::chain_of(2, {.made = Bytes{10}});
+    auto operators = test::chain_of(2, {.made = Bytes{10}});
     operators[0].made = Bytes{3};
-    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 8);
-    auto partition = testing::one_node_a_stage(problem, 1, Schedule::list);
+    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(2), 8);
+    auto partition = test::one_node_a_stage(problem, 1, Schedule::list);
     cost::TrainingStage& last = partition.stages[1];
     last.recompute = true;
     last.in_flight = 4;
@@ -118,9 +118,9 @@ TEST(TrainingSimulation, RecomputationSavesAllThatIsKeptOnlyInJointBackwardPasse
 
 TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
     // Training notes 2.3: micro-batches 1, 2, 4 on three stages keep 10 samples at the first one, uniform ones of 4 keep 12.
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(3), 128);
-    auto mixed = testing::one_node_a_stage(problem, 1, Schedule::one_f_one_b),
-         uniform = testing::one_node_a_stage(problem, 4, Schedule::one_f_one_b);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(3), 128);
+    auto mixed = test::one_node_a_stage(problem, 1, Schedule::one_f_one_b),
+         uniform = test::one_node_a_stage(problem, 4, Schedule::one_f_one_b);
     mixed.stages[1].micro_batch = 2;
     mixed.stages[2].micro_batch = 4;
     cost::set_in_flight(problem, mixed);
@@ -133,8 +133,8 @@ TEST(TrainingSimulation, PaperExampleOfMixedMicroBatches) {
 
 TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
     // Megatron: bubble (p - 1) / v of a stage's time. Eight operators on four devices, two chunks each.
-    const auto problem = testing::training_problem(testing::given_graph(testing::chain_of(8)), testing::given_devices(4), 8);
-    auto partition = testing::one_node_a_stage(problem, 1, Schedule::interleaved);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(8)), test::given_devices(4), 8);
+    auto partition = test::one_node_a_stage(problem, 1, Schedule::interleaved);
     for (std::size_t s = 0; s < 8; ++s) partition.stages[s].first_device = static_cast<std::int64_t>(s % 4);
     cost::set_in_flight(problem, partition);
     EXPECT_EQ(simulated(problem, partition).iteration.count(), 2 * 3 * 8 + 3 * 3);
@@ -142,9 +142,8 @@ TEST(TrainingSimulation, InterleavedChunksShrinkTheBubble) {
 
 TEST(TrainingSimulation, SamplesAreNotSharedOut) {
     // Two samples of five bytes, three replicas at both ends: no wire carries less than one sample, none more.
-    const auto problem =
-        testing::training_problem(testing::given_graph(testing::chain_of(2, {.made = Bytes{5}})), testing::given_devices(6), 2);
-    auto partition = testing::one_node_a_stage(problem, 2, Schedule::one_f_one_b);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2, {.made = Bytes{5}})), test::given_devices(6), 2);
+    auto partition = test::one_node_a_stage(problem, 2, Schedule::one_f_one_b);
     for (cost::TrainingStage& stage : partition.stages) stage.replicas = 3;
     partition.stages[1].first_device = 3;
     const auto result = simulated(problem, partition);
@@ -155,11 +154,11 @@ TEST(TrainingSimulation, SamplesAreNotSharedOut) {
 
 TEST(TrainingSimulation, SharedParametersAreSummedAfterEachStagesOwn) {
     // Stages 0 and 2 share the first operator's parameters; what the last one has takes stage 2 long to sum.
-    const auto problem = testing::training_problem(testing::given_graph({{.parameters = Bytes{300}},
-                                                                         {.reads = {0}, .parameters = Bytes{1000}},
-                                                                         {.reads = {1}, .ties = 0},
-                                                                         {.reads = {2}, .parameters = Bytes{100'000}}}),
-                                                   testing::given_devices(5), 4, cost::Optimizer::adam_mixed);
+    const auto problem = test::training_problem(test::given_graph({{.parameters = Bytes{300}},
+                                                                   {.reads = {0}, .parameters = Bytes{1000}},
+                                                                   {.reads = {1}, .ties = 0},
+                                                                   {.reads = {2}, .parameters = Bytes{100'000}}}),
+                                                test::given_devices(5), 4, cost::Optimizer::adam_mixed);
     cost::TrainingPartition partition{.stages = {{.nodes = {NodeId(0)}, .replicas = 2, .micro_batch = 2},
                                                  {.nodes = {NodeId(1)}, .first_device = 4, .micro_batch = 2},
                                                  {.nodes = {NodeId(2), NodeId(3)}, .first_device = 2, .replicas = 2, .micro_batch = 2}}};
@@ -178,7 +177,7 @@ TEST(TrainingSimulation, StopsInTheMiddle) {
     const Balanced chain = balanced(1, 2, std::int64_t{1} << 16);
     std::stop_source source;
     const Limits free{.deadline = {}, .evaluations = 0, .stop = source.get_token()};
-    const auto partition = testing::stages_of(chain.problem, chain.stages, 1, Schedule::list);
+    const auto partition = test::stages_of(chain.problem, chain.stages, 1, Schedule::list);
     const auto program = program::lower_training(chain.problem, partition, free);
     ASSERT_EQ(program, program::lower_training(chain.problem, partition));
     EXPECT_EQ(simulate_training(*program, chain.problem.interconnect, false, {}, free)->iteration,
@@ -194,9 +193,8 @@ TEST(TrainingSimulation, StopsInTheMiddle) {
 }
 
 TEST(TrainingSimulation, LinksCarryEveryChunkOnce) {
-    const auto problem =
-        testing::training_problem(testing::given_graph(testing::chain_of(2, {.made = Bytes{5}})), testing::given_devices(2), 8);
-    const auto result = simulated(problem, testing::one_node_a_stage(problem, 2, Schedule::one_f_one_b));
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2, {.made = Bytes{5}})), test::given_devices(2), 8);
+    const auto result = simulated(problem, test::one_node_a_stage(problem, 2, Schedule::one_f_one_b));
     ASSERT_EQ(result.links.size(), 4);  // out of each group, into each
     for (const LinkUse& link : result.links) EXPECT_EQ(link.bytes.count, 40);
 }

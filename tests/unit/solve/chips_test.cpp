@@ -36,7 +36,7 @@ TEST(SolveChips, PlansThatVerifyAcceptsUnderAnyRewrites) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed);
-        const auto graph = testing::random_graph(random, {.min_operators = 3, .max_operators = 30});
+        const auto graph = test::random_graph(random, {.min_operators = 3, .max_operators = 30});
         const auto ring = ring_for(graph, random.between(1, 8));
         const ChipRewrites& rewrites = kRewrites[random.below(std::size(kRewrites))];
         const ChipSolveOptions options{.rewrites = rewrites, .seed = seed};
@@ -63,7 +63,7 @@ TEST(SolveChips, RewritesNeverCostTheBestPlan) {
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 1);
-        const auto graph = testing::random_graph(random, {.min_operators = 20, .max_operators = 40});
+        const auto graph = test::random_graph(random, {.min_operators = 20, .max_operators = 40});
         const auto ring = ring_for(graph, 6);
         const auto with = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {.clone = false}}, 20);
         const auto without = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {false, false, false}}, 20);
@@ -75,7 +75,7 @@ TEST(SolveChips, RewritesNeverCostTheBestPlan) {
 
 TEST(SolveChips, VerifyFindsWhatIsNotSo) {
     RandomStream random(5);
-    const auto graph = testing::random_graph(random, {.min_operators = 30, .max_operators = 30});
+    const auto graph = test::random_graph(random, {.min_operators = 30, .max_operators = 30});
     const auto ring = ring_for(graph, 6);
     const ChipSolveOptions options;
     const auto result = solved(graph, ring, options, 10);
@@ -104,7 +104,7 @@ public:
 
 TEST(SolveChips, TheJudgeDecides) {
     RandomStream random(6);
-    const auto graph = testing::random_graph(random, {.min_operators = 30, .max_operators = 30});
+    const auto graph = test::random_graph(random, {.min_operators = 30, .max_operators = 30});
     ChipSolveOptions options{.method = "random", .judge = "miser"};
     options.make_judge = [](const graph::Graph&, const mcm::ChipProblem&) -> Result<std::unique_ptr<mcm::Judge>> {
         return std::make_unique<Miser>();
@@ -120,7 +120,7 @@ TEST(SolveChips, TheJudgeDecides) {
 
 TEST(SolveChips, SaysWhatIsWrong) {
     RandomStream random(7);
-    const auto graph = testing::random_graph(random, {.min_operators = 10, .max_operators = 10, .shared_weights = 1});
+    const auto graph = test::random_graph(random, {.min_operators = 10, .max_operators = 10, .shared_weights = 1});
     SilentObserver silent;
     const auto error = [&](const platform::Platform& ring, const ChipSolveOptions& options) {
         const auto result = solve_chips(graph, ring, nullptr, options, silent, {.deadline = {}, .evaluations = 5, .stop = {}});

@@ -11,7 +11,7 @@ namespace {
 
 cost::StageProblem sample_problem() {
     RandomStream random(51);
-    return testing::random_problem(random, {.min_operators = 40, .max_operators = 40}, 4);
+    return test::random_problem(random, {.min_operators = 40, .max_operators = 40}, 4);
 }
 
 const inference::Planner& planner(std::string_view name) { return **inference::find_planner(name); }
@@ -79,7 +79,7 @@ TEST(Compare, UsualMethodsLeaveOutWhatNeedsASmallModel) {
     const auto problem = sample_problem();
     for (const inference::Planner* usual : usual_methods(problem)) EXPECT_NE(usual->name, "brkga-10000");
     RandomStream random(52);
-    for (const inference::Planner* usual : usual_methods(testing::random_problem(random, {.min_operators = 300, .max_operators = 300})))
+    for (const inference::Planner* usual : usual_methods(test::random_problem(random, {.min_operators = 300, .max_operators = 300})))
         EXPECT_FALSE(usual->exact) << usual->name;
 }
 

@@ -12,7 +12,7 @@ namespace sluice::solve {
 namespace {
 
 /// Fails when two threads are inside at once; remembers what it saw.
-class Recorder final : public Observer {
+class OneAtATime final : public Observer {
 public:
     void on_event(const Event& event) override {
         EXPECT_EQ(inside_.fetch_add(1), 0) << "two threads at once";
@@ -27,7 +27,7 @@ private:
 };
 
 TEST(Meeting, EventsAreSerialisedAndNeverGetWorse) {
-    Recorder recorder;
+    OneAtATime recorder;
     Meeting meeting(recorder, {}, 0, true);
     {
         std::vector<std::jthread> sides;

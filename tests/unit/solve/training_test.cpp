@@ -30,7 +30,7 @@ plan::Plan example(cost::Schedule schedule = cost::Schedule::one_f_one_b) {
 
 /// Everything on the first device.
 cost::TrainingPartition one_stage(const cost::TrainingProblem& problem) {
-    return testing::stages_of(problem, {{0, 1, 2, 3, 4}}, 2, cost::Schedule::one_f_one_b);
+    return test::stages_of(problem, {{0, 1, 2, 3, 4}}, 2, cost::Schedule::one_f_one_b);
 }
 
 bool accepts(const ordered_json& document) {
@@ -96,7 +96,7 @@ TEST(VerifyTraining, NoChangedFilePasses) {
 TEST(VerifyTraining, AProgramTooLargeIsRefusedBeforeItIsMade) {
     const graph::Graph graph = sample::training_model();
     const auto problem = cost::freeze_training(graph, sample::training_machine(), {.mini_batch = cost::kLargestMiniBatch}).value().problem;
-    const auto partition = testing::stages_of(problem, {{0, 1, 2, 3, 4}}, 1, cost::Schedule::one_f_one_b);
+    const auto partition = test::stages_of(problem, {{0, 1, 2, 3, 4}}, 1, cost::Schedule::one_f_one_b);
     const auto program = training_program_of(problem, partition);
     ASSERT_FALSE(program);
     EXPECT_TRUE(program.error().message.contains("4194304"));

@@ -62,13 +62,13 @@ struct Tiny {
 };
 std::unique_ptr<Tiny> tiny(std::uint64_t seed) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = 3;
     options.max_operators = 7;
     for (;;) {
         auto made = std::make_unique<Tiny>();
-        made->costs = testing::random_problem(random, options, 4);
-        made->problem = testing::on_chips(made->costs, 2 + random.below(3), {.adjacent = true});
+        made->costs = test::random_problem(random, options, 4);
+        made->problem = test::on_chips(made->costs, 2 + random.below(3), {.adjacent = true});
         auto features = mcm::policy::features_of(made->problem);
         if (!features || !connected(made->costs)) continue;
         made->features = *std::move(features);
@@ -105,7 +105,7 @@ TEST(Rollout, ProbabilitiesOfAllLegalAssignmentsSumToOne) {
         RandomStream random(seed);
         const auto order = mcm::walk_order(tiny_problem->costs, mcm::WalkOrder::bisection, random);
         double sum = 0;
-        const auto legal = testing::legal_assignments(tiny_problem->problem);
+        const auto legal = test::legal_assignments(tiny_problem->problem);
         many += legal.size() > 3;
         for (const auto& chips : legal) {
             double log_p = 0;
@@ -118,8 +118,8 @@ TEST(Rollout, ProbabilitiesOfAllLegalAssignmentsSumToOne) {
 }
 
 TEST(Rollout, ASampleIsAsLikelyAsItWasDrawn) {
-    const auto costs = testing::bert_like(4, false);
-    const auto problem = testing::on_chips(costs, 8, {.adjacent = true});
+    const auto costs = test::bert_like(4, false);
+    const auto problem = test::on_chips(costs, 8, {.adjacent = true});
     const auto features = mcm::policy::features_of(problem);
     const auto policy = mcm::policy::fresh_policy(kSmall, 1);
     const auto logits = mcm::policy::logits(policy, *features), rows = mcm::policy::probabilities(policy, *features);

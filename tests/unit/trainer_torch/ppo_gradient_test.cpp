@@ -26,8 +26,8 @@ mcm::policy::Policy shaken(const Architecture& shape, std::uint64_t seed) {
 
 TEST(TorchPolicy, ForwardPassIsTheCores) {
     use_threads(1);
-    const auto costs = testing::bert_like(4, true);
-    const auto problem = testing::on_chips(costs, 9);
+    const auto costs = test::bert_like(4, true);
+    const auto problem = test::on_chips(costs, 9);
     const auto features = mcm::policy::features_of(problem);
     ASSERT_TRUE(features);
     for (const Architecture& shape :
@@ -52,15 +52,15 @@ struct Tiny {
 };
 std::unique_ptr<Tiny> tiny(std::uint64_t seed) {
     RandomStream random(seed);
-    testing::RandomProblemOptions options;
+    test::RandomProblemOptions options;
     options.min_operators = 4;
     options.max_operators = 6;
     for (;;) {
         auto made = std::make_unique<Tiny>();
-        made->costs = testing::random_problem(random, options, 4);
-        made->problem = testing::on_chips(made->costs, 3, {.adjacent = true});
+        made->costs = test::random_problem(random, options, 4);
+        made->problem = test::on_chips(made->costs, 3, {.adjacent = true});
         auto features = mcm::policy::features_of(made->problem);
-        if (!features || testing::legal_assignments(made->problem).size() < 4) continue;
+        if (!features || test::legal_assignments(made->problem).size() < 4) continue;
         made->features = *std::move(features);
         return made;
     }
@@ -73,7 +73,7 @@ std::vector<std::pair<double, Rollout>> all_rollouts(const Tiny& tiny, const Arc
     RandomStream random(0);
     const auto order = mcm::walk_order(tiny.costs, mcm::WalkOrder::bisection, random);
     std::vector<std::pair<double, Rollout>> all;
-    for (const auto& chips : testing::legal_assignments(tiny.problem)) {
+    for (const auto& chips : test::legal_assignments(tiny.problem)) {
         mcm::ChipSolver solver(tiny.problem);
         mcm::Sample sample{.chips = chips, .log_probability = 0, .masks = {}, .counts = {}};
         for (const NodeId node : order) {

@@ -9,11 +9,12 @@ namespace sluice::training {
 namespace {
 
 cost::TrainingProblem problem_of(std::int64_t devices, Bytes memory, std::int64_t mini_batch) {
-    auto operators = testing::chain_of(4, {.forward = 1000, .backward = 2000, .made = Bytes{10}});
-    return testing::training_problem(testing::given_graph(operators), testing::given_devices(devices, memory), mini_batch);
+    auto operators = test::chain_of(4, {.forward = 1000, .backward = 2000, .made = Bytes{10}});
+    return test::training_problem(test::given_graph(operators), test::given_devices(devices, memory), mini_batch);
 }
 
-Result<PlannerResult> plan(const cost::TrainingProblem& problem, const PlannerOptions& options = {}, const Limits& limits = {}) {
+Result<PlannerResult> data_parallel_plan(const cost::TrainingProblem& problem, const PlannerOptions& options = {},
+                                         const Limits& limits = {}) {
     SilentObserver silent;
     return plan_data_parallel(problem, options, silent, limits);
 }
@@ -24,7 +25,7 @@ std::optional<Duration> best_by_trying(const cost::TrainingProblem& problem, boo
     for (const std::int64_t size : micro_batches(problem, false))
         for (const bool recompute : {false, true}) {
             if (recompute && !recompute_too) continue;
-            auto partition = testing::stages_of(problem, {{0, 1, 2, 3}}, size, cost::Schedule::one_f_one_b);
+            auto partition = test::stages_of(problem, {{0, 1, 2, 3}}, size, cost::Schedule::one_f_one_b);
             partition.stages[0].replicas = device_count(problem);
             partition.stages[0].recompute = recompute;
             cost::set_in_flight(problem, partition);
@@ -37,7 +38,7 @@ std::optional<Duration> best_by_trying(const cost::TrainingProblem& problem, boo
 
 TEST(DataParallel, ClosedForm) {
     const auto problem = problem_of(2, {}, 8);
-    const auto result = plan(problem);
+    const auto result = data_parallel_plan(problem);
     ASSERT_TRUE(result) << to_text(result.error());
     EXPECT_TRUE(cost::faults_of(problem, result->partition).empty());
     ASSERT_EQ(result->partition.stages.size(), 1u);
@@ -49,7 +50,7 @@ TEST(DataParallel, ClosedForm) {
 
 TEST(DataParallel, ThreeReplicasDoNotShareOddBatchesEvenly) {
     const auto problem = problem_of(3, {}, 8);  // 8 in one micro-batch: 3 samples; in two of 4: 2 + 2; in eight of 1: 8
-    const auto result = plan(problem);
+    const auto result = data_parallel_plan(problem);
     ASSERT_TRUE(result);
     EXPECT_EQ(result->partition.stages[0].micro_batch, 8);
     EXPECT_EQ(result->iteration, *best_by_trying(problem, true));
@@ -59,7 +60,7 @@ TEST(DataParallel, TakesTheBestThatFitsTheMemory) {
     std::size_t smaller = 0, recomputed = 0, none = 0;
     for (std::int64_t memory = 20; memory <= 400; memory += 4) {
         const auto problem = problem_of(2, {memory}, 8);
-        const auto result = plan(problem);
+        const auto result = data_parallel_plan(problem);
         const auto best = best_by_trying(problem, true);
         ASSERT_EQ(result.has_value(), best.has_value()) << memory;
         if (!result) {
@@ -79,7 +80,7 @@ TEST(DataParallel, TakesTheBestThatFitsTheMemory) {
 
 TEST(DataParallel, DoesWhatItIsAsked) {
     const auto problem = problem_of(2, {}, 8);
-    const auto result = plan(problem, {.micro_batch = 2, .schedule = cost::Schedule::gpipe, .recompute = true});
+    const auto result = data_parallel_plan(problem, {.micro_batch = 2, .schedule = cost::Schedule::gpipe, .recompute = true});
     ASSERT_TRUE(result);
     EXPECT_EQ(result->partition.stages[0].micro_batch, 2);
     EXPECT_TRUE(result->partition.stages[0].recompute);
@@ -89,13 +90,13 @@ TEST(DataParallel, DoesWhatItIsAsked) {
 
 TEST(DataParallel, StopsAtItsLimits) {
     const auto problem = problem_of(2, {}, 8);
-    const auto one = plan(problem, {}, {.deadline = {}, .evaluations = 1, .stop = {}});
+    const auto one = data_parallel_plan(problem, {}, {.deadline = {}, .evaluations = 1, .stop = {}});
     ASSERT_TRUE(one);
     EXPECT_EQ(one->termination.reason, StopReason::evaluations);
     EXPECT_EQ(one->termination.evaluations, 1);
     std::stop_source stop;
     stop.request_stop();
-    const auto nothing = plan(problem, {}, {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
+    const auto nothing = data_parallel_plan(problem, {}, {.deadline = {}, .evaluations = {}, .stop = stop.get_token()});
     ASSERT_FALSE(nothing);
     EXPECT_EQ(nothing.error().kind, DiagnosticKind::stopped);
 }

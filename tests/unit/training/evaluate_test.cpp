@@ -9,9 +9,8 @@ namespace sluice::training {
 namespace {
 
 TEST(Evaluate, EndsWhenItIsStopped) {
-    const auto problem =
-        testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), std::int64_t{1} << 16);
-    const auto partition = testing::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
+    const auto problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), std::int64_t{1} << 16);
+    const auto partition = test::one_node_a_stage(problem, 1, cost::Schedule::one_f_one_b);
     std::stop_source source;
     const Limits limits{.deadline = {}, .evaluations = {}, .stop = source.get_token()};
     EXPECT_EQ(iteration_time(problem, partition, limits), iteration_time(problem, partition));

@@ -15,9 +15,10 @@ namespace {
 using cost::TrainingPartition;
 using cost::TrainingProblem;
 using cost::TrainingStage;
-using testing::GivenOperator;
+using test::GivenOperator;
 
-PlannerResult plan(const TrainingProblem& problem, const PlannerOptions& options = {}, PlannerFunction planner = plan_by_graphpipe) {
+PlannerResult graphpipe_plan(const TrainingProblem& problem, const PlannerOptions& options = {},
+                             PlannerFunction planner = plan_by_graphpipe) {
     SilentObserver observer;
     auto result = planner(problem, options, observer, {});
     EXPECT_TRUE(result.has_value()) << to_text(result.error());
@@ -28,7 +29,7 @@ PlannerResult plan(const TrainingProblem& problem, const PlannerOptions& options
     return *result;
 }
 
-Diagnostic refusal(const TrainingProblem& problem, const PlannerOptions& options = {}) {
+Diagnostic graphpipe_refusal(const TrainingProblem& problem, const PlannerOptions& options = {}) {
     SilentObserver observer;
     auto result = plan_by_graphpipe(problem, options, observer, {});
     EXPECT_FALSE(result.has_value());
@@ -57,11 +58,10 @@ std::vector<GivenOperator> case_study(std::size_t branches, std::size_t layers, 
 TEST(GraphPipe, CaseStudyHasHalfTheDepthOfTheChain) {
     for (const bool join : {false, true})
         for (const std::int64_t batch : {8, 16, 32, 64}) {
-            const auto platform = testing::given_devices(8);
-            const auto graph = testing::given_graph(case_study(2, 4, false, join)),
-                       chain = testing::given_graph(case_study(2, 4, true, join));
-            const PlannerResult a = plan(testing::training_problem(graph, platform, batch), {.micro_batch = 1});
-            const PlannerResult b = plan(testing::training_problem(chain, platform, batch), {.micro_batch = 1});
+            const auto platform = test::given_devices(8);
+            const auto graph = test::given_graph(case_study(2, 4, false, join)), chain = test::given_graph(case_study(2, 4, true, join));
+            const PlannerResult a = graphpipe_plan(test::training_problem(graph, platform, batch), {.micro_batch = 1});
+            const PlannerResult b = graphpipe_plan(test::training_problem(chain, platform, batch), {.micro_batch = 1});
             EXPECT_EQ(a.partition.stages.size(), 8U);
             EXPECT_EQ(b.partition.stages.size(), 8U);
             // Both take the same partition, each stage 1000 ps forward and 2000 back. Where one branch's last stage also concatenates, the
@@ -79,31 +79,31 @@ TEST(GraphPipe, WhereMemoryHoldsFourMicroBatchesTheChainNeedsSmallerOnes) {
     for (auto* list : {&branched, &linear})
         for (GivenOperator& op : *list) op.made.count = 1;
     // Three operators keep 3 bytes a sample; parameters and gradients take 24.
-    const auto platform = testing::given_devices(8, {24 + 3 * 16});
-    const TrainingProblem a = testing::training_problem(testing::given_graph(branched), platform, 64);
-    const TrainingProblem b = testing::training_problem(testing::given_graph(linear), platform, 64);
+    const auto platform = test::given_devices(8, {24 + 3 * 16});
+    const TrainingProblem a = test::training_problem(test::given_graph(branched), platform, 64);
+    const TrainingProblem b = test::training_problem(test::given_graph(linear), platform, 64);
     const auto bottleneck = [](const TrainingProblem& problem, std::int64_t micro_batch) {
-        return cost::price(problem, plan(problem, {.micro_batch = micro_batch}).partition).bottleneck;
+        return cost::price(problem, graphpipe_plan(problem, {.micro_batch = micro_batch}).partition).bottleneck;
     };
     // Of all plans with that bottleneck the one with the fewest in flight: stages on two devices each.
-    EXPECT_EQ(most_in_flight(plan(a, {.micro_batch = 4}).partition), 8);
-    EXPECT_EQ(most_in_flight(plan(b, {.micro_batch = 2}).partition), 8);
+    EXPECT_EQ(most_in_flight(graphpipe_plan(a, {.micro_batch = 4}).partition), 8);
+    EXPECT_EQ(most_in_flight(graphpipe_plan(b, {.micro_batch = 2}).partition), 8);
     EXPECT_EQ(bottleneck(a, 4), Duration{3000});
     EXPECT_EQ(bottleneck(b, 2), Duration{3000});
     EXPECT_GT(bottleneck(b, 4), Duration{3000});  // eight stages would keep 32 samples
 }
 
 TEST(GraphPipe, OneDevice) {
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(2, 1, false)), testing::given_devices(1), 4);
-    EXPECT_EQ(plan(problem).partition.stages.size(), 1U);
+    const TrainingProblem problem = test::training_problem(test::given_graph(case_study(2, 1, false)), test::given_devices(1), 4);
+    EXPECT_EQ(graphpipe_plan(problem).partition.stages.size(), 1U);
 }
 
 TEST(GraphPipe, ReplicatesWhatCannotBeCut) {
     const TrainingProblem problem =
-        testing::training_problem(testing::given_graph({{.forward = 100, .backward = 200, .parameters = {1}},
-                                                        {.forward = 700, .backward = 1400, .reads = {0}, .parameters = {1}}}),
-                                  testing::given_devices(8, {3}), 64);  // parameters and gradients of one operator fit, of both not
-    const PlannerResult result = plan(problem, {.micro_batch = 16});
+        test::training_problem(test::given_graph({{.forward = 100, .backward = 200, .parameters = {1}},
+                                                  {.forward = 700, .backward = 1400, .reads = {0}, .parameters = {1}}}),
+                               test::given_devices(8, {3}), 64);  // parameters and gradients of one operator fit, of both not
+    const PlannerResult result = graphpipe_plan(problem, {.micro_batch = 16});
     ASSERT_EQ(result.partition.stages.size(), 2U);
     // 7 replicas would take ceil(16 / 7) = 3 samples each, as 6 do; the first stage is below that on one device.
     EXPECT_EQ(result.partition.stages[0].replicas, 1);
@@ -114,8 +114,8 @@ TEST(GraphPipe, ManyEqualBranchesShareDevices) {
     // Six branches of one operator on three devices: two and two and two with what joins them.
     std::vector<GivenOperator> operators(6, {.forward = 100, .backward = 200});
     operators.push_back({.forward = 1, .backward = 2, .reads = {0, 1, 2, 3, 4, 5}});
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(3), 16);
-    const PlannerResult result = plan(problem, {.micro_batch = 1});
+    const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(3), 16);
+    const PlannerResult result = graphpipe_plan(problem, {.micro_batch = 1});
     ASSERT_EQ(result.partition.stages.size(), 3U);
     EXPECT_EQ(most_in_flight(result.partition), 2);
     std::vector<std::size_t> sizes;
@@ -125,10 +125,10 @@ TEST(GraphPipe, ManyEqualBranchesShareDevices) {
 
 TEST(GraphPipe, SharedSourceKeepsWhatItsDeepestBranchNeeds) {
     // 0 feeds a branch of one operator and one of three; all meet in 5. Each on a device of its own.
-    const TrainingProblem problem = testing::training_problem(
-        testing::given_graph({{100, 200}, {100, 200, {0}}, {100, 200, {1}}, {100, 200, {2}}, {100, 200, {0}}, {100, 200, {3, 4}}}),
-        testing::given_devices(6), 16);
-    const PlannerResult result = plan(problem, {.micro_batch = 2});
+    const TrainingProblem problem = test::training_problem(
+        test::given_graph({{100, 200}, {100, 200, {0}}, {100, 200, {1}}, {100, 200, {2}}, {100, 200, {0}}, {100, 200, {3, 4}}}),
+        test::given_devices(6), 16);
+    const PlannerResult result = graphpipe_plan(problem, {.micro_batch = 2});
     ASSERT_EQ(result.partition.stages.size(), 6U);
     std::vector<std::int64_t> in_flight(6);
     for (const TrainingStage& stage : result.partition.stages) in_flight[stage.nodes.front().index()] = stage.in_flight;
@@ -140,24 +140,24 @@ TEST(GraphPipe, GraphsThatAreNotSeriesParallel) {
     const std::vector<GivenOperator> operators{{100, 200},      {100, 200},         {100, 200, {0}}, {100, 200, {0, 1}},
                                                {100, 200, {2}}, {100, 200, {2, 3}}, {100, 200, {4}}, {100, 200, {5}}};
     for (const std::int64_t devices : {1, 2, 3, 4, 8}) {
-        const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(devices), 16);
-        const PlannerResult result = plan(problem);
+        const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(devices), 16);
+        const PlannerResult result = graphpipe_plan(problem);
         EXPECT_LE(cost::price(problem, result.partition).bottleneck.count(), 8 * 300 / devices + 300);
         EXPECT_FALSE(result.warnings.empty());
     }
 }
 
 TEST(GraphPipe, DevicesOfANodeStayTogether) {
-    auto platform = testing::given_devices(8);
+    auto platform = test::given_devices(8);
     platform.topology = platform::Topology::hierarchy;
     platform.devices_per_node = 4;
     platform.node_link = platform::Link{ByteRate{1'000'000}, Duration{0}};
     // Two operators that take four devices each; reducing 4 bytes over nodes would cost 1000 times as much.
     const TrainingProblem problem =
-        testing::training_problem(testing::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}},
-                                                        {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}),
-                                  platform, 64);
-    for (const TrainingStage& stage : plan(problem, {.micro_batch = 4}).partition.stages) {
+        test::training_problem(test::given_graph({{.forward = 100'000, .backward = 200'000, .parameters = {4000}},
+                                                  {.forward = 100'000, .backward = 200'000, .reads = {0}, .parameters = {4000}}}),
+                               platform, 64);
+    for (const TrainingStage& stage : graphpipe_plan(problem, {.micro_batch = 4}).partition.stages) {
         EXPECT_EQ(stage.replicas, 4);
         EXPECT_EQ(stage.first_device % 4, 0);
     }
@@ -165,10 +165,10 @@ TEST(GraphPipe, DevicesOfANodeStayTogether) {
 
 TEST(GraphPipe, SaysWhichOperatorDoesNotFit) {
     const TrainingProblem problem =
-        testing::training_problem(testing::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}},
-                                                        {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
-                                  testing::given_devices(4, {1500}), 16);
-    const Diagnostic diagnostic = refusal(problem);
+        test::training_problem(test::given_graph({{.forward = 1, .backward = 2, .made = {8}, .parameters = {100}},
+                                                  {.forward = 1, .backward = 2, .reads = {0}, .made = {8}, .parameters = {1000}}}),
+                               test::given_devices(4, {1500}), 16);
+    const Diagnostic diagnostic = graphpipe_refusal(problem);
     EXPECT_EQ(diagnostic.kind, DiagnosticKind::infeasible);
     EXPECT_EQ(diagnostic.message, "operator 1 alone needs 2.0 KiB, a 'device' has 1.5 KiB");
     // 2000 bytes of parameters and gradients, 8 for one sample
@@ -177,30 +177,31 @@ TEST(GraphPipe, SaysWhichOperatorDoesNotFit) {
 
 TEST(GraphPipe, SaysWhatWouldFit) {
     // Each of four operators takes 200 bytes: on one device they do not fit, on devices of 808 they do.
-    const auto operators = testing::chain_of(4, {.made = {8}, .parameters = {100}});
-    const Diagnostic diagnostic = refusal(testing::training_problem(testing::given_graph(operators), testing::given_devices(1, {800}), 16));
+    const auto operators = test::chain_of(4, {.made = {8}, .parameters = {100}});
+    const Diagnostic diagnostic =
+        graphpipe_refusal(test::training_problem(test::given_graph(operators), test::given_devices(1, {800}), 16));
     EXPECT_EQ(diagnostic.kind, DiagnosticKind::infeasible);
     EXPECT_EQ(diagnostic.message, "no graph of stages on 1 'device' fits their memory of 800 B each");
     EXPECT_NE(diagnostic.help.find("832 B each"), std::string::npos) << diagnostic.help;
-    plan(testing::training_problem(testing::given_graph(operators), testing::given_devices(1, {832}), 16));
+    graphpipe_plan(test::training_problem(test::given_graph(operators), test::given_devices(1, {832}), 16));
 }
 
 TEST(GraphPipe, RefusesMicroBatchesThatDoNotDivide) {
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(2)), testing::given_devices(2), 16);
-    EXPECT_EQ(refusal(problem, {.micro_batch = 3}).kind, DiagnosticKind::usage);
-    EXPECT_EQ(refusal(problem, {.micro_batch = 32}).kind, DiagnosticKind::usage);
+    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(2)), test::given_devices(2), 16);
+    EXPECT_EQ(graphpipe_refusal(problem, {.micro_batch = 3}).kind, DiagnosticKind::usage);
+    EXPECT_EQ(graphpipe_refusal(problem, {.micro_batch = 32}).kind, DiagnosticKind::usage);
 }
 
 TEST(GraphPipe, RecomputesWhenAsked) {
-    auto operators = testing::chain_of(4, {.forward = 100, .backward = 200, .made = {8}, .parameters = {0}});
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2, {64}), 16);
-    const PlannerResult kept = plan(problem), again = plan(problem, {.recompute = true});
+    auto operators = test::chain_of(4, {.forward = 100, .backward = 200, .made = {8}, .parameters = {0}});
+    const TrainingProblem problem = test::training_problem(test::given_graph(operators), test::given_devices(2, {64}), 16);
+    const PlannerResult kept = graphpipe_plan(problem), again = graphpipe_plan(problem, {.recompute = true});
     for (const TrainingStage& stage : kept.partition.stages) EXPECT_FALSE(stage.recompute);
     for (const TrainingStage& stage : again.partition.stages) EXPECT_TRUE(stage.recompute);
 }
 
 TEST(GraphPipe, StopsWhenInterrupted) {
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(3)), testing::given_devices(2), 16);
+    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(3)), test::given_devices(2), 16);
     std::stop_source source;
     source.request_stop();
     SilentObserver observer;
@@ -210,7 +211,7 @@ TEST(GraphPipe, StopsWhenInterrupted) {
 }
 
 TEST(GraphPipe, ASearchThatIsStoppedFindsNoSplit) {
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(2, 2, false)), testing::given_devices(4), 16);
+    const TrainingProblem problem = test::training_problem(test::given_graph(case_study(2, 2, false)), test::given_devices(4), 16);
     const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 4);
     graphpipe::WorkTables work(problem, model, ClassId(0), false);
     std::stop_source source;
@@ -226,11 +227,11 @@ TEST(GraphPipe, ASearchThatIsStoppedFindsNoSplit) {
 TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
     // Operator 0 needs four devices, so four samples at a time, to keep up with operator 1, of which a device holds one sample; their
     // parameters do not fit together.
-    const TrainingProblem problem = testing::training_problem(
-        testing::given_graph({{.forward = 4'000'000, .backward = 8'000'000, .made = {8}, .parameters = {40}},
-                              {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .made = {64}, .parameters = {40}}}),
-        testing::given_devices(5, {150}), 64);
-    const PlannerResult one = plan(problem), full = plan(problem, {}, plan_by_graphpipe_full);
+    const TrainingProblem problem = test::training_problem(
+        test::given_graph({{.forward = 4'000'000, .backward = 8'000'000, .made = {8}, .parameters = {40}},
+                           {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .made = {64}, .parameters = {40}}}),
+        test::given_devices(5, {150}), 64);
+    const PlannerResult one = graphpipe_plan(problem), full = graphpipe_plan(problem, {}, plan_by_graphpipe_full);
     EXPECT_EQ(cost::price(problem, one.partition).bottleneck, Duration{6'000'000});  // micro-batches of 2, two replicas each
     EXPECT_EQ(cost::price(problem, full.partition).bottleneck, Duration{3'000'000});
     EXPECT_LT(full.iteration, one.iteration);
@@ -242,7 +243,7 @@ TEST(GraphPipeFull, MixesMicroBatchesWhereNoOneSizeDoes) {
 }
 
 TEST(GraphPipeModel, EqualBranchesAreOneChain) {
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(case_study(4, 2, false)), testing::given_devices(8), 16);
+    const TrainingProblem problem = test::training_problem(test::given_graph(case_study(4, 2, false)), test::given_devices(8), 16);
     const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 8);
     ASSERT_EQ(model.chains.size(), 2U);
     EXPECT_EQ(model.chains[0].nodes, 6U);
@@ -253,7 +254,7 @@ TEST(GraphPipeModel, EqualBranchesAreOneChain) {
 
 TEST(GraphPipeModel, LongChainsAreCoarsenedByWork) {
     // 640 equal operators on 4 devices: cuts no closer than 1/32 of a device's share, five operators.
-    const TrainingProblem problem = testing::training_problem(testing::given_graph(testing::chain_of(640)), testing::given_devices(4), 16);
+    const TrainingProblem problem = test::training_problem(test::given_graph(test::chain_of(640)), test::given_devices(4), 16);
     const graphpipe::Model model = graphpipe::model_of(problem, ClassId(0), 4);
     EXPECT_GE(model.chains.back().count(), 100U);
     EXPECT_LE(model.chains.back().count(), 130U);

@@ -11,10 +11,10 @@
 namespace sluice::training {
 namespace {
 
-using testing::chain_of;
-using testing::given_devices;
-using testing::given_graph;
-using testing::GivenOperator;
+using test::chain_of;
+using test::given_devices;
+using test::given_graph;
+using test::GivenOperator;
 
 PlannerResult plan(PlannerFunction planner, const cost::TrainingProblem& problem, const PlannerOptions& options = {}) {
     SilentObserver observer;
@@ -32,7 +32,7 @@ Diagnostic refusal(PlannerFunction planner, const cost::TrainingProblem& problem
 
 TEST(GPipe, CutsAChainEvenly) {
     // (m + stages - 1) (forward + backward)
-    const auto made = plan(plan_by_gpipe, testing::training_problem(given_graph(chain_of(8)), given_devices(8), 8), {.micro_batch = 1});
+    const auto made = plan(plan_by_gpipe, test::training_problem(given_graph(chain_of(8)), given_devices(8), 8), {.micro_batch = 1});
     ASSERT_EQ(made.partition.stages.size(), 8u);
     EXPECT_EQ(made.partition.schedule, cost::Schedule::gpipe);
     EXPECT_EQ(made.iteration.count(), 45);
@@ -41,19 +41,19 @@ TEST(GPipe, CutsAChainEvenly) {
 TEST(GPipe, EveryDeviceGetsAnOperatorHoweverUneven) {
     std::vector<GivenOperator> operators = chain_of(6);
     operators[0].forward = 100;
-    const auto made = plan(plan_by_gpipe, testing::training_problem(given_graph(operators), given_devices(6), 4), {.micro_batch = 1});
+    const auto made = plan(plan_by_gpipe, test::training_problem(given_graph(operators), given_devices(6), 4), {.micro_batch = 1});
     EXPECT_EQ(made.partition.stages.size(), 6u);
 }
 
 TEST(GPipe, RecomputesWhereTheMemoryIsShort) {
     // All eight samples of 100 bytes are kept for each operator of two, or once for what enters and one micro-batch of both.
     const auto graph = given_graph(chain_of(4, {.made = Bytes{100}, .parameters = Bytes{4}}));
-    const auto roomy = plan(plan_by_gpipe, testing::training_problem(graph, given_devices(2, Bytes{2'000}), 8));
+    const auto roomy = plan(plan_by_gpipe, test::training_problem(graph, given_devices(2, Bytes{2'000}), 8));
     EXPECT_FALSE(roomy.partition.stages[1].recompute);
-    const auto tight = plan(plan_by_gpipe, testing::training_problem(graph, given_devices(2, Bytes{1'100}), 8));
+    const auto tight = plan(plan_by_gpipe, test::training_problem(graph, given_devices(2, Bytes{1'100}), 8));
     EXPECT_TRUE(tight.partition.stages[1].recompute);
     EXPECT_GT(tight.iteration, roomy.iteration);
-    const Diagnostic none = refusal(plan_by_gpipe, testing::training_problem(graph, given_devices(2, Bytes{900}), 8));
+    const Diagnostic none = refusal(plan_by_gpipe, test::training_problem(graph, given_devices(2, Bytes{900}), 8));
     EXPECT_EQ(none.kind, DiagnosticKind::infeasible);
     EXPECT_NE(none.message.find("no plan of gpipe fits the memory"), std::string::npos) << none.message;
     ASSERT_FALSE(none.notes.empty());
@@ -65,7 +65,7 @@ TEST(Megatron, StagesHaveEquallyManyLayers) {
     // Three operators a layer, the parameters in its second; 8 layers.
     std::vector<GivenOperator> operators = chain_of(24, {.parameters = Bytes{0}});
     for (std::size_t v = 1; v < operators.size(); v += 3) operators[v].parameters = Bytes{100'000};
-    const auto problem = testing::training_problem(given_graph(operators), given_devices(4), 16);
+    const auto problem = test::training_problem(given_graph(operators), given_devices(4), 16);
     const auto made = plan(plan_by_megatron, problem, {.micro_batch = 1, .schedule = cost::Schedule::one_f_one_b});
     EXPECT_EQ(made.partition.stages.size(), 4u) << made.winner;
     for (const cost::TrainingStage& stage : made.partition.stages) {
@@ -77,10 +77,10 @@ TEST(Megatron, StagesHaveEquallyManyLayers) {
 
 TEST(Megatron, InterleavesAndReplicates) {
     // No parameters: data parallelism is free, all devices do the same.
-    const auto free = testing::training_problem(given_graph(chain_of(8, {.parameters = Bytes{0}})), given_devices(8), 8);
+    const auto free = test::training_problem(given_graph(chain_of(8, {.parameters = Bytes{0}})), given_devices(8), 8);
     EXPECT_EQ(plan(plan_by_megatron, free).partition.stages.size(), 1u);
     // Much to exchange: a pipeline, and two stages a device leave less of it empty: 3 (8 + 3 / 2) / 2 of 3 (8 + 3).
-    const auto heavy = testing::training_problem(given_graph(chain_of(8, {.parameters = Bytes{100'000}})), given_devices(4), 8);
+    const auto heavy = test::training_problem(given_graph(chain_of(8, {.parameters = Bytes{100'000}})), given_devices(4), 8);
     const auto plain = plan(plan_by_megatron, heavy, {.micro_batch = 1, .schedule = cost::Schedule::one_f_one_b});
     const auto chunks = plan(plan_by_megatron, heavy, {.micro_batch = 1});
     EXPECT_EQ(chunks.partition.schedule, cost::Schedule::interleaved);
@@ -95,7 +95,7 @@ TEST(PipeDream, ReplicatesWhatIsLongAndHasFewParameters) {
     // A convolution with few parameters, then a layer with many: three devices for the one, one for the other.
     const std::vector<GivenOperator> operators{{.forward = 3'000'000, .backward = 6'000'000, .made = Bytes{1}, .parameters = Bytes{4}},
                                                {.forward = 1'000'000, .backward = 2'000'000, .reads = {0}, .parameters = Bytes{100'000}}};
-    const auto made = plan(plan_by_pipedream, testing::training_problem(given_graph(operators), given_devices(4), 48));
+    const auto made = plan(plan_by_pipedream, test::training_problem(given_graph(operators), given_devices(4), 48));
     ASSERT_EQ(made.partition.stages.size(), 2u);
     EXPECT_EQ(made.partition.stages[0].replicas, 3);
     EXPECT_EQ(made.partition.stages[1].replicas, 1);
@@ -105,7 +105,7 @@ TEST(PipeDream, BranchesRunBesideEachOtherUnlessHeldToAChain) {
     // Two branches of four equal operators, a stage each: (micro-batches + depth - 1) (forward + backward).
     std::vector<GivenOperator> operators = chain_of(8, {.forward = 1000, .backward = 2000});
     operators[4].reads = {};
-    const auto problem = testing::training_problem(given_graph(operators), given_devices(8), 8);
+    const auto problem = test::training_problem(given_graph(operators), given_devices(8), 8);
     const auto free = plan(plan_by_pipedream, problem, {.micro_batch = 1});
     const auto held = plan(plan_by_pipedream, problem, {.micro_batch = 1, .schedule = cost::Schedule::chain});
     EXPECT_EQ(free.iteration, Duration{(8 + 3) * 3000});
@@ -121,7 +121,7 @@ TEST(PipeDream, FitsTheMemoryWhereItCan) {
     // Alone on a device each operator fits, two do not.
     const auto graph = given_graph(chain_of(4, {.made = Bytes{1}, .parameters = Bytes{500}}));
     for (const PlannerFunction planner : {plan_by_pipedream, plan_by_piper})
-        EXPECT_EQ(plan(planner, testing::training_problem(graph, given_devices(4, Bytes{1'100}), 4)).partition.stages.size(), 4u);
+        EXPECT_EQ(plan(planner, test::training_problem(graph, given_devices(4, Bytes{1'100}), 4)).partition.stages.size(), 4u);
 }
 
 Result<PiperInstance> instance(std::string_view nodes, std::string_view edges, std::string_view top = "") {

@@ -11,12 +11,12 @@ namespace {
 TEST(Slicing, AGroupOfManyNodesHasTheLinksOfAllOfThem) {
     // A cut carries 8 samples x (1000 bytes there, 1000 back) = 16 us over one link at 1 GB/s, 4 us over those of the four nodes that a
     // group has; each half computes for 10 us.
-    auto operators = testing::chain_of(2, {.forward = 1'000'000, .backward = 9'000'000, .made = Bytes{1000}});
-    auto platform = testing::given_devices(16);
+    auto operators = test::chain_of(2, {.forward = 1'000'000, .backward = 9'000'000, .made = Bytes{1000}});
+    auto platform = test::given_devices(16);
     platform.topology = platform::Topology::hierarchy;
     platform.devices_per_node = 2;
     platform.node_link = platform::Link{.rate = ByteRate{1'000'000'000}, .latency = Duration{0}};
-    const auto problem = testing::training_problem(testing::given_graph(operators), platform, 8);
+    const auto problem = test::training_problem(test::given_graph(operators), platform, 8);
     const std::vector<NodeId> order{NodeId(0), NodeId(1)};
     Slicer slicer(problem, order);
     const auto layout = slicer.in_turn(8, 8, 1, false);
@@ -26,9 +26,9 @@ TEST(Slicing, AGroupOfManyNodesHasTheLinksOfAllOfThem) {
 }
 
 TEST(Slicing, PiecesHaveEqualParameters) {
-    auto operators = testing::chain_of(6);
+    auto operators = test::chain_of(6);
     operators[0].parameters = Bytes{12};
-    const auto problem = testing::training_problem(testing::given_graph(operators), testing::given_devices(2), 4);
+    const auto problem = test::training_problem(test::given_graph(operators), test::given_devices(2), 4);
     std::vector<NodeId> order;
     for (std::size_t v = 0; v < 6; ++v) order.emplace_back(v);
     const Slicer slicer(problem, order);

@@ -14,7 +14,7 @@
 namespace sluice::runtime {
 namespace {
 
-using testing::PlainSession, testing::PlainTensors;
+using test::PlainSession, test::PlainTensors;
 
 /// A message in memory of its own, 64-byte aligned as the executor's are.
 class Memory {
@@ -77,7 +77,7 @@ class Stages : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Stages, OneAfterTheOtherAreTheUnsplitModelBitForBit) {
     const auto scratch = Scratch::make();
-    const auto made = testing::stage_model(GetParam(), 3, scratch->path());
+    const auto made = test::stage_model(GetParam(), 3, scratch->path());
     ASSERT_TRUE(made) << to_text(made.error());
     ASSERT_GE(made->manifest.stages.size(), 2U);
     PlainSession whole(made->model, ORT_DISABLE_ALL);
@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Zoo, Stages,
 
 TEST(OrtKernel, ASlotIsBoundOnceAndSlotsAreApart) {
     const auto scratch = Scratch::make();
-    const auto made = testing::stage_model("zoo:chain:layers=4,width=64", 2, scratch->path());
+    const auto made = test::stage_model("zoo:chain:layers=4,width=64", 2, scratch->path());
     ASSERT_TRUE(made) << to_text(made.error());
     const onnx::StageModel& stage = made->manifest.stages.front();
     const auto kernel = kernel_of(stage, made->job.stages, 99);
@@ -135,7 +135,7 @@ TEST(OrtKernel, ASlotIsBoundOnceAndSlotsAreApart) {
 
 TEST(OrtKernel, ABufferThatIsTooSmallIsNotWrittenBeyond) {
     const auto scratch = Scratch::make();
-    const auto made = testing::stage_model("zoo:chain:layers=4,width=64", 2, scratch->path());
+    const auto made = test::stage_model("zoo:chain:layers=4,width=64", 2, scratch->path());
     ASSERT_TRUE(made) << to_text(made.error());
     const onnx::StageModel& stage = made->manifest.stages.front();
     const auto kernel = kernel_of(stage, made->job.stages, 0);

@@ -10,7 +10,7 @@
 
 #include "sluice/runtime/worker/ort.hpp"
 
-namespace sluice::testing {
+namespace sluice::test {
 
 struct PlainTensor {
     std::vector<std::int64_t> shape;
@@ -61,4 +61,4 @@ private:
     runtime::Ports ports_;
 };
 
-}  // namespace sluice::testing
+}  // namespace sluice::test

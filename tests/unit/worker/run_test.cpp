@@ -17,7 +17,7 @@ namespace sluice::runtime {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::PlainSession, testing::PlainTensors, testing::StagedModel;
+using test::PlainSession, test::PlainTensors, test::StagedModel;
 
 constexpr const char* kModel = "zoo:bert-base:layers=2,hidden=64,heads=2,ff=128,seq=16,vocab=100";
 
@@ -144,7 +144,7 @@ class Run : public ::testing::Test {
 protected:
     void SetUp() override {
         scratch_.emplace(*Scratch::make());
-        auto made = testing::stage_model(kModel, 2, folder());
+        auto made = test::stage_model(kModel, 2, folder());
         ASSERT_TRUE(made) << to_text(made.error());
         made_ = *std::move(made);
         made_.job.optimisation = 0;
@@ -183,7 +183,7 @@ TEST_F(Run, UnderMpiOutputsAreTheUnsplitModelsInOrder) {
 }
 
 TEST_F(Run, RanksAsThreadsWithReplicasDoTheSame) {
-    auto made = testing::stage_model(kModel, 3, folder() / "replicated", 3);
+    auto made = test::stage_model(kModel, 3, folder() / "replicated", 3);
     ASSERT_TRUE(made) << to_text(made.error());
     made->job.optimisation = 0;
     write_inputs(made->manifest, folder() / "x.npz", 20);

@@ -46,7 +46,7 @@ std::string type_text(const ::onnx::ValueInfoProto& value) {
     return text;
 }
 
-std::set<std::string> types_of(const ::onnx::GraphProto& graph) {
+std::set<std::string> tensor_types_of(const ::onnx::GraphProto& graph) {
     std::set<std::string> types;
     for (const auto& value : graph.value_info()) types.insert(type_text(value));
     for (const auto& value : graph.output()) types.insert(type_text(value));
@@ -98,12 +98,12 @@ TEST_P(ZooModel, StatesTheShapesThatInferenceFinds) {
     for (const auto& node : stated.graph().node()) {
         for (const auto& output : node.output()) EXPECT_TRUE(produced.insert(output).second) << output;
     }
-    EXPECT_EQ(types_of(stated.graph()).size(), produced.size());
+    EXPECT_EQ(tensor_types_of(stated.graph()).size(), produced.size());
     ::onnx::ModelProto inferred = stated;
     inferred.mutable_graph()->clear_value_info();
     for (auto& output : *inferred.mutable_graph()->mutable_output()) output.mutable_type()->mutable_tensor_type()->clear_shape();
     ASSERT_NO_THROW(::onnx::shape_inference::InferShapes(inferred, ::onnx::OpSchemaRegistry::Instance(), {true, 1, false}));
-    EXPECT_EQ(types_of(inferred.graph()), types_of(stated.graph()));
+    EXPECT_EQ(tensor_types_of(inferred.graph()), tensor_types_of(stated.graph()));
 }
 
 TEST_P(ZooModel, HasTheSameBytesForTheSameSeedOnly) {

@@ -18,7 +18,7 @@ using Edge = std::pair<std::string, std::string>;
     return test::parse(test::bytes_of(specification, ZooWeights::none)).graph();
 }
 
-std::map<std::string, int> types_of(const ::onnx::GraphProto& graph) {
+std::map<std::string, int> operator_types_of(const ::onnx::GraphProto& graph) {
     std::map<std::string, int> types;
     for (const auto& node : graph.node()) ++types[node.op_type()];
     return types;
@@ -54,19 +54,19 @@ TEST(ZooStructure, OneMaskFeedsEveryLayer) {
 }
 
 TEST(ZooStructure, OperatorsAreThoseOfTheArchitecture) {
-    EXPECT_EQ(types_of(graph_of("resnet50"))["Conv"], 53);
-    EXPECT_EQ(types_of(graph_of("resnet50"))["Add"], 16);
-    auto bert = types_of(graph_of("bert-base"));
+    EXPECT_EQ(operator_types_of(graph_of("resnet50"))["Conv"], 53);
+    EXPECT_EQ(operator_types_of(graph_of("resnet50"))["Add"], 16);
+    auto bert = operator_types_of(graph_of("bert-base"));
     EXPECT_EQ(bert["MatMul"], 12 * 8);
     EXPECT_EQ(bert["LayerNormalization"], 25);
     EXPECT_EQ(bert["Erf"], 12);
-    EXPECT_EQ(types_of(graph_of("unet"))["Concat"], 4);
-    auto dlrm = types_of(graph_of("dlrm"));
+    EXPECT_EQ(operator_types_of(graph_of("unet"))["Concat"], 4);
+    auto dlrm = operator_types_of(graph_of("dlrm"));
     EXPECT_EQ(dlrm["Gemm"], 28 + 4 + 1);
     EXPECT_EQ(dlrm["Gather"], 7);
     EXPECT_EQ(graph_of("mmt").input_size(), 4);
-    EXPECT_EQ(types_of(graph_of("mmt"))["Softmax"], 32);
-    EXPECT_EQ(types_of(graph_of("moe"))["Split"], 4);
+    EXPECT_EQ(operator_types_of(graph_of("mmt"))["Softmax"], 32);
+    EXPECT_EQ(operator_types_of(graph_of("moe"))["Split"], 4);
     EXPECT_EQ(readers_of(graph_of("moe:experts=9"), "layer0.attention.norm"), 9 + 2);  // experts, gate, residual
 }
 
