@@ -49,16 +49,17 @@ class Run:
 
 
 def runs_of(part, quick):
-    for platform in part["platforms"]:
-        for model in part["models"]:
-            for method in part["methods"]:
-                seeds = min(method["seeds"], QUICK["seeds"]) if quick else method["seeds"]
-                evaluations = min(method.get("evaluations", part.get("evaluations", 0)), QUICK["evaluations"]) if quick \
-                    else method.get("evaluations", part.get("evaluations", 0))
-                limit = min(part.get("time", 0), QUICK["time"]) if quick else part.get("time", 0)
-                for seed in range(seeds):
-                    yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
-                              tuple(part.get("options", ())))
+    """Seed by seed, so that a bench that was stopped has something of every method."""
+    evaluations, limit = part.get("evaluations", 0), part.get("time", 0)
+    if quick:
+        evaluations, limit = min(evaluations, QUICK["evaluations"]), min(limit, QUICK["time"])
+    for seed in range(QUICK["seeds"] if quick else max(method["seeds"] for method in part["methods"])):
+        for platform in part["platforms"]:
+            for model in part["models"]:
+                for method in part["methods"]:
+                    if seed < method["seeds"]:
+                        yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
+                                  tuple(part.get("options", ())))
 
 
 def locate(model, shared):

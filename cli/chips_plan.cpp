@@ -192,6 +192,18 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
         }
         rows.push_back(std::move(row));
     }
+    // One bound for all of them, on the model's work; worth proving up to the best of them.
+    std::optional<Duration> least;
+    for (const report::ChipRow& row : rows)
+        if (row.plan && (!least || row.plan->predicted.bottleneck < *least)) least = row.plan->predicted.bottleneck;
+    if (least && !interrupt.token().stop_requested()) {
+        Progress bounding(session, "compare: bound");
+        if (const auto raised =
+                solve::raise_bound(**prepared, *least, threads_of(arguments), bounding, limits_of_each(arguments, interrupt.token())))
+            for (report::ChipRow& row : rows)
+                if (row.plan)
+                    row.plan->bound = plan::BoundClaim{.value = raised->value, .kind = std::string(raised->kind()), .certified = true};
+    }
     if (rows.size() < planners.size())
         terminal.say(std::format("{} of {} methods have a row; the others did not start", rows.size(), planners.size()));
     terminal.clear_line();

@@ -18,10 +18,10 @@
 #include "sluice/onnx/weights.hpp"
 #include "tests/support/run_stages.hpp"
 
+namespace sluice {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace sluice;
 
 constexpr std::string_view kAbout =
     "# Stages against the whole model\n\n"
@@ -79,9 +79,7 @@ void measure(const std::string& model, const fs::path& folder, Row& row) {
     row.worst = compare(optimised, 4).worst;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     std::vector<std::string> models;
     std::string zero, output;
     for (int i = 1; i < argc; ++i) {
@@ -131,3 +129,8 @@ int main(int argc, char** argv) {
     }
     return good ? 0 : 1;
 }
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) { return sluice::run(argc, argv); }

@@ -12,28 +12,28 @@
 namespace sluice {
 namespace {
 
-constexpr std::int64_t kStages = 16;
+constexpr std::int64_t kBoundStages = 16;
 
-cost::StageProblem problem_of(const std::string& model) {
-    return cost::freeze(onnx::load_model(model)->graph, *platform::load_platform("asic-16"), kStages)->problem;
+cost::StageProblem problem_of_model(const std::string& model) {
+    return cost::freeze(onnx::load_model(model)->graph, *platform::load_platform("asic-16"), kBoundStages)->problem;
 }
 
 void prove(benchmark::State& state, const std::string& kind, const std::string& model) {
-    const auto problem = problem_of(model);
+    const auto problem = problem_of_model(model);
     const auto& bound = *bound::find_bound(kind).value();
     SilentObserver observer;
-    for (auto _ : state) benchmark::DoNotOptimize(bound.prove(problem, {.stages = kStages}, observer, {}));
+    for (auto _ : state) benchmark::DoNotOptimize(bound.prove(problem, {.stages = kBoundStages}, observer, {}));
 }
 
 void check(benchmark::State& state, const std::string& kind, const std::string& model) {
-    const auto problem = problem_of(model);
+    const auto problem = problem_of_model(model);
     SilentObserver observer;
-    const auto result = bound::find_bound(kind).value()->prove(problem, {.stages = kStages}, observer, {});
+    const auto result = bound::find_bound(kind).value()->prove(problem, {.stages = kBoundStages}, observer, {});
     for (auto _ : state)
         if (!bound::check_certificate(problem, result->certificate).empty()) state.SkipWithError("refused");
 }
 
-[[maybe_unused]] const bool registered = [] {
+[[maybe_unused]] const bool bounds_registered = [] {
     for (const std::string model : {"moe:layers=16", "bert-large:layers=56", "random-sp:operators=2000", "random-er:operators=2000"})
         for (const std::string kind : {"combinatorial", "cut", "chain", "counting", "covering"}) {
             const std::string zoo = "zoo:" + model;

@@ -12,7 +12,7 @@
 namespace {
 
 /// MatMul, Add, Relu in turn, each MatMul and Add with weights of its own; sizes of a real layer, no data.
-std::string chain(int operators) {
+std::string chain_model(int operators) {
     ::onnx::ModelProto model;
     model.set_ir_version(8);
     model.add_opset_import()->set_version(17);
@@ -74,7 +74,7 @@ void run(benchmark::State& state, const std::string& bytes) {
     state.counters["nodes/s"] = benchmark::Counter(static_cast<double>(nodes), benchmark::Counter::kIsIterationInvariantRate);
 }
 
-void import_chain(benchmark::State& state) { run(state, chain(static_cast<int>(state.range(0)))); }
+void import_chain(benchmark::State& state) { run(state, chain_model(static_cast<int>(state.range(0)))); }
 BENCHMARK(import_chain)->Arg(1000)->Arg(10000)->Unit(benchmark::kMillisecond);
 
 void import_shared(benchmark::State& state, const std::string& name) {

@@ -17,7 +17,7 @@ platform::Platform machine(platform::Topology topology, platform::StageModel mod
 }
 
 /// Work drawn so that events do not fall on the same times.
-program::Program chain(std::int64_t devices) {
+program::Program chain_program(std::int64_t devices) {
     RandomStream random(5);
     std::vector<test::StageSketch> stages;
     std::vector<test::ChannelSketch> channels{{-1, 0, 0, 2}};
@@ -30,8 +30,8 @@ program::Program chain(std::int64_t devices) {
     return test::program_of(stages, channels);
 }
 
-void measure(benchmark::State& state, const program::Program& program, const platform::Platform& platform,
-             const simulate::InferenceOptions& options) {
+void measure_inference(benchmark::State& state, const program::Program& program, const platform::Platform& platform,
+                       const simulate::InferenceOptions& options) {
     std::int64_t events = 0;
     for (auto _ : state) {
         const auto result = simulate_inference(program, platform, options);
@@ -45,7 +45,7 @@ void simulate_chain(benchmark::State& state) {
     const auto topology = static_cast<platform::Topology>(state.range(2));
     const auto model = state.range(3) != 0 ? platform::StageModel::overlap : platform::StageModel::serial;
     const auto sharing = state.range(4) != 0 ? simulate::LinkSharing::fair : simulate::LinkSharing::fifo;
-    measure(state, chain(state.range(0)), machine(topology, model), {.inputs = state.range(1), .sharing = sharing});
+    measure_inference(state, chain_program(state.range(0)), machine(topology, model), {.inputs = state.range(1), .sharing = sharing});
 }
 BENCHMARK(simulate_chain)
     ->ArgNames({"devices", "inputs", "topology", "overlap", "fair"})
@@ -66,7 +66,7 @@ void simulate_dag(benchmark::State& state) {
     options.spill = 0;
     const auto plan = test::random_lowered_plan(random, options, 64, 3);
     state.counters["channels"] = static_cast<double>(plan.program.channels.size());
-    measure(state, plan.program, plan.platform, {.inputs = state.range(0)});
+    measure_inference(state, plan.program, plan.platform, {.inputs = state.range(0)});
 }
 BENCHMARK(simulate_dag)->ArgNames({"inputs"})->Unit(benchmark::kMillisecond)->Arg(1'000);
 

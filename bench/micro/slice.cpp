@@ -10,7 +10,7 @@
 namespace sluice {
 namespace {
 
-cost::StageProblem problem_of(std::size_t operators, std::int64_t largest_transfer, bool spill) {
+cost::StageProblem problem_to_slice(std::size_t operators, std::int64_t largest_transfer, bool spill) {
     RandomStream random(7, 3);
     test::RandomProblemOptions options;
     options.min_operators = options.max_operators = operators;
@@ -22,31 +22,31 @@ cost::StageProblem problem_of(std::size_t operators, std::int64_t largest_transf
     return test::random_problem(random, options, 64);
 }
 
-constexpr std::int64_t kStages = 64;
+constexpr std::int64_t kSliceStages = 64;
 
 void slice_first(benchmark::State& state) {
-    const auto problem = problem_of(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
+    const auto problem = problem_to_slice(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
     const auto order = inference::depth_first_order(problem);
     search::Slicer slicer(problem);
-    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kStages}));
+    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kSliceStages}));
 }
 
 void slice_evaluate(benchmark::State& state) {
-    const auto problem = problem_of(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
+    const auto problem = problem_to_slice(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
     search::Slicer slicer(problem);
-    const auto incumbent = price(problem, *slicer.slice(inference::depth_first_order(problem), {.stages = kStages})).bottleneck;
+    const auto incumbent = price(problem, *slicer.slice(inference::depth_first_order(problem), {.stages = kSliceStages})).bottleneck;
     RandomStream random(1);
     const auto order = inference::depth_first_order(problem, &random);
-    const auto own = price(problem, *slicer.slice(order, {.stages = kStages})).bottleneck;
-    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kStages, .below = std::min(incumbent, own)}));
+    const auto own = price(problem, *slicer.slice(order, {.stages = kSliceStages})).bottleneck;
+    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kSliceStages, .below = std::min(incumbent, own)}));
 }
 
 void slice_improve(benchmark::State& state) {
-    const auto problem = problem_of(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
+    const auto problem = problem_to_slice(static_cast<std::size_t>(state.range(0)), state.range(1), state.range(2) != 0);
     search::Slicer slicer(problem);
     const auto order = inference::depth_first_order(problem);
-    const auto own = price(problem, *slicer.slice(order, {.stages = kStages})).bottleneck;
-    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kStages, .below = own + own / 20}));
+    const auto own = price(problem, *slicer.slice(order, {.stages = kSliceStages})).bottleneck;
+    for (auto _ : state) benchmark::DoNotOptimize(slicer.slice(order, {.stages = kSliceStages, .below = own + own / 20}));
 }
 
 // Operators; longest transfer (work is up to 10 us): light, balanced, heavy communication; spill.

@@ -14,22 +14,22 @@ namespace {
 
 using cost::Schedule;
 
-constexpr std::int64_t kStages = 16;
+constexpr std::int64_t kTrainingStages = 16;
 
 struct Chain {
     cost::TrainingProblem problem;
     cost::TrainingPartition partition;
 };
 
-Chain chain(Schedule schedule, std::int64_t micro_batches) {
+Chain training_chain(Schedule schedule, std::int64_t micro_batches) {
     RandomStream random(7);
-    auto operators = test::chain_of(kStages);
+    auto operators = test::chain_of(kTrainingStages);
     for (test::GivenOperator& op : operators) {
         op.forward = random.between(500'000, 1'000'000);
         op.backward = 2 * op.forward;
         op.made = Bytes{random.between(100, 400)};
     }
-    Chain made{test::training_problem(test::given_graph(operators), test::given_devices(kStages), micro_batches), {}};
+    Chain made{test::training_problem(test::given_graph(operators), test::given_devices(kTrainingStages), micro_batches), {}};
     made.partition = test::one_node_a_stage(made.problem, 1, schedule);
     return made;
 }
@@ -42,30 +42,30 @@ std::int64_t count_of(const Lists& lists) {
 }
 
 /// `run` returns how many instructions it had.
-void measure(benchmark::State& state, auto&& run) {
+void measure_training(benchmark::State& state, auto&& run) {
     std::int64_t instructions = 0;
     for (auto _ : state) instructions += run();
     state.counters["instructions/s"] = benchmark::Counter(static_cast<double>(instructions), benchmark::Counter::kIsRate);
 }
 
 void order_work(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
-    const Chain of = chain(schedule, micro_batches);
+    const Chain of = training_chain(schedule, micro_batches);
     const program::Pipeline pipeline = program::pipeline_of(of.problem, of.partition);
-    measure(state, [&] { return count_of(program::order_work(pipeline, schedule).groups); });
+    measure_training(state, [&] { return count_of(program::order_work(pipeline, schedule).groups); });
 }
 
 void lower_training(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
-    const Chain of = chain(schedule, micro_batches);
-    measure(state, [&] { return count_of(program::lower_training(of.problem, of.partition).lists); });
+    const Chain of = training_chain(schedule, micro_batches);
+    measure_training(state, [&] { return count_of(program::lower_training(of.problem, of.partition).lists); });
 }
 
 void simulate_training(benchmark::State& state, Schedule schedule, std::int64_t micro_batches) {
-    const Chain of = chain(schedule, micro_batches);
+    const Chain of = training_chain(schedule, micro_batches);
     const program::TrainingProgram program = program::lower_training(of.problem, of.partition);
-    measure(state, [&] { return simulate::simulate_training(program, of.problem.interconnect, false).instructions; });
+    measure_training(state, [&] { return simulate::simulate_training(program, of.problem.interconnect, false).instructions; });
 }
 
-[[maybe_unused]] const bool registered = [] {
+[[maybe_unused]] const bool training_registered = [] {
     for (const auto& [schedule, micro_batches] :
          {std::pair{Schedule::one_f_one_b, 4096}, {Schedule::zero_bubble, 4096}, {Schedule::list, 4096}, {Schedule::list, 64}}) {
         const auto add = [&](const char* name, auto* run) {

@@ -241,13 +241,15 @@ std::string to_json_text(const Certificate& certificate, bool certified) {
         {"objective", cost::to_text(certificate.objective)},
         {"bound", bound_object(certificate.value, certificate.kind(), certified)},
     };
+    if (!certificate.transfers) document["transfers"] = false;
     document["witness"] = std::visit([](const auto& witness) { return to_json(witness); }, certificate.witness);
     return json::to_file_text(document);
 }
 
 Result<Certificate> read_certificate(const Node& document) {
     if (auto right = document.expect_format(kCertificateFormat); !right) return fail(right.error());
-    if (auto known = document.expect_keys({"format", "problem", "model", "stages", "max_replicas", "objective", "bound", "witness"});
+    if (auto known =
+            document.expect_keys({"format", "problem", "model", "stages", "max_replicas", "objective", "transfers", "bound", "witness"});
         !known)
         return fail(known.error());
     Certificate certificate;
@@ -264,6 +266,11 @@ Result<Certificate> read_certificate(const Node& document) {
         const auto objective = cost::objective_of(*text);
         if (!objective) return wrong(document, std::format("unknown objective '{}': expected 'throughput' or 'latency'", *text));
         certificate.objective = *objective;
+    }
+    if (const Node* transfers = document.find("transfers")) {
+        const auto counted = transfers->as_bool();
+        if (!counted) return fail(counted.error());
+        certificate.transfers = *counted;
     }
 
     const auto witness = document.get("witness");

@@ -154,6 +154,10 @@ struct Certificate {
     // Latency: no partition has a latency below the value. Replicas do not change a latency, so max_replicas is 1 and the bound holds for
     // any number: take the replicas away and the bottleneck, which every witness bounds, is a stage's whole time, so at most the latency.
     cost::Objective objective = cost::Objective::throughput;
+    // False: the witness speaks of the problem without its transfers (cost::without_transfers), so the bound holds also for plans that run
+    // operators more than once to avoid some: of each operator's copies let the one on the first device stay, and what is left is a
+    // partition with no more work anywhere.
+    bool transfers = true;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
     /// "combinatorial", "cut", "chain", "counting", "covering", "exact-dp", "exact-lp" or "solver-claimed".

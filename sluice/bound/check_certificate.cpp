@@ -196,7 +196,9 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));
     if (!objections.empty()) return objections;
 
-    const Claim claim{problem, devices, std::min(certificate.max_replicas, devices), certificate.objective, certificate.value, limits};
+    const std::optional<StageProblem> work = certificate.transfers ? std::nullopt : std::optional(cost::without_transfers(problem));
+    const Claim claim{work ? *work : problem, devices,           std::min(certificate.max_replicas, devices),
+                      certificate.objective,  certificate.value, limits};
     const Proof proof = std::visit([&](const auto& witness) { return prove(claim, witness); }, certificate.witness);
     if (proof.fault) return {*proof.fault};
     if (certificate.value.count() > proof.bound)

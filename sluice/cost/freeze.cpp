@@ -388,6 +388,11 @@ Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform
     return Freezer(graph, platform, stages, measured).run();
 }
 
+StageProblem without_transfers(StageProblem problem) {
+    std::ranges::fill(problem.transfer, Duration{0});
+    return problem;
+}
+
 void allow_stages(StageProblem& problem, std::int64_t stages) {
     std::int64_t others = 0;
     for (std::size_t c = 1; c < problem.classes.size(); ++c) others += problem.classes[c].count;

@@ -82,6 +82,9 @@ struct FrozenProblem {
 [[nodiscard]] Result<FrozenProblem> freeze(const graph::Graph& graph, const platform::Platform& platform, std::int64_t stages = 0,
                                            const MeasuredCosts* measured = nullptr);
 
+/// `problem` with transfers that take no time: what is below its bottlenecks holds however transfers are avoided.
+[[nodiscard]] StageProblem without_transfers(StageProblem problem);
+
 /// `problem`, frozen for fewer stages, as freeze() with `stages` makes it: only the devices of the first class depend on -k.
 void allow_stages(StageProblem& problem, std::int64_t stages);
 

@@ -1,4 +1,4 @@
-// Private to this layer. Sets of chips as words: bit c is chip c.
+// Sets of chips as words: bit c is chip c.
 #pragma once
 
 #include <bit>

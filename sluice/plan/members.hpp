@@ -87,12 +87,12 @@ public:
         if (*failure_) return;
         if (!is) {
             if (!member.is_null())
-                refuse(claim_error(std::format("'{}' must be null: it has no value by {}", key, because)).at(where(key)));
+                refuse(verification_error(std::format("'{}' must be null: it has no value by {}", key, because)).at(where(key)));
             return;
         }
         const double said = take(member.as_number());
         if (!*failure_ && !(std::abs(said - *is) <= kAgreement * scale))
-            refuse(claim_error(std::format("'{}' is {}, but {} by {}", key, said, *is, because)).at(where(key)));
+            refuse(verification_error(std::format("'{}' is {}, but {} by {}", key, said, *is, because)).at(where(key)));
     }
 
 private:

@@ -34,7 +34,7 @@ public:
 
 private:
     void complain(std::string message, std::string help = {}) {
-        reading_.failures.push_back(claim_error(std::move(message)).fix(std::move(help)));
+        reading_.failures.push_back(verification_error(std::move(message)).fix(std::move(help)));
     }
 
     /// False when the reference names nothing in this model.

@@ -18,7 +18,4 @@ struct PartitionReading {
 /// "operator 12 'layer4.0.conv2'"
 [[nodiscard]] std::string name_of(const graph::Graph& graph, OperatorId id);
 
-/// A failure of a plan to be what it says.
-[[nodiscard]] inline Diagnostic claim_error(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
-
 }  // namespace sluice::plan

@@ -104,7 +104,7 @@ std::optional<BoundClaim> read_bounds(const Members& members, const std::optiona
     auto bottleneck = read_bound(bounds.node("bottleneck"), members.failure());
     if (read_bound(bounds.node("iteration"), members.failure()) != iteration)
         bounds.refuse(
-            claim_error("'bounds.iteration' is another than 'bound', which is on the iteration time").at(bounds.where("iteration")));
+            verification_error("'bounds.iteration' is another than 'bound', which is on the iteration time").at(bounds.where("iteration")));
     return bottleneck;
 }
 

@@ -24,7 +24,7 @@ TrainingReading read_training_partition(const Plan& plan, const graph::Graph& gr
         cost::Stage& stage = plain.partition.stages[s];
         const auto& planned = plan.stages[s].training;
         if (!planned) {
-            reading.failures.push_back(claim_error(std::format("stage {} has no devices and micro-batches for training", s)));
+            reading.failures.push_back(verification_error(std::format("stage {} has no devices and micro-batches for training", s)));
             continue;
         }
         reading.partition.stages.push_back({.nodes = std::move(stage.nodes),
@@ -63,7 +63,7 @@ public:
     }
 
 private:
-    void complain(std::string message) { failures_.push_back(claim_error(std::move(message))); }
+    void complain(std::string message) { failures_.push_back(verification_error(std::move(message))); }
     void add(std::vector<Diagnostic> failures) { std::ranges::move(failures, std::back_inserter(failures_)); }
 
     void check_settings() {

@@ -39,7 +39,7 @@ public:
     }
 
 private:
-    void complain(std::string message) { failures_.push_back(claim_error(std::move(message))); }
+    void complain(std::string message) { failures_.push_back(verification_error(std::move(message))); }
 
     void check_settings() {
         if (plan_.job != "inference") complain(std::format("the plan is for job '{}', not for 'inference'", plan_.job));
@@ -95,8 +95,8 @@ private:
 
 std::optional<Diagnostic> other_model(const Plan& plan, const graph::Graph& graph) {
     if (plan.model.fingerprint == graph.model_fingerprint()) return std::nullopt;
-    Diagnostic other = claim_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
-                                               plan.model.name, plan.model.fingerprint, graph.name(), graph.model_fingerprint()));
+    Diagnostic other = verification_error(std::format("the plan is for another model: '{}' with fingerprint {}, this is '{}' with {}",
+                                                      plan.model.name, plan.model.fingerprint, graph.name(), graph.model_fingerprint()));
     for (const auto& [name, value] : plan.model.dimensions) other.notes.push_back(std::format("it was made with --dim {}={}", name, value));
     if (plan.model.assume_size) other.notes.push_back(std::format("it was made with --assume-size {}", *plan.model.assume_size));
     return std::move(other).fix("give the model it was made for, or plan again");
@@ -104,7 +104,7 @@ std::optional<Diagnostic> other_model(const Plan& plan, const graph::Graph& grap
 
 std::vector<Diagnostic> bound_failures(const BoundClaim& bound, Duration value, std::string_view what) {
     std::vector<Diagnostic> failures;
-    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    const auto complain = [&](std::string message) { failures.push_back(verification_error(std::move(message))); };
     if (!std::ranges::contains(kBoundKinds, std::string_view(bound.kind))) complain(std::format("no bound is of kind '{}'", bound.kind));
     if (bound.certified && bound.kind == kSolverClaimed) complain("a bound that only a solver claims is never certified");
     if (bound.value < Duration(0)) complain(std::format("the bound is {} ps, below zero", bound.value.count()));

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
 #include <format>
 #include <iterator>
+#include <mutex>
 #include <numeric>
 #include <ranges>
+#include <thread>
 #include <utility>
 
 #include "sluice/bound/check_certificate.hpp"
@@ -15,13 +20,15 @@
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
+#include "sluice/solve/meeting.hpp"
 
 namespace sluice::solve {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
-
+/// What the bound's side gets once the planner came to its natural end, and a check.
+constexpr std::chrono::seconds kAfterPlanning{2};
 
 /// Every parameter lies on some chip, whatever is rewritten.
 Result<void> parameters_fit(const cost::StageProblem& problem) {
@@ -38,6 +45,8 @@ Result<void> parameters_fit(const cost::StageProblem& problem) {
         {},
         {}}.fix("more chips (devices=N) or larger ones (memory=SIZE)"));
 }
+
+Duration bottleneck(const ChipSolveResult& result) { return cost::price(result.frozen.problem, result.partition).bottleneck; }
 
 Result<mcm::Verdict> judge_finished(const mcm::Finished& finished, const MakeJudge& make_judge) {
     auto judge = make_judge(finished.graph, finished.problem);
@@ -123,8 +132,9 @@ Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& m
     auto proven = (*combinatorial)->prove(plain->problem, {.stages = plain->problem.classes.front().count}, observer, {});
     if (!proven) return fail(std::move(proven.error()));
     auto prepared = std::make_unique<PreparedChips>(
-        PreparedChips{model, platform, measured, rewrites, std::move(proven->certificate), false, model, {}, {}});
+        PreparedChips{model, platform, measured, rewrites, std::move(proven->certificate), false, {}, model, {}, {}});
     prepared->certificate.model = model.fingerprint();
+    prepared->work = cost::without_transfers(plain->problem);
     prepared->certified = bound::check_certificate(plain->problem, prepared->certificate).empty();
 
     if (rewrites.clone)
@@ -213,11 +223,66 @@ Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSol
     return result;
 }
 
+std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer,
+                                              const Limits& limits) {
+    if (enough <= prepared.certificate.value || limits.interrupted()) return std::nullopt;
+    const auto best = bound::find_bound("auto");
+    if (!best) return std::nullopt;
+    auto proven =
+        (*best)->prove(prepared.work, {.stages = prepared.certificate.stages, .threads = threads, .enough = enough}, observer, limits);
+    if (!proven) return std::nullopt;
+    std::vector<bound::Certificate> all = std::move(proven->weaker);
+    all.push_back(std::move(proven->certificate));
+    std::ranges::stable_sort(all, std::ranges::greater{}, &bound::Certificate::value);
+    Limits checking;  // a check may take as long as the proof did
+    if (limits.deadline) checking.deadline = Limits::Clock::now() + kAfterPlanning;
+    for (bound::Certificate& certificate : all) {
+        if (certificate.value <= prepared.certificate.value) break;
+        certificate.transfers = false;
+        certificate.model = prepared.certificate.model;
+        if (bound::check_certificate(prepared.work, certificate, checking).empty()) return std::move(certificate);
+    }
+    return std::nullopt;
+}
+
 Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
                                     const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
     auto prepared = prepare_chips(model, platform, measured, options.chips, options.rewrites, observer);
     if (!prepared) return fail(std::move(prepared.error()));
-    return solve_chips(**prepared, options, observer, limits);
+    Meeting meeting(observer, limits, options.gap, false);
+    const auto take = [&](Result<ChipSolveResult>& result, std::optional<bound::Certificate> raised) {
+        if (!result || !raised) return;
+        result->certificate = *std::move(raised);
+        result->certified = true;
+    };
+    if (limits.evaluations || options.threads < 2) {
+        auto result = solve_chips(**prepared, options, meeting, limits);
+        if (result) take(result, raise_bound(**prepared, bottleneck(*result), options.threads, meeting, limits));
+        return result;
+    }
+    std::optional<bound::Certificate> raised;
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool proven = false;
+    std::jthread prover([&] {
+        SilentObserver silent;  // its events would say nothing of the planner's, whose bound is the prepared one
+        try {
+            if (const auto first = meeting.wait_for_objective()) raised = raise_bound(**prepared, *first, 1, silent, meeting.limits());
+        } catch (const std::exception&) { /* there is a bound all the same, and a plan */
+        }
+        const std::lock_guard lock(mutex);
+        proven = true;
+        changed.notify_one();
+    });
+    auto result = solve_chips(**prepared, options, meeting, meeting.limits());
+    meeting.planning_ended();
+    {
+        std::unique_lock lock(mutex);
+        if (!result || !changed.wait_for(lock, kAfterPlanning, [&] { return proven; })) meeting.stop();
+    }
+    prover.join();
+    take(result, std::move(raised));
+    return result;
 }
 
 plan::Plan make_chip_plan(const platform::Platform& platform, const ChipSolveOptions& options, const ChipSolveResult& result) {

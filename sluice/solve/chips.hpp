@@ -52,9 +52,10 @@ struct PreparedChips {
     const platform::Platform& platform;
     const cost::MeasuredCosts* measured = nullptr;
     ChipRewrites rewrites;
-    bound::Certificate certificate;  // of ChipSolveResult
+    bound::Certificate certificate;  // of ChipSolveResult, before raise_bound()
     bool certified = false;
-    graph::Graph graph;  // the model, with clones of what is shared
+    cost::StageProblem work;  // the model without its transfers: what bounds speak of
+    graph::Graph graph;       // the model, with clones of what is shared
     cost::FrozenProblem frozen;
     mcm::ChipProblem problem;
 };
@@ -62,6 +63,11 @@ struct PreparedChips {
 [[nodiscard]] Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
                                                                          const cost::MeasuredCosts* measured, std::int64_t chips,
                                                                          const ChipRewrites& rewrites, Observer& observer);
+
+/// A bound above the prepared one, with its certificate checked: of the model's work alone, by the best kind there is (bound `auto`), so
+/// that it holds whatever is rewritten. `enough`: nothing above is worth proving. None: there is none to be had within the limits.
+[[nodiscard]] std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer,
+                                                            const Limits& limits);
 
 struct ChipSolveResult {
     graph::Graph graph;  // what the plan's operators are of: the model, rewritten
@@ -82,7 +88,8 @@ struct ChipSolveResult {
 /// an internal one. Of `options`, chips and rewrites are what was prepared.
 [[nodiscard]] Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSolveOptions& options, Observer& observer,
                                                   const Limits& limits);
-/// Both. `model`: not rewritten.
+/// All of it: prepared, planned, and bounded; the two at once where the clock is the limit, else one after the other. When the planner
+/// comes to its own end the bound gets two seconds more. `model`: not rewritten.
 [[nodiscard]] Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform,
                                                   const cost::MeasuredCosts* measured, const ChipSolveOptions& options, Observer& observer,
                                                   const Limits& limits);

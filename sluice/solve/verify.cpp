@@ -20,12 +20,10 @@ namespace sluice::solve {
 
 namespace {
 
-Diagnostic claim_error(std::string message) { return {DiagnosticKind::verification, std::move(message), {}, {}, {}}; }
-
 /// Is this certificate about this plan, and does the plan claim what it proves? (That it is about this problem is the checker's to say.)
 std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::Certificate& certificate) {
     std::vector<Diagnostic> failures;
-    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    const auto complain = [&](std::string message) { failures.push_back(verification_error(std::move(message))); };
     if (certificate.model != plan.model.fingerprint)
         complain(std::format("the certificate is for another model: fingerprint {}, the plan's is {}", certificate.model,
                              plan.model.fingerprint));
@@ -56,7 +54,7 @@ std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::Certificate
 /// The same for training.
 std::vector<Diagnostic> compare(const plan::Plan& plan, const bound::TrainingCertificate& certificate) {
     std::vector<Diagnostic> failures;
-    const auto complain = [&](std::string message) { failures.push_back(claim_error(std::move(message))); };
+    const auto complain = [&](std::string message) { failures.push_back(verification_error(std::move(message))); };
     const bool iteration = certificate.objective == bound::TrainingObjective::iteration;
     const auto& claim = iteration ? plan.bound : plan.bottleneck_bound;
     const Duration value = iteration ? objective_value(plan) : plan.predicted.bottleneck;
@@ -94,15 +92,15 @@ std::vector<Diagnostic> chip_plan_failures(const plan::Plan& plan, const graph::
     if (!verdict) return {verdict.error()};
     if (verdict->failure) return {verdict->failure->why};
     if (verdict->period != plan.judged->period || verdict->latency != plan.judged->latency)
-        return {claim_error(std::format("the plan says an output every {} ps after {} ps, simulated it is every {} ps after {} ps",
-                                        plan.judged->period.count(), plan.judged->latency.count(), verdict->period.count(),
-                                        verdict->latency.count()))};
+        return {verification_error(std::format("the plan says an output every {} ps after {} ps, simulated it is every {} ps after {} ps",
+                                               plan.judged->period.count(), plan.judged->latency.count(), verdict->period.count(),
+                                               verdict->latency.count()))};
     return {};
 }
 
 /// Work that no rewrite takes away.
 bool holds_under_rewrites(const bound::Certificate& certificate) {
-    return std::holds_alternative<bound::TotalWorkWitness>(certificate.witness) ||
+    return !certificate.transfers || std::holds_alternative<bound::TotalWorkWitness>(certificate.witness) ||
            std::holds_alternative<bound::LargestOperatorWitness>(certificate.witness);
 }
 
@@ -114,7 +112,7 @@ std::vector<Diagnostic> training_failures(const graph::Graph& graph, const plan:
     if (!partition) return {partition.error()};
     if (const auto program = training_program_of(frozen.problem, *partition); !program) return {program.error()};
     if (const Duration is = training::iteration_time(frozen.problem, *partition); is != plan.predicted.iteration)
-        return {claim_error(
+        return {verification_error(
             std::format("the iteration time is {} ps in the plan, {} ps by simulation", plan.predicted.iteration->count(), is.count()))};
     return {};
 }
@@ -150,7 +148,7 @@ VerifyReport verify(const graph::Graph& model, const plan::Plan& plan, const bou
     if (certificate) {
         auto failures = compare(plan, *certificate);
         if (plan.platform.chip_rules && !plan.rewrites.empty() && !holds_under_rewrites(*certificate))
-            failures.push_back(claim_error(
+            failures.push_back(verification_error(
                 std::format("a bound of kind '{}' counts transfers, which the plan's rewrites can avoid", certificate->kind())));
         const auto started = std::chrono::steady_clock::now();
         // A bound is on plans of the model, whatever rewrites they rest on: its witness speaks of the model's own operators.
@@ -173,7 +171,7 @@ VerifyReport verify_training(const graph::Graph& graph, const plan::Plan& plan, 
         return report;
     }
     if (!plan.training) {
-        report.failures.push_back(claim_error(std::format("the plan is for job '{}', not for training", plan.job)));
+        report.failures.push_back(verification_error(std::format("the plan is for job '{}', not for training", plan.job)));
         return report;
     }
     const auto frozen = cost::freeze_training(graph, plan.platform, plan::training_options_of(plan), plan.costs ? &*plan.costs : nullptr);

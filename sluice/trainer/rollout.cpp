@@ -5,19 +5,16 @@
 #include <cmath>
 #include <limits>
 
+#include "sluice/mcm/chip_mask.hpp"
+
 namespace sluice::trainer {
 
 namespace {
 
-template <typename F>
-void for_each_chip(std::uint64_t mask, F&& f) {
-    for (; mask != 0; mask &= mask - 1) f(static_cast<std::size_t>(std::countr_zero(mask)));
-}
-
 double log_sum(std::span<const float> row, std::uint64_t mask) {
     double most = -std::numeric_limits<double>::infinity(), sum = 0;
-    for_each_chip(mask, [&](std::size_t c) { most = std::max(most, static_cast<double>(row[c])); });
-    for_each_chip(mask, [&](std::size_t c) { sum += std::exp(static_cast<double>(row[c]) - most); });
+    mcm::for_each_chip(mask, [&](std::size_t c) { most = std::max(most, static_cast<double>(row[c])); });
+    mcm::for_each_chip(mask, [&](std::size_t c) { sum += std::exp(static_cast<double>(row[c]) - most); });
     return most + std::log(sum);
 }
 
@@ -45,7 +42,7 @@ double entropy_of(std::span<const Choice> choices, std::span<const float> logits
     for (const Choice& choice : choices) {
         const auto row = logits.subspan(choice.node * chips, chips);
         const double sum = log_sum(row, choice.mask);
-        for_each_chip(choice.mask, [&](std::size_t c) {
+        mcm::for_each_chip(choice.mask, [&](std::size_t c) {
             const double log_p = static_cast<double>(row[c]) - sum;
             total -= std::exp(log_p) * log_p;
         });
