@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
-#include <exception>
 #include <format>
 #include <iterator>
-#include <mutex>
 #include <numeric>
 #include <ranges>
-#include <thread>
 #include <utility>
 
 #include "sluice/bound/check_certificate.hpp"
@@ -20,15 +16,13 @@
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
-#include "sluice/solve/meeting.hpp"
 
 namespace sluice::solve {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
-/// What the bound's side gets once the planner came to its natural end, and a check.
-constexpr std::chrono::seconds kAfterPlanning{2};
+constexpr std::chrono::seconds kChecking{2};  // of a certificate, at most: some checks take as long as the proof
 
 /// Every parameter lies on some chip, whatever is rewritten.
 Result<void> parameters_fit(const cost::StageProblem& problem) {
@@ -234,8 +228,8 @@ std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Dur
     std::vector<bound::Certificate> all = std::move(proven->weaker);
     all.push_back(std::move(proven->certificate));
     std::ranges::stable_sort(all, std::ranges::greater{}, &bound::Certificate::value);
-    Limits checking;  // a check may take as long as the proof did
-    if (limits.deadline) checking.deadline = Limits::Clock::now() + kAfterPlanning;
+    Limits checking;
+    if (limits.deadline) checking.deadline = Limits::Clock::now() + kChecking;
     for (bound::Certificate& certificate : all) {
         if (certificate.value <= prepared.certificate.value) break;
         certificate.transfers = false;
@@ -249,39 +243,17 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
                                     const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
     auto prepared = prepare_chips(model, platform, measured, options.chips, options.rewrites, observer);
     if (!prepared) return fail(std::move(prepared.error()));
-    Meeting meeting(observer, limits, options.gap, false);
-    const auto take = [&](Result<ChipSolveResult>& result, std::optional<bound::Certificate> raised) {
-        if (!result || !raised) return;
+    Limits planning = limits;
+    if (limits.deadline) {
+        const auto now = Limits::Clock::now();
+        planning.deadline = now + (*limits.deadline - now) / 5 * 4;
+    }
+    auto result = solve_chips(**prepared, options, observer, planning);
+    if (!result) return result;
+    if (auto raised = raise_bound(**prepared, bottleneck(*result), options.threads, observer, limits)) {
         result->certificate = *std::move(raised);
         result->certified = true;
-    };
-    if (limits.evaluations || options.threads < 2) {
-        auto result = solve_chips(**prepared, options, meeting, limits);
-        if (result) take(result, raise_bound(**prepared, bottleneck(*result), options.threads, meeting, limits));
-        return result;
     }
-    std::optional<bound::Certificate> raised;
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool proven = false;
-    std::jthread prover([&] {
-        SilentObserver silent;  // its events would say nothing of the planner's, whose bound is the prepared one
-        try {
-            if (const auto first = meeting.wait_for_objective()) raised = raise_bound(**prepared, *first, 1, silent, meeting.limits());
-        } catch (const std::exception&) { /* there is a bound all the same, and a plan */
-        }
-        const std::lock_guard lock(mutex);
-        proven = true;
-        changed.notify_one();
-    });
-    auto result = solve_chips(**prepared, options, meeting, meeting.limits());
-    meeting.planning_ended();
-    {
-        std::unique_lock lock(mutex);
-        if (!result || !changed.wait_for(lock, kAfterPlanning, [&] { return proven; })) meeting.stop();
-    }
-    prover.join();
-    take(result, std::move(raised));
     return result;
 }
 
