@@ -20,6 +20,9 @@ set(CMAKE_UNITY_BUILD_BATCH_SIZE 8 CACHE STRING "Sources compiled at a time with
 if(SLUICE_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # takes sources for headers here; with SLUICE_UNITY off it still warns of headers
   target_compile_options(sluice_settings INTERFACE -Wno-subobject-linkage)
 endif()
+if(SLUICE_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")  # calls the same alias in another source of the unit shadowed
+  target_compile_options(sluice_settings INTERFACE -Wno-shadow)
+endif()
 
 find_program(SLUICE_CCACHE ccache)
 if(SLUICE_CCACHE)

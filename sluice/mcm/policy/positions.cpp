@@ -112,7 +112,7 @@ Result<Positions> equal_work_positions(const ChipProblem& problem) {
     const cost::StageProblem& costs = *problem.costs;
     const Labels labels = labels_of(costs);
     const ChipProblem strict = strict_problem(problem, labels);
-    const std::size_t usable = strict.rules.adjacent ? std::min<std::size_t>(problem.chips, labels.span + 1) : problem.chips;
+    const std::size_t most = std::min(problem.chips, strict.rules.adjacent ? std::size_t{labels.span} + 1 : costs.node_count());
     std::vector<std::uint32_t> middle(costs.node_count());
     for (std::size_t v = 0; v < middle.size(); ++v) middle[v] = (labels.greatest[v] + labels.least[v]) / 2;
 
@@ -121,7 +121,7 @@ Result<Positions> equal_work_positions(const ChipProblem& problem) {
     std::optional<Positions> best;
     std::optional<Diagnostic> why;
     ChipSolver solver(strict);
-    for (const auto& label : {std::vector<std::uint32_t>{}, labels.greatest, labels.least, middle}) {
+    const auto try_label = [&](const std::vector<std::uint32_t>& label, std::size_t usable) {
         Positions tried{.usable = usable, .of_node = positions_by(costs, label), .chips = {}, .period = {}};
         Assignment candidate(costs.node_count());
         for (std::size_t v = 0; v < candidate.size(); ++v) {
@@ -131,12 +131,15 @@ Result<Positions> equal_work_positions(const ChipProblem& problem) {
         auto fixed = fix(solver, candidate, order, OpenNodes::nearest, random);
         if (!fixed) {
             why = std::move(fixed.error());
-            continue;
+            return;
         }
         tried.chips = std::move(fixed->chips);
         tried.period = bottleneck(problem, tried.chips);
         if (!best || tried.period < best->period) best = std::move(tried);
-    }
+    };
+    // Repair may not find the legal way to that many chips: fewer are easier.
+    for (std::size_t usable = most; usable > 0 && !best; usable /= 2)
+        for (const auto& label : {std::vector<std::uint32_t>{}, labels.greatest, labels.least, middle}) try_label(label, usable);
     if (best) return *std::move(best);
     // No assignment under the stricter rule says nothing of those without it.
     if (strict.rules.adjacent != problem.rules.adjacent && why->kind == DiagnosticKind::infeasible) why->kind = DiagnosticKind::stopped;

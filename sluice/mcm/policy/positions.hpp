@@ -25,7 +25,7 @@ struct Positions {
 };
 
 /// Orders tried: the nodes' own, and by the greatest, the least and the middle labelling; the one whose repaired assignment has the least
-/// bottleneck stays (one repair each). Diagnostics: infeasible, or no legal assignment found within the limit.
+/// bottleneck stays (one repair each); half as many chips where none can be repaired. Diagnostics: infeasible, or no legal assignment found within the limit.
 [[nodiscard]] Result<Positions> equal_work_positions(const ChipProblem& problem);
 
 }  // namespace sluice::mcm::policy

@@ -58,6 +58,38 @@ TEST(SolveChips, PlansThatVerifyAcceptsUnderAnyRewrites) {
     }
 }
 
+// The bound is of work alone: rewrites avoid transfers, so the same witness must not be read as one that counts them, nor prove more.
+TEST(SolveChips, RaisedBoundsAreOfWorkAlone) {
+    int raised = 0, above_opening = 0;
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 9);
+        const auto graph = test::random_graph(random, {.min_operators = 6, .max_operators = 30});
+        const auto ring = ring_for(graph, random.between(2, 6));
+        const auto result = solved(graph, ring, {.judge = std::string(kPlanner), .seed = seed}, 20);
+        const auto problem = cost::freeze(graph, ring)->problem;
+        EXPECT_TRUE(bound::check_certificate(problem, result.certificate).empty());
+        if (result.certificate.transfers) continue;
+        ++raised;
+        const auto document = json::parse(bound::to_json_text(result.certificate, true), "certificate");
+        ASSERT_TRUE(document);
+        const auto read = bound::read_certificate(*document);
+        ASSERT_TRUE(read) << to_text(read.error());
+        EXPECT_EQ(*read, result.certificate);
+        bound::Certificate more = result.certificate;
+        ++more.value;
+        EXPECT_FALSE(bound::check_certificate(problem, more).empty());
+        auto plan = make_chip_plan(ring, {}, result);
+        if (plan.rewrites.empty()) continue;
+        bound::Certificate counted = result.certificate;
+        counted.transfers = true;
+        EXPECT_FALSE(verify(graph, plan, &counted).certified);
+        ++above_opening;
+    }
+    EXPECT_GT(raised, 5);
+    EXPECT_GT(above_opening, 2);
+}
+
 TEST(SolveChips, RewritesNeverCostTheBestPlan) {
     std::size_t better = 0;
     for (std::uint64_t seed = 0; seed < 40; ++seed) {
