@@ -16,7 +16,7 @@ endif()
 
 # Sources of a target are compiled some at a time: they parse the same headers. OFF: each alone.
 set(CMAKE_UNITY_BUILD ${SLUICE_UNITY})
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8 CACHE STRING "Sources compiled at a time with SLUICE_UNITY; 0: all of a target")
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 16 CACHE STRING "Sources compiled at a time with SLUICE_UNITY; 0: all of a target")
 if(SLUICE_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # takes sources for headers here; with SLUICE_UNITY off it still warns of headers
   target_compile_options(sluice_settings INTERFACE -Wno-subobject-linkage)
 endif()

@@ -5,8 +5,10 @@
 
 namespace sluice::search {
 
+namespace {
 using Index = SerialProblem::Index;
 using Vertex = graph::FlowNetwork::Vertex;
+}  // namespace
 
 Dominance::Dominance(const SerialProblem& problem)
     : problem_(problem), vertex_(problem.group_count(), 0), seen_(problem.tensor_count(), 0) {}

@@ -12,9 +12,9 @@
 
 namespace sluice::onnx {
 
-using Proto = ::onnx::TensorProto;
-
 namespace {
+
+using Proto = ::onnx::TensorProto;
 
 struct Range {
     std::int64_t low, high;
