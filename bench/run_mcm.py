@@ -13,6 +13,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import store  # noqa: E402
 from run_suite import geometric_mean, machine  # noqa: E402
 
-LONGEST = 900
+LONGEST = 3600
 LEVELS = [1, 10, 30, 100, 300, 1000, 5000]
-QUICK = {"evaluations": 300, "seeds": 2, "time": 20}
+QUICK = {"evaluations": 100, "seeds": 1, "time": 20}  # without what is marked "full"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Run:
     evaluations: int  # 0: no limit
     time: float       # 0: none
     options: tuple = ()
+    learn: str = ""      # arguments of `sluice policy finetune`; the row is what it found on the way
+    train: str = ""      # of `sluice policy train` before it, once for all runs; not counted
 
     @property
     def instance(self):
@@ -57,9 +60,9 @@ def runs_of(part, quick):
         for platform in part["platforms"]:
             for model in part["models"]:
                 for method in part["methods"]:
-                    if seed < method["seeds"]:
+                    if seed < method["seeds"] and not (quick and (part.get("full") or method.get("full"))):
                         yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
-                                  tuple(part.get("options", ())))
+                                  tuple(part.get("options", ())), method.get("learn", ""), method.get("train", ""))
 
 
 def locate(model, shared):
@@ -69,7 +72,33 @@ def locate(model, shared):
     return str(path) if path.exists() else None
 
 
-def execute(run, sluice, model):
+def pretrained(run, sluice, folder):
+    """The policy file that `run` starts from: trained by the first run that needs it."""
+    path = folder / f"{run.method}.policy"
+    if not path.exists():
+        subprocess.run([sluice, "policy", "train", *run.train.split(), "--seed", "0", "--quiet", "-o", str(path)], check=True)
+    return path
+
+
+def learn(run, sluice, model, folder):
+    command = [sluice, "policy", "finetune", model, "-p", run.platform, "--judge", run.judge, "--seed", str(run.seed), "--json", "--quiet",
+               *run.learn.split()]
+    if run.evaluations:
+        command += ["--evals", str(run.evaluations)]
+    if run.train:
+        command += ["--policy", str(pretrained(run, sluice, folder))]
+    with tempfile.TemporaryDirectory() as scratch:
+        return subprocess.run([*command, "-o", f"{scratch}/tuned.policy"], capture_output=True, text=True, check=False, timeout=LONGEST)
+
+
+def learned(done, wall):
+    said = json.loads(done.stdout)
+    curve = [[point["evaluations"], round(point["value"] * 1e12)] for point in said["curve"]]
+    return {"wall": wall, "judged_ps": round(said["best"] * 1e12), "bottleneck_ps": None, "bound_ps": 0, "chips": len(set(said["chips"])),
+            "seconds": wall, "evaluations": said["evaluations"], "curve": curve, "not_compiled": 0}
+
+
+def execute(run, sluice, model, folder):
     command = [sluice, "compare", model, "-p", run.platform, "--methods", run.method, "--judge", run.judge, "--seed", str(run.seed), "--json", "--quiet",
                *run.options]
     if run.evaluations:
@@ -78,13 +107,16 @@ def execute(run, sluice, model):
         command += ["--time", str(run.time)]
     started = time.perf_counter()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+        done = learn(run, sluice, model, folder) if run.learn else \
+            subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
     except subprocess.TimeoutExpired:
         return {"wall": LONGEST, "failed": f"no end within {LONGEST} s"}
     wall = round(time.perf_counter() - started, 3)
     if done.returncode != 0:
         first = done.stderr.strip().splitlines()
         return {"wall": wall, "failed": first[0] if first else f"exit {done.returncode}"}
+    if run.learn:
+        return learned(done, wall)
     row = json.loads(done.stdout)[0]
     return {"wall": wall, **{key: row[key] for key in ("judged_ps", "bottleneck_ps", "bound_ps", "chips", "seconds", "evaluations", "failed", "curve")
                              if key != "failed"}, "not_compiled": row["failed"]}
@@ -143,6 +175,52 @@ def curves(lines, part):
             share = sum(line["not_compiled"] for line in good) / max(1, sum(line["evaluations"] for line in good))
             yield f"| {method} | " + " | ".join(cells) + f" | {len(good)} | {share:.1%} |"
         yield ""
+        yield from learned_against(methods, levels[-1])
+        yield from agreement(done)
+
+
+def learned_against(methods, evaluations):
+    """The paper's two figures, and every other column that could be meant by them."""
+    def middle(method):
+        values = [best_after(line, evaluations) for line in methods.get(method, []) if "curve" in line]
+        return statistics.median(values) if values and None not in values else None
+    rows = [method for method in methods if method.startswith("rl-") and middle(method)]
+    if not rows:
+        return
+    columns = [method for method in ("random", "random-bisection", "policy", "anneal-node", "anneal-cut", "equal-work", "anneal-cut-equal-work", "order-dp", "auto")
+               if middle(method)]
+    yield f"throughput of learned policies over others', medians after {evaluations:,} evaluations; `policy` is the prior of rl-narrow, unlearned\n"
+    yield "| over | " + " | ".join(columns) + " |"
+    yield "| --- | " + " | ".join("---" for _ in columns) + " |"
+    for method in rows:
+        yield f"| {method} | " + " | ".join(f"{middle(column) / middle(method) - 1:+.2%}" for column in columns) + " |"
+    paper = {"random": "+6.11 %", "anneal-node": "+5.85 %"}
+    yield "| the paper (its BERT, its chips, 9 min against 3 h) | " + " | ".join(paper.get(column, "") for column in columns) + " |\n"
+    yield from head_start(methods)
+
+
+def head_start(methods):
+    """Evaluations that a pre-trained policy needs for what learning from scratch has after 500."""
+    for tuned in [method for method in methods if method.endswith("-pretrained")]:
+        scratch = tuned.removesuffix("-pretrained")
+        reached = [best_after(line, 500) for line in methods.get(scratch, []) if "curve" in line]
+        if not reached or None in reached:
+            continue
+        level = statistics.median(reached)
+        needed = [next((count for count, period in line["curve"] if period <= level), None) for line in methods[tuned] if "curve" in line]
+        yield f"{tuned} has the median of {scratch} after 500 evaluations ({level / 1e6:.1f} us) after {', '.join(str(n) if n else 'never' for n in needed)} evaluations\n"
+
+
+def agreement(done):
+    """Of all final plans here: does the planners' cost order them as the judge does?"""
+    points = sorted({(line["bottleneck_ps"], line["judged_ps"]) for line in done if line.get("bottleneck_ps")})
+    if len(points) < 3:
+        return
+    signs = [(a[0] < b[0]) - (a[0] > b[0]) for i, a in enumerate(points) for b in points[:i]]
+    others = [(a[1] < b[1]) - (a[1] > b[1]) for i, a in enumerate(points) for b in points[:i]]
+    tau = sum(s * o for s, o in zip(signs, others)) / (sum(map(abs, signs)) * sum(map(abs, others))) ** 0.5
+    correlation = statistics.correlation([a for a, _ in points], [b for _, b in points])
+    yield f"{len(points)} different plans: Kendall's tau of planners' cost and judge {tau:.3f}, correlation {correlation:.4f}\n"
 
 
 def gaps(lines, part):
@@ -209,7 +287,7 @@ def main():
                     continue
                 line = known.get(run.key)
                 if line is None or (line["build"] != build and not arguments.any_build):
-                    figures = execute(run, str(sluice), model)
+                    figures = execute(run, str(sluice), model, folder)
                     line = {"key": run.key, "at": time.time(), "build": build, "part": run.part, "instance": run.instance, "model": run.model,
                             "method": run.method, "seed": run.seed, **figures}
                     lines.append(line)

@@ -27,7 +27,7 @@ using enum AnnealMoves;
 using enum AnnealStart;
 
 constexpr std::string_view kAnneal = "Kirkpatrick, Gelatt, Vecchi 1983, on what the solver of Xie et al., MLSys 2022, makes legal";
-constexpr std::string_view kXie = "Xie et al., MLSys 2022, section 5 (random search over what the solver makes legal)";
+constexpr std::string_view kXie = "Xie et al., MLSys 2022 (random search over what the solver makes legal)";
 
 constexpr std::string_view kArcher = "Archer, Fahrbach, Liu, Prabhu, ICML 2024, Algorithm 1 (SliceGraph), with the rules of the ring";
 constexpr std::string_view kOrders = "docs/explanation/chips.md";
@@ -43,7 +43,7 @@ constexpr std::array kPlanners{
     Planner{"lns", "frees a few consecutive chips of the best plan, slices their operators anew, keeps what the judge prefers", kOrders,
             plan_by_lns},
     Planner{"exact", "searches all chains of downsets under the planners' cost: the optimum where graphs are narrow",
-            "docs/explanation/chips.md; after Tarnawski et al., NeurIPS 2020, section 5", plan_exact},
+            "docs/explanation/chips.md; after Tarnawski et al., NeurIPS 2020", plan_exact},
     Planner{"brkga", "genetic algorithm over orders by random keys, each sliced",
             "Archer et al., ICML 2024, Algorithm 2 (BrkgaSortAndSlice)", plan_by_brkga, true},
     Planner{"greedy", "fills chip after chip to the average work or its memory, in topological order",
