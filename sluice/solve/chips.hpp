@@ -64,8 +64,8 @@ struct PreparedChips {
                                                                          const cost::MeasuredCosts* measured, std::int64_t chips,
                                                                          const ChipRewrites& rewrites, Observer& observer);
 
-/// A bound above the prepared one, with its certificate checked: of the model's work alone, by the best kind there is (bound `auto`), so
-/// that it holds whatever is rewritten. `enough`: nothing above is worth proving. None: there is none to be had within the limits.
+/// A bound above the prepared one, with its certificate checked: of the model's work alone, by the chain of cuts, so that it holds
+/// whatever is rewritten. `enough`: nothing above is worth proving. None: there is none to be had within the limits.
 [[nodiscard]] std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer,
                                                             const Limits& limits);
 
@@ -88,8 +88,7 @@ struct ChipSolveResult {
 /// an internal one. Of `options`, chips and rewrites are what was prepared.
 [[nodiscard]] Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSolveOptions& options, Observer& observer,
                                                   const Limits& limits);
-/// All of it: prepared, planned, and bounded; the two at once where the clock is the limit, else one after the other. When the planner
-/// comes to its own end the bound gets two seconds more. `model`: not rewritten.
+/// All of it: prepared, planned with at most nine tenths of the time, bounded with what is left. `model`: not rewritten.
 [[nodiscard]] Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform,
                                                   const cost::MeasuredCosts* measured, const ChipSolveOptions& options, Observer& observer,
                                                   const Limits& limits);
