@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "tests/support/sanitized.hpp"
+
 namespace sluice::test {
 
 [[nodiscard]] inline std::uint64_t cases(std::uint64_t all) {
@@ -16,7 +18,7 @@ namespace sluice::test {
     if (const char* text = std::getenv("SLUICE_CASES"))
         if (const std::string_view view(text); std::from_chars(view.data(), view.data() + view.size(), times).ec != std::errc{})
             std::abort();
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SLUICE_SANITIZED
     return std::max<std::uint64_t>(1, all * times / 32);
 #else
     return all * times;
@@ -25,7 +27,7 @@ namespace sluice::test {
 
 /// The step through a list of real files: all of them, or one in so many under sanitizers.
 [[nodiscard]] constexpr std::size_t one_in([[maybe_unused]] std::size_t many) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SLUICE_SANITIZED
     return many;
 #else
     return 1;

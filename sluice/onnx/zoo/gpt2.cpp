@@ -23,8 +23,10 @@ Value gelu_tanh(ModelBuilder& builder, const std::string& name, const Value& x) 
     const Value cube = builder.with_scalar("Pow", name + ".cube", x, 3.0F);
     const Value inner = builder.binary("Add", name + ".inner", x, builder.with_scalar("Mul", name + ".cube.scaled", cube, 0.044715F));
     const Value tanh = builder.unary("Tanh", name + ".tanh", builder.with_scalar("Mul", name + ".scaled", inner, 0.7978845608F));
-    return builder.binary("Mul", name, builder.with_scalar("Mul", name + ".half", x, 0.5F),
-                          builder.with_scalar("Add", name + ".shifted", tanh, 1.0F));
+    // One after the other: compilers differ in which argument of a call they make first, and operators are in the order in which they are made.
+    const Value shifted = builder.with_scalar("Add", name + ".shifted", tanh, 1.0F);
+    const Value half = builder.with_scalar("Mul", name + ".half", x, 0.5F);
+    return builder.binary("Mul", name, half, shifted);
 }
 
 Value causal_attention(ModelBuilder& builder, const std::string& name, const Value& x, std::int64_t heads, const Value& mask) {
@@ -49,8 +51,9 @@ void build_gpt2(ModelBuilder& builder, const Sizes& sizes) {
     const Value table = builder.parameter("embeddings.word.weight", {sizes["vocab"], hidden}, 0.0, 0.02);
     const Value places = builder.parameter("embeddings.position.weight", {sizes["positions"], hidden}, 0.0, 0.02);
     const Value mask = builder.causal_mask("mask", sequence);
-    Value x = builder.binary("Add", "embeddings", builder.gather("embeddings.word", table, tokens),
-                             builder.gather("embeddings.position", places, builder.range("embeddings.position.ids", sequence)));
+    const Value position = builder.gather("embeddings.position", places, builder.range("embeddings.position.ids", sequence));
+    const Value word = builder.gather("embeddings.word", table, tokens);
+    Value x = builder.binary("Add", "embeddings", word, position);
     for (std::int64_t i = 0; i < sizes["layers"]; ++i) {
         const std::string layer = "layer" + std::to_string(i);
         const Value attended =

@@ -61,7 +61,11 @@ std::vector<std::vector<Vertex>> erdos_renyi(const Sizes& sizes, RandomStream& r
     const auto count = static_cast<std::uint64_t>(sizes["operators"]);
     std::uint64_t edges = edge_count("degree", sizes["degree"], sizes["operators"], pairs_of(count));
     Digraph graph(sizes["operators"]);
-    while (edges > 0) edges -= graph.connect(static_cast<Vertex>(random.below(count)), static_cast<Vertex>(random.below(count))) ? 1 : 0;
+    while (edges > 0) {  // drawn one after the other: compilers differ in which argument of a call they make first
+        const auto to = static_cast<Vertex>(random.below(count));
+        const auto from = static_cast<Vertex>(random.below(count));
+        edges -= graph.connect(from, to) ? 1 : 0;
+    }
     return std::move(graph).sorted();
 }
 

@@ -10,6 +10,7 @@
 #include "sluice/solve/solve.hpp"
 #include "sluice/solve/verify.hpp"
 #include "tests/property/solve/plan_oracle.hpp"
+#include "tests/support/sanitized.hpp"
 #include "tests/unit/plan/sample.hpp"
 
 namespace sluice::solve {
@@ -212,7 +213,7 @@ void PrintTo(const Setting& setting, std::ostream* out) { *out << setting.name; 
 
 class PlanMutations : public testing::TestWithParam<Setting> {
 protected:
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SLUICE_SANITIZED
     static constexpr std::int64_t kRuns = 4'000;  // for memory errors a share will do: the release build runs them all
 #else
     static constexpr std::int64_t kRuns = 26'000;

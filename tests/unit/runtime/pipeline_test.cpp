@@ -7,6 +7,7 @@
 
 #include "sluice/runtime/channels.hpp"
 #include "tests/support/run_program.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -213,7 +214,7 @@ TEST(Pipeline, AStageThatReceivesNothingIsRefusedBeforeItRuns) {
 }
 
 TEST(Pipeline, BuffersThatNoMachineHasAreADiagnostic) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SLUICE_SANITIZED
     GTEST_SKIP() << "sanitizers end the program where an allocation is too large";
 #endif
     ProgramMaker maker;
