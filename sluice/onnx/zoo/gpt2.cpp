@@ -23,7 +23,8 @@ Value gelu_tanh(ModelBuilder& builder, const std::string& name, const Value& x) 
     const Value cube = builder.with_scalar("Pow", name + ".cube", x, 3.0F);
     const Value inner = builder.binary("Add", name + ".inner", x, builder.with_scalar("Mul", name + ".cube.scaled", cube, 0.044715F));
     const Value tanh = builder.unary("Tanh", name + ".tanh", builder.with_scalar("Mul", name + ".scaled", inner, 0.7978845608F));
-    // One after the other: compilers differ in which argument of a call they make first, and operators are in the order in which they are made.
+    // One after the other: compilers differ in which argument of a call they make first, and operators are in the order in which they are
+    // made.
     const Value shifted = builder.with_scalar("Add", name + ".shifted", tanh, 1.0F);
     const Value half = builder.with_scalar("Mul", name + ".half", x, 0.5F);
     return builder.binary("Mul", name, half, shifted);
