@@ -27,7 +27,7 @@ std::vector<Bytes> passing_bytes(const ChipProblem& problem, std::span<const std
 std::optional<CompileFailure> beyond_memory(const ChipProblem& problem, std::span<const std::uint8_t> assignment) {
     const cost::StageProblem& costs = *problem.costs;
     const cost::DeviceCosts& device = costs.classes.front();
-    if (device.overflow != cost::Overflow::hard) return std::nullopt;
+    if (device.overflow != cost::Overflow::hard || !problem.sram) return std::nullopt;
     std::vector<std::vector<NodeId>> nodes(problem.chips);
     for (std::size_t v = 0; v < assignment.size(); ++v) nodes[assignment[v]].emplace_back(v);
     const std::vector<Bytes> passing = problem.rules.relay ? passing_bytes(problem, assignment) : std::vector<Bytes>(problem.chips);

@@ -10,7 +10,7 @@
 
 namespace sluice::mcm {
 
-/// The first chip that holds more than its SRAM; none where nothing is limited. With rule relay, tensors that pass through count twice: as
+/// The first chip that holds more than its SRAM; none where nothing is limited, or the problem lifts the limit. With rule relay, tensors that pass through count twice: as
 /// what enters and as what leaves. O(operators + chips x tensors).
 [[nodiscard]] std::optional<CompileFailure> beyond_memory(const ChipProblem& problem, std::span<const std::uint8_t> assignment);
 
