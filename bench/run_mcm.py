@@ -239,7 +239,7 @@ def gaps(lines, part):
             bound = line["bound_ps"]
             ratios[method].append(line["judged_ps"] / bound)
             cells.append(f"{1 - bound / line['judged_ps']:.1%}, {line['seconds']:.1f} s")
-        yield f"| {instance.split(': ', 1)[1]} | {bound / 1e6:.1f} us | " + " | ".join(cells) + " |" if bound else f"| {instance} | | " + " | ".join(cells) + " |"
+        yield f"| {instance.split(': ', 1)[1]} | {bound / 1e6:.1f} us | " + " | ".join(cells) + " |" if bound else f"| {instance.split(': ', 1)[1]} | | " + " | ".join(cells) + " |"
     means = [f"{geometric_mean(ratios[method]) - 1:.1%} above the bound" if ratios[method] else "" for method in methods]
     yield "| geometric mean | | " + " | ".join(means) + " |\n"
 

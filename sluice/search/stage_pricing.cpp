@@ -178,7 +178,7 @@ std::optional<std::vector<StagePricing::Step>> StagePricing::limit_states(const 
     return steps;
 }
 
-/// All states and how they come from each other, which no weight changes. False: stopped.
+/// All states and how they come from each other, which no weight changes. False: stopped, or too many.
 bool StagePricing::find_ways(const std::vector<Step>& steps, const Limits& limits) {
     std::vector<Key> states{Key{0}}, next;
     std::unordered_map<Key, std::uint16_t, KeyHash> index;
@@ -209,7 +209,8 @@ bool StagePricing::find_ways(const std::vector<Step>& steps, const Limits& limit
             add(all.in, true);
             add(all.behind, false);
         }
-        assert(next.size() <= std::numeric_limits<std::uint16_t>::max());
+        // limit_states() walked through the layout before tensors were left out: in this one there can be more, if hardly ever.
+        if (next.size() > std::numeric_limits<std::uint16_t>::max()) return false;
         std::ranges::stable_sort(ways_.begin() + static_cast<std::ptrdiff_t>(first_way_.back()), ways_.end(), {}, &Way::to);
         states.swap(next);
         states_ = std::max(states_, static_cast<std::int64_t>(states.size()));

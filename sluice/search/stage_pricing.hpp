@@ -29,7 +29,7 @@ public:
 
     /// Where there are more than kMostStates states, or fewer on problems so large that all their ways would be more than kMostWays, what
     /// the tensors cost that cost least is left out: cheaper stages, still a bound.
-    /// `theta_halves` of the spill are charged as work. nullopt: stopped by the limits.
+    /// `theta_halves` of the spill are charged as work. nullopt: stopped by the limits, or too many states all the same.
     static std::optional<StagePricing> build(const SerialProblem& problem, std::span<const Index> order, std::int64_t theta_halves,
                                              const Limits& limits);
 
