@@ -72,11 +72,24 @@ def locate(model, shared):
     return str(path) if path.exists() else None
 
 
+def ask(command):
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+
+
+class NoPolicy(Exception):
+    """The policy to start from could not be trained: `done` says why."""
+    def __init__(self, done):
+        super().__init__(done)
+        self.done = done
+
+
 def pretrained(run, sluice, folder):
     """The policy file that `run` starts from: trained by the first run that needs it."""
     path = folder / f"{run.method}.policy"
     if not path.exists():
-        subprocess.run([sluice, "policy", "train", *run.train.split(), "--seed", "0", "--quiet", "-o", str(path)], check=True)
+        done = ask([sluice, "policy", "train", *run.train.split(), "--seed", "0", "--quiet", "-o", str(path)])
+        if done.returncode != 0:
+            raise NoPolicy(done)
     return path
 
 
@@ -88,7 +101,7 @@ def learn(run, sluice, model, folder):
     if run.train:
         command += ["--policy", str(pretrained(run, sluice, folder))]
     with tempfile.TemporaryDirectory() as scratch:
-        return subprocess.run([*command, "-o", f"{scratch}/tuned.policy"], capture_output=True, text=True, check=False, timeout=LONGEST)
+        return ask([*command, "-o", f"{scratch}/tuned.policy"])
 
 
 def learned(done, wall):
@@ -107,8 +120,9 @@ def execute(run, sluice, model, folder):
         command += ["--time", str(run.time)]
     started = time.perf_counter()
     try:
-        done = learn(run, sluice, model, folder) if run.learn else \
-            subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+        done = learn(run, sluice, model, folder) if run.learn else ask(command)
+    except NoPolicy as failure:
+        done = failure.done
     except subprocess.TimeoutExpired:
         return {"wall": LONGEST, "failed": f"no end within {LONGEST} s"}
     wall = round(time.perf_counter() - started, 3)

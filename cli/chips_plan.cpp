@@ -175,6 +175,7 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
     Progress preparing(session, "compare");
     const auto prepared = solve::prepare_chips(model, platform, loaded->measured(), options->chips, options->rewrites, preparing);
     if (!prepared) return fail(with_labels(prepared.error(), model));
+    show_warnings(session, (*prepared)->warnings);
     std::vector<report::ChipRow> rows;
     for (const mcm::Planner* planner : planners) {
         if (interrupt.token().stop_requested()) break;
@@ -198,11 +199,15 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
         if (row.plan && (!least || row.plan->predicted.bottleneck < *least)) least = row.plan->predicted.bottleneck;
     if (least && !interrupt.token().stop_requested()) {
         Progress bounding(session, "compare: bound");
-        if (const auto raised =
-                solve::raise_bound(**prepared, *least, threads_of(arguments), bounding, limits_of_each(arguments, interrupt.token())))
+        const auto raised =
+            solve::raise_bound(**prepared, *least, threads_of(arguments), bounding, limits_of_each(arguments, interrupt.token()));
+        if (raised.certificate)
             for (report::ChipRow& row : rows)
                 if (row.plan)
-                    row.plan->bound = plan::BoundClaim{.value = raised->value, .kind = std::string(raised->kind()), .certified = true};
+                    row.plan->bound = plan::BoundClaim{
+                        .value = raised.certificate->value, .kind = std::string(raised.certificate->kind()), .certified = true};
+        terminal.clear_line();
+        show_warnings(session, raised.warnings);
     }
     if (rows.size() < planners.size())
         terminal.say(std::format("{} of {} methods have a row; the others did not start", rows.size(), planners.size()));

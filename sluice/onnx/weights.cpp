@@ -3,9 +3,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
-#include <cstring>
 #include <exception>
 #include <format>
 #include <fstream>
@@ -30,14 +28,6 @@ namespace {
 
 using ::onnx::TensorProto;
 
-template <typename T, typename Make>
-void fill(std::span<char> piece, Make make) {
-    for (std::size_t at = 0; at < piece.size(); at += sizeof(T)) {
-        const T value = make();
-        std::memcpy(piece.data() + at, &value, sizeof(T));
-    }
-}
-
 /// Yields an initializer's bytes in order, in pieces of a multiple of 8 bytes or all that is left.
 class RandomData {
 public:
@@ -55,15 +45,15 @@ public:
         };
         switch (type_) {
             case TensorProto::FLOAT:
-                return fill<float>(piece, [&] { return static_cast<float>(draw()); });
+                return zoo::fill<float>(piece, [&] { return static_cast<float>(draw()); });
             case TensorProto::DOUBLE:
-                return fill<double>(piece, draw);
+                return zoo::fill<double>(piece, draw);
             case TensorProto::FLOAT16:
-                return fill<Float16>(piece, [&] { return static_cast<Float16>(draw()); });
+                return zoo::fill<Float16>(piece, [&] { return static_cast<Float16>(draw()); });
             case TensorProto::BFLOAT16:
-                return fill<BFloat16>(piece, [&] { return static_cast<BFloat16>(static_cast<float>(draw())); });
+                return zoo::fill<BFloat16>(piece, [&] { return static_cast<BFloat16>(static_cast<float>(draw())); });
             case TensorProto::BOOL:
-                return fill<char>(piece, [&] {
+                return zoo::fill<char>(piece, [&] {
                     const bool visible = at_ % columns_ <= at_ / columns_ % rows_;
                     ++at_;
                     return static_cast<char>(visible);

@@ -16,12 +16,15 @@
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
+#include "sluice/solve/accept.hpp"
 
 namespace sluice::solve {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> kRewriteNames{"clone", "recompute", "relay"};
+/// Of all kinds the one that pays without transfers: `auto`, given 8 s on seven models of the bench, got no further on any.
+constexpr std::string_view kRaisingBound = "chain";
 constexpr std::chrono::seconds kChecking{2};  // of a certificate, at most: some checks take as long as the proof
 
 /// Every parameter lies on some chip, whatever is rewritten.
@@ -126,10 +129,12 @@ Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& m
     auto proven = (*combinatorial)->prove(plain->problem, {.stages = plain->problem.classes.front().count}, observer, {});
     if (!proven) return fail(std::move(proven.error()));
     auto prepared = std::make_unique<PreparedChips>(
-        PreparedChips{model, platform, measured, rewrites, std::move(proven->certificate), false, {}, model, {}, {}});
+        PreparedChips{model, platform, measured, rewrites, std::move(proven->certificate), false, {}, {}, model, {}, {}});
     prepared->certificate.model = model.fingerprint();
     prepared->work = cost::without_transfers(plain->problem);
-    prepared->certified = bound::check_certificate(plain->problem, prepared->certificate).empty();
+    const auto objections = bound::check_certificate(plain->problem, prepared->certificate);
+    prepared->certified = objections.empty();
+    if (!objections.empty()) prepared->warnings.push_back(refused(prepared->certificate, objections.front().message));
 
     if (rewrites.clone)
         if (const auto clones = mcm::shared_clones(model, plain->problem); !clones.rewrites.empty()) {
@@ -217,27 +222,43 @@ Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSol
     return result;
 }
 
-std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer,
-                                              const Limits& limits) {
-    if (enough <= prepared.certificate.value || limits.interrupted()) return std::nullopt;
-    // Of all kinds the one that pays without transfers: `auto`, given 8 s on seven models of the bench, got no further on any.
-    const auto chain = bound::find_bound("chain");
-    if (!chain) return std::nullopt;
+RaisedBound raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer, const Limits& limits,
+                        const bound::Bound* by) {
+    RaisedBound raised;
+    if (enough <= prepared.certificate.value || limits.interrupted()) return raised;
+    if (by == nullptr) {
+        const auto chain = bound::find_bound(kRaisingBound);
+        if (!chain) {
+            raised.warnings.push_back(chain.error());
+            return raised;
+        }
+        by = *chain;
+    }
     auto proven =
-        (*chain)->prove(prepared.work, {.stages = prepared.certificate.stages, .threads = threads, .enough = enough}, observer, limits);
-    if (!proven) return std::nullopt;
-    std::vector<bound::Certificate> all = std::move(proven->weaker);
-    all.push_back(std::move(proven->certificate));
-    std::ranges::stable_sort(all, std::ranges::greater{}, &bound::Certificate::value);
-    Limits checking;
-    if (limits.deadline) checking.deadline = Limits::Clock::now() + kChecking;
-    for (bound::Certificate& certificate : all) {
-        if (certificate.value <= prepared.certificate.value) break;
+        prove_with(*by, prepared.work, {.stages = prepared.certificate.stages, .threads = threads, .enough = enough}, observer, limits);
+    if (!proven) {
+        if (auto warning = failed_bound(by->name, std::move(proven.error()))) raised.warnings.push_back(*std::move(warning));
+        return raised;
+    }
+    std::vector<bound::Certificate> offered = std::move(proven->weaker);
+    offered.push_back(std::move(proven->certificate));
+    std::erase_if(offered, [&](const bound::Certificate& certificate) {
+        if (certificate.value > enough)
+            raised.warnings.push_back(refused(
+                certificate, std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), enough.count())));
+        return certificate.value <= prepared.certificate.value || certificate.value > enough;
+    });
+    for (bound::Certificate& certificate : offered) {
         certificate.transfers = false;
         certificate.model = prepared.certificate.model;
-        if (bound::check_certificate(prepared.work, certificate, checking).empty()) return std::move(certificate);
     }
-    return std::nullopt;
+    const auto checking = [&] {
+        Limits checks;
+        if (limits.deadline) checks.deadline = Limits::Clock::now() + kChecking;
+        return checks;
+    };
+    raised.certificate = first_accepted(prepared.work, std::move(offered), checking, raised.warnings);
+    return raised;
 }
 
 Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
@@ -251,10 +272,13 @@ Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::P
     }
     auto result = solve_chips(**prepared, options, observer, planning);
     if (!result) return result;
-    if (auto raised = raise_bound(**prepared, bottleneck(*result), options.threads, observer, limits)) {
-        result->certificate = *std::move(raised);
+    auto raised = raise_bound(**prepared, bottleneck(*result), options.threads, observer, limits);
+    if (raised.certificate) {
+        result->certificate = *std::move(raised.certificate);
         result->certified = true;
     }
+    std::ranges::copy((*prepared)->warnings, std::back_inserter(result->warnings));
+    std::ranges::move(raised.warnings, std::back_inserter(result->warnings));
     return result;
 }
 

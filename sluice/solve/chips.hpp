@@ -13,6 +13,7 @@
 #include "sluice/base/observer.hpp"
 #include "sluice/base/stop.hpp"
 #include "sluice/bound/certificate.hpp"
+#include "sluice/bound/registry.hpp"
 #include "sluice/graph/rewrite.hpp"
 #include "sluice/mcm/registry.hpp"
 #include "sluice/plan/plan.hpp"
@@ -54,8 +55,9 @@ struct PreparedChips {
     ChipRewrites rewrites;
     bound::Certificate certificate;  // of ChipSolveResult, before raise_bound()
     bool certified = false;
-    cost::StageProblem work;  // the model without its transfers: what bounds speak of
-    graph::Graph graph;       // the model, with clones of what is shared
+    std::vector<Diagnostic> warnings;  // about the certificate
+    cost::StageProblem work;           // the model without its transfers: what bounds speak of
+    graph::Graph graph;                // the model, with clones of what is shared
     cost::FrozenProblem frozen;
     mcm::ChipProblem problem;
 };
@@ -64,10 +66,15 @@ struct PreparedChips {
                                                                          const cost::MeasuredCosts* measured, std::int64_t chips,
                                                                          const ChipRewrites& rewrites, Observer& observer);
 
-/// A bound above the prepared one, with its certificate checked: of the model's work alone, by the chain of cuts, so that it holds
-/// whatever is rewritten. `enough`: nothing above is worth proving. None: there is none to be had within the limits.
-[[nodiscard]] std::optional<bound::Certificate> raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer,
-                                                            const Limits& limits);
+/// A bound above the prepared one, with its certificate checked: of the model's work alone, so that it holds whatever is rewritten. None:
+/// there is none to be had within the limits; where the bound failed, or the checker refused what it gave, a warning says so.
+struct RaisedBound {
+    std::optional<bound::Certificate> certificate;
+    std::vector<Diagnostic> warnings;
+};
+/// `enough`: nothing above is worth proving, since a plan reaches it. `by`: what proves; null: the chain of cuts.
+[[nodiscard]] RaisedBound raise_bound(const PreparedChips& prepared, Duration enough, int threads, Observer& observer, const Limits& limits,
+                                      const bound::Bound* by = nullptr);
 
 struct ChipSolveResult {
     graph::Graph graph;  // what the plan's operators are of: the model, rewritten

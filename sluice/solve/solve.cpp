@@ -16,6 +16,7 @@
 #include "sluice/bound/registry.hpp"
 #include "sluice/inference/latency.hpp"
 #include "sluice/inference/registry.hpp"
+#include "sluice/solve/accept.hpp"
 #include "sluice/solve/meeting.hpp"
 
 namespace sluice::solve {
@@ -78,11 +79,7 @@ public:
     }
 
     void prove(const Bound& bound, std::optional<Duration> enough, int threads, const Limits& limits) {
-        try {
-            take_bound(bound.name, bound.prove(problem_, bound_options(enough, threads), meeting_, limits));
-        } catch (const std::exception& error) {
-            warnings_.push_back(internal_error(std::format("bound '{}' failed: {}", bound.name, error.what())));
-        }
+        take_bound(bound.name, prove_with(bound, problem_, bound_options(enough, threads), meeting_, limits));
     }
 
     [[nodiscard]] bool has_bound() const { return !certificates_.empty(); }
@@ -293,12 +290,6 @@ private:
         accept({*std::move(certificate)}, "search", planner_certificates_, planner_warnings_);
     }
 
-    [[nodiscard]] static Diagnostic refused(const Certificate& certificate, std::string_view why) {
-        return internal_error(std::format("a {} bound of {} was not accepted by the checker and is not used: {}", certificate.kind(),
-                                          sluice::to_text(certificate.value), why))
-            .fix("this is a defect of sluice: please report it with the model");
-    }
-
     /// Until when a certificate may be checked: the deadline and a little more; two seconds after an interrupt.
     [[nodiscard]] Limits checking_limits() const {
         Limits limits;
@@ -314,35 +305,20 @@ private:
         return limits;
     }
 
-    /// Adds the first of these, best first, that the independent checker accepts; its objections to better ones become warnings.
+    /// Adds the first of these, best first, that the independent checker accepts.
     void accept(std::vector<Certificate> offered, std::string_view phase, std::vector<Certificate>& accepted,
                 std::vector<Diagnostic>& warnings) {
-        std::ranges::stable_sort(offered, std::ranges::greater{}, &Certificate::value);
-        for (Certificate& certificate : offered) {
-            certificate.objective = options_.objective;
-            const Limits limits = checking_limits();
-            const auto objections = bound::check_certificate(problem_, certificate, limits);
-            if (objections.empty()) {
-                meeting_.announce(phase, std::nullopt, certificate.value, certificate.kind());
-                accepted.push_back(std::move(certificate));
-                return;
-            }
-            if (limits.out_of_time())
-                warnings.push_back(input_error(std::format("a {} bound of {} could not be checked in time and is not used",
-                                                           certificate.kind(), sluice::to_text(certificate.value)))
-                                       .fix("a larger --time leaves room for the check"));
-            else
-                warnings.push_back(refused(certificate, objections.front().message));
-        }
+        for (Certificate& certificate : offered) certificate.objective = options_.objective;
+        auto first = first_accepted(problem_, std::move(offered), [this] { return checking_limits(); }, warnings);
+        if (!first) return;
+        meeting_.announce(phase, std::nullopt, first->value, first->kind());
+        accepted.push_back(*std::move(first));
     }
 
     void take_bound(std::string_view name, Result<BoundResult> result) {
         if (!result) {
             bound_reason_ = result.error().kind == DiagnosticKind::stopped ? StopReason::interrupted : StopReason::finished;
-            if (result.error().kind == DiagnosticKind::stopped) return;  // nothing came of it in time: what was known stays
-            Diagnostic warning = std::move(result.error());
-            warning.message = std::format("bound '{}': {}", name, warning.message);
-            warnings_.push_back(std::move(warning));
+            if (auto warning = failed_bound(name, std::move(result.error()))) warnings_.push_back(*std::move(warning));
             return;
         }
         bound_reason_ = result->termination.reason;

@@ -1,23 +1,8 @@
 #include "sluice/onnx/zoo/fill.hpp"
 
-#include <bit>
 #include <cassert>
-#include <cstring>
 
 namespace sluice::onnx::zoo {
-
-namespace {
-static_assert(std::endian::native == std::endian::little, "ONNX raw data is little-endian");
-
-template <typename T, typename Make>
-void fill(std::span<char> piece, Make make) {
-    assert(piece.size() % sizeof(T) == 0);
-    for (std::size_t at = 0; at < piece.size(); at += sizeof(T)) {
-        const T value = make();
-        std::memcpy(piece.data() + at, &value, sizeof(T));
-    }
-}
-}  // namespace
 
 DataSource::DataSource(const Initializer& initializer, std::uint64_t seed, std::size_t index)
     : initializer_(&initializer), random_(seed, index), left_(bytes_of(initializer.value)) {}

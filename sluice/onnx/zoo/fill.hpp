@@ -3,7 +3,10 @@
 // machines. Every initializer has its own stream, so its values do not depend on where the data goes.
 #pragma once
 
+#include <bit>
+#include <cassert>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "sluice/base/random.hpp"
@@ -20,6 +23,17 @@ inline constexpr double kLargestDeviations = 3.47;  // |value - mean| <= this ma
     return static_cast<std::int64_t>((draw & 0xffff) + ((draw >> 16) & 0xffff) + ((draw >> 32) & 0xffff) + (draw >> 48)) - kMean;
 }
 inline constexpr double kInverseDeviation = 1.0 / 37837.22731286154;  // sqrt(4 (65536^2 - 1) / 12)
+
+/// Fills `piece`, a whole number of these, with what `make` gives, one after the other; little-endian as ONNX raw data is.
+template <typename T, typename Make>
+void fill(std::span<char> piece, Make make) {
+    static_assert(std::endian::native == std::endian::little);
+    assert(piece.size() % sizeof(T) == 0);
+    for (std::size_t at = 0; at < piece.size(); at += sizeof(T)) {
+        const T value = make();
+        std::memcpy(piece.data() + at, &value, sizeof(T));
+    }
+}
 
 /// Yields an initializer's little-endian bytes in order.
 class DataSource {

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "sluice/base/random.hpp"
+#include "sluice/base/wide.hpp"
 #include "sluice/training/evaluate.hpp"
 #include "sluice/training/graphpipe/graphpipe.hpp"
 #include "sluice/training/peers/gpipe.hpp"
@@ -175,7 +176,6 @@ SmallGraph random_graph(RandomStream& random, std::size_t most) {
 }
 
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return a / b + (a % b != 0); }
 constexpr ByteRate kBytePerPicosecond{1'000'000'000'000};
 
 TEST(Pipedream, FindsTheOptimumOfItsOwnCost) {

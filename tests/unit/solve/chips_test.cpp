@@ -6,6 +6,7 @@
 #include <format>
 
 #include "sluice/bound/check_certificate.hpp"
+#include "sluice/bound/registry.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/solve/verify.hpp"
 #include "tests/support/random_problem.hpp"
@@ -88,6 +89,79 @@ TEST(SolveChips, RaisedBoundsAreOfWorkAlone) {
     }
     EXPECT_GE(raised, 1);
     EXPECT_GE(above_opening, 1);
+}
+
+Result<bound::BoundResult> fails(const cost::StageProblem&, const bound::BoundOptions&, Observer&, const Limits&) {
+    return fail(internal_error("no way"));
+}
+Result<bound::BoundResult> throws(const cost::StageProblem&, const bound::BoundOptions&, Observer&, const Limits&) {
+    throw std::runtime_error("out of luck");
+}
+Result<bound::BoundResult> is_stopped(const cost::StageProblem&, const bound::BoundOptions&, Observer&, const Limits&) {
+    return fail(Diagnostic{DiagnosticKind::stopped, "stopped", {}, {}, {}});
+}
+/// A picosecond more than it proves; what it does prove, found on the way.
+Result<bound::BoundResult> lies(const cost::StageProblem& problem, const bound::BoundOptions& options, Observer& observer,
+                                const Limits& limits) {
+    auto proven = (*bound::find_bound("chain"))->prove(problem, options, observer, limits);
+    if (!proven) return proven;
+    proven->weaker.clear();
+    proven->weaker.push_back(proven->certificate);
+    proven->certificate.value += Duration(1);
+    return proven;
+}
+
+/// Goes on above the best plan.
+Result<bound::BoundResult> knows_no_plan(const cost::StageProblem& problem, const bound::BoundOptions& options, Observer& observer,
+                                         const Limits& limits) {
+    bound::BoundOptions without = options;
+    without.enough.reset();
+    return (*bound::find_bound("chain"))->prove(problem, without, observer, limits);
+}
+
+TEST(SolveChips, WarnsOfABoundThatFails) {
+    int fallen_back = 0;
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 9);
+        const auto graph = test::random_graph(random, {.min_operators = 6, .max_operators = 30});
+        const auto ring = ring_for(graph, random.between(2, 6));
+        SilentObserver silent;
+        const auto prepared = prepare_chips(graph, ring, nullptr, 0, {}, silent);
+        ASSERT_TRUE(prepared) << to_text(prepared.error());
+        EXPECT_TRUE((*prepared)->warnings.empty());
+        const auto raised = [&](bound::BoundFunction prove, Duration enough) {
+            const bound::Bound by{.name = "ours", .description = {}, .source = {}, .prove = prove};
+            return raise_bound(**prepared, enough, 1, silent, {}, &by);
+        };
+        const Duration enough = (*prepared)->certificate.value * 100;
+        const auto failed = raised(fails, enough);
+        EXPECT_FALSE(failed.certificate);
+        ASSERT_EQ(failed.warnings.size(), 1u);
+        EXPECT_EQ(failed.warnings.front().message, "bound 'ours': no way");
+        const auto thrown = raised(throws, enough);
+        EXPECT_FALSE(thrown.certificate);
+        ASSERT_EQ(thrown.warnings.size(), 1u);
+        EXPECT_NE(thrown.warnings.front().message.find("out of luck"), std::string::npos);
+        const auto stopped = raised(is_stopped, enough);
+        EXPECT_FALSE(stopped.certificate);
+        EXPECT_TRUE(stopped.warnings.empty());
+
+        const auto right = raise_bound(**prepared, enough, 1, silent, {});
+        EXPECT_TRUE(right.warnings.empty());
+        if (!right.certificate) continue;
+        ++fallen_back;
+        const auto lied = raised(lies, enough);
+        ASSERT_EQ(lied.warnings.size(), 1u);
+        EXPECT_NE(lied.warnings.front().message.find("not accepted by the checker"), std::string::npos);
+        ASSERT_TRUE(lied.certificate);
+        EXPECT_EQ(*lied.certificate, *right.certificate);
+        // No bound is above a plan, whatever the checker says of it.
+        const auto above = raised(knows_no_plan, right.certificate->value - Duration(1));
+        EXPECT_FALSE(above.certificate && above.certificate->value >= right.certificate->value);
+        EXPECT_FALSE(above.warnings.empty());
+    }
+    EXPECT_GE(fallen_back, 3);
 }
 
 TEST(SolveChips, RewritesNeverCostTheBestPlan) {
