@@ -34,7 +34,7 @@ struct CommandJudgeOptions {
 ///   {"fits": false, "why": "..."}, with "chip": 3 where it knows, for what does not compile or run.
 /// Diagnostics of a verdict: a command that cannot be started, fails, is silent for longer than `patience`, or prints something else.
 /// What it refers to outlives it.
-[[nodiscard]] solve::MakeJudge command_judge(const graph::Graph& model, const platform::Platform& platform,
-                                             const cost::MeasuredCosts* measured, CommandJudgeOptions options);
+[[nodiscard]] mcm::MakeJudge command_judge(const graph::Graph& model, const platform::Platform& platform,
+                                           const cost::MeasuredCosts* measured, CommandJudgeOptions options);
 
 }  // namespace sluice::cli

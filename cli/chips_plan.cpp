@@ -41,7 +41,7 @@ Result<solve::ChipSolveOptions> chip_options(const Arguments& arguments, const p
     }
     if (!arguments.judge) return options;
     options.judge = *arguments.judge;
-    if (options.judge == solve::kSimulator || options.judge == solve::kPlanner) return options;
+    if (options.judge == mcm::kSimulator || options.judge == mcm::kPlanner) return options;
     CommandJudgeOptions command{
         .command = options.judge, .recompute = options.rewrites.recompute && options.rewrites.relay, .stop = std::move(stop)};
     if (arguments.patience) command.patience = std::chrono::ceil<std::chrono::seconds>(*arguments.patience);

@@ -137,8 +137,8 @@ private:
 
 }  // namespace
 
-solve::MakeJudge command_judge(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
-                               CommandJudgeOptions options) {
+mcm::MakeJudge command_judge(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
+                             CommandJudgeOptions options) {
     return [&model, &platform, measured, options = std::move(options)](
                const graph::Graph& graph, const mcm::ChipProblem& problem) -> Result<std::unique_ptr<mcm::Judge>> {
         auto scratch = runtime::Scratch::make();

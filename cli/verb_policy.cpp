@@ -144,7 +144,7 @@ Result<Outcome> learn(Session& session, const std::string& action) {
         words.push_back("model=" + *arguments.model);
         pass("platform", "platform", arguments.platform.value_or(std::string(kRing)));
         pass("evaluations", "evals", std::to_string(arguments.evaluations.value_or(1'000)));
-        pass("judge", "judge", arguments.judge.value_or(std::string(trainer::kSimulator)));
+        pass("judge", "judge", arguments.judge.value_or(std::string(mcm::kSimulator)));
         pass("rewrites", "rewrites", arguments.rewrites.value_or("all"));
     } else {
         if (arguments.corpus) pass("corpus", "corpus", *arguments.corpus);
@@ -241,7 +241,7 @@ Result<Outcome> evaluate(Session& session) {
     const Arguments& arguments = session.arguments;
     InterruptGuard interrupt(session.terminal);
     std::vector<Trial> trials;
-    const std::string judge_name = arguments.judge.value_or(std::string(arguments.model ? trainer::kSimulator : trainer::kPlanner));
+    const std::string judge_name = arguments.judge.value_or(std::string(arguments.model ? mcm::kSimulator : mcm::kPlanner));
     const auto add = [&](const Result<std::unique_ptr<trainer::Instance>>& instance) -> Result<void> {
         if (!instance) return fail(instance.error());
         const auto policy = policy_of(arguments, (*instance)->problem.chips);

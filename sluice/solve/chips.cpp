@@ -12,7 +12,6 @@
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
 #include "sluice/mcm/chip_faults.hpp"
-#include "sluice/mcm/judge/event_judge.hpp"
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
@@ -45,7 +44,7 @@ Result<void> parameters_fit(const cost::StageProblem& problem) {
 
 Duration bottleneck(const ChipSolveResult& result) { return cost::price(result.frozen.problem, result.partition).bottleneck; }
 
-Result<mcm::Verdict> judge_finished(const mcm::Finished& finished, const MakeJudge& make_judge) {
+Result<mcm::Verdict> judge_finished(const mcm::Finished& finished, const mcm::MakeJudge& make_judge) {
     auto judge = make_judge(finished.graph, finished.problem);
     if (!judge) return fail(std::move(judge.error()));
     return (*judge)->judge(finished.chips);
@@ -98,24 +97,6 @@ cost::Partition chip_partition(const cost::StageProblem& problem, std::span<cons
     return partition;
 }
 
-Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& platform) {
-    if (name == kPlanner)
-        return [](const graph::Graph&, const mcm::ChipProblem& problem) -> Result<std::unique_ptr<mcm::Judge>> {
-            return std::make_unique<mcm::AnalyticJudge>(problem);
-        };
-    if (name == kSimulator)
-        return [&platform](const graph::Graph& graph, const mcm::ChipProblem& problem) -> Result<std::unique_ptr<mcm::Judge>> {
-            auto judge = mcm::event_judge(graph, problem, platform);
-            if (!judge) return fail(std::move(judge.error()));
-            return std::unique_ptr<mcm::Judge>(*std::move(judge));
-        };
-    constexpr std::array kNames{kPlanner, kSimulator};
-    Diagnostic unknown = usage_error(std::format("unknown judge '{}'", name));
-    const auto near = nearest_match(name, kNames);
-    unknown.help = near.empty() ? "planner, simulator, or a command" : std::format("did you mean '{}'?", near);
-    return fail(std::move(unknown));
-}
-
 Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
                                                            const cost::MeasuredCosts* measured, std::int64_t chips,
                                                            const ChipRewrites& rewrites, Observer& observer) {
@@ -159,17 +140,18 @@ Result<ChipSolveResult> solve_chips(const PreparedChips& prepared, const ChipSol
         if (!found) return fail(found.error());
         planner = *found;
     }
-    MakeJudge make_judge = options.make_judge;
+    mcm::MakeJudge make_judge = options.make_judge;
     if (!make_judge) {
-        auto found = find_judge(options.judge, prepared.platform);
+        auto found = mcm::find_judge(options.judge, prepared.platform, {.or_command = true});
         if (!found) return fail(std::move(found.error()));
         make_judge = *std::move(found);
     }
     const mcm::ChipProblem& problem = prepared.problem;
     auto inner = make_judge(prepared.graph, problem);
     if (!inner) return fail(std::move(inner.error()));
-    mcm::FittingJudge judge(problem, *std::move(inner));
-    mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = &judge, .policy = options.policy.get()};
+    auto judge = mcm::fitting_judge(problem, *std::move(inner));
+    if (!judge) return fail(std::move(judge.error()));
+    mcm::PlannerOptions asked{.seed = options.seed, .threads = options.threads, .judge = judge->get(), .policy = options.policy.get()};
     if (prepared.certified && !options.make_judge) {  // a machine may be faster than planned
         const auto value = static_cast<double>(prepared.certificate.value.count());
         asked.proven = Duration(static_cast<std::int64_t>(value / (1 - std::clamp(options.gap, 0.0, 0.999))));

@@ -3,7 +3,6 @@
 // checks of such a plan beside all that any plan for inference must hold.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +14,7 @@
 #include "sluice/bound/certificate.hpp"
 #include "sluice/bound/registry.hpp"
 #include "sluice/graph/rewrite.hpp"
+#include "sluice/mcm/judge/find_judge.hpp"
 #include "sluice/mcm/registry.hpp"
 #include "sluice/plan/plan.hpp"
 
@@ -29,17 +29,11 @@ struct ChipRewrites {
 [[nodiscard]] Result<ChipRewrites> parse_rewrites(std::string_view text);
 [[nodiscard]] std::string to_text(const ChipRewrites& rewrites);
 
-/// The judge of a problem on a graph that is the model, or was rewritten from it; both outlive the judge.
-using MakeJudge = std::function<Result<std::unique_ptr<mcm::Judge>>(const graph::Graph&, const mcm::ChipProblem&)>;
-inline constexpr std::string_view kSimulator = "simulator", kPlanner = "planner";  // judges by name
-/// The event simulator's, or the planners' own cost. Usage Diagnostic with the nearest match.
-[[nodiscard]] Result<MakeJudge> find_judge(std::string_view name, const platform::Platform& platform);
-
 struct ChipSolveOptions {
     std::string method = {};  // empty: the registry's first
-    std::string judge{kSimulator};
+    std::string judge{mcm::kSimulator};
     std::shared_ptr<const mcm::policy::Policy> policy = {};  // of method `policy`; null: the shipped one
-    MakeJudge make_judge = {};  // another than these: it judges finished plans (finish.hpp), `judge` is what the plan calls it
+    mcm::MakeJudge make_judge = {};  // another than these: it judges finished plans (finish.hpp), `judge` is what the plan calls it
     ChipRewrites rewrites = {};
     std::int64_t chips = 0;  // -k: 0: all of the platform
     std::uint64_t seed = 0;

@@ -83,7 +83,7 @@ std::vector<Diagnostic> chip_plan_failures(const plan::Plan& plan, const graph::
     const auto partition = plan::partition_of(plan, graph, frozen.problem);
     if (!partition) return {partition.error()};
     auto failures = chip_failures(graph, plan.platform, frozen.problem, *partition);
-    if (!failures.empty() || !plan.judged || plan.judged->judge != kSimulator) return failures;
+    if (!failures.empty() || !plan.judged || plan.judged->judge != mcm::kSimulator) return failures;
     const auto problem = mcm::chip_problem(graph, frozen.problem, plan.platform);
     if (!problem) return {problem.error()};
     const auto judge = mcm::event_judge(graph, *problem, plan.platform);

@@ -1,13 +1,11 @@
 #include "sluice/trainer/instance.hpp"
 
 #include <algorithm>
-#include <array>
 #include <format>
 #include <utility>
 
 #include "sluice/cost/stage_problem.hpp"
 #include "sluice/graph/rewrite.hpp"
-#include "sluice/mcm/judge/event_judge.hpp"
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/policy/positions.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
@@ -85,21 +83,11 @@ Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const 
 }
 
 Result<std::unique_ptr<mcm::Judge>> make_judge(const Instance& instance, std::string_view name) {
-    std::unique_ptr<mcm::Judge> judge;
-    if (name == kPlanner) {
-        judge = std::make_unique<mcm::AnalyticJudge>(instance.problem);
-    } else if (name == kSimulator) {
-        auto made = mcm::event_judge(instance.graph, instance.problem, instance.ring);
-        if (!made) return fail(std::move(made.error()));
-        judge = *std::move(made);
-    } else {
-        constexpr std::array kNames{kPlanner, kSimulator};
-        Diagnostic unknown = usage_error(std::format("unknown judge '{}'", name));
-        const auto near = nearest_match(name, kNames);
-        unknown.help = near.empty() ? "planner or simulator" : std::format("did you mean '{}'?", near);
-        return fail(std::move(unknown));
-    }
-    return std::make_unique<mcm::FittingJudge>(instance.problem, std::move(judge));
+    const auto make = mcm::find_judge(name, instance.ring);
+    if (!make) return fail(make.error());
+    auto judge = (*make)(instance.graph, instance.problem);
+    if (!judge) return fail(std::move(judge.error()));
+    return mcm::fitting_judge(instance.problem, *std::move(judge));
 }
 
 }  // namespace sluice::trainer

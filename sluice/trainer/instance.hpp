@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "sluice/graph/graph.hpp"
-#include "sluice/mcm/judge/judge.hpp"
+#include "sluice/mcm/judge/find_judge.hpp"
 #include "sluice/mcm/policy/features.hpp"
 #include "sluice/platform/platform.hpp"
 
@@ -40,9 +40,8 @@ struct InstanceOptions {
 [[nodiscard]] Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const std::string& platform,
                                                               const InstanceOptions& options, const std::string& fingerprint);
 
-inline constexpr std::string_view kSimulator = "simulator", kPlanner = "planner";
-/// Of the instance, which outlives it: the event simulator, or the planners' own cost; a chip whose memory is too small is refused by both.
-/// Diagnostics: another name; an operator that no chip can hold.
+/// mcm::find_judge for the instance, which outlives it; a chip whose memory is too small is refused by any. Diagnostics: another name; an
+/// operator that no chip can hold.
 [[nodiscard]] Result<std::unique_ptr<mcm::Judge>> make_judge(const Instance& instance, std::string_view name);
 
 }  // namespace sluice::trainer

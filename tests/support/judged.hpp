@@ -64,15 +64,21 @@ public:
     /// `transfer` and `bytes` of its output, `weight` bytes of its own.
     TensorId add(std::int64_t time, const std::vector<TensorId>& inputs, std::int64_t transfer, std::int64_t bytes = 0,
                  std::int64_t weight = 0, graph::OperatorClass operator_class = graph::OperatorClass::unknown) {
+        std::vector<ParameterId> parameters;
+        if (weight > 0) parameters.push_back(parameter(weight));
+        return add_with(time, inputs, transfer, bytes, parameters, operator_class);
+    }
+    /// Of so many bytes, for as many operators as use it.
+    ParameterId parameter(std::int64_t bytes) {
+        graph::Parameter made;
+        made.name = std::format("w{}", parameters_++);
+        made.bytes.count = bytes;
+        return builder_.add_parameter(std::move(made));
+    }
+    TensorId add_with(std::int64_t time, const std::vector<TensorId>& inputs, std::int64_t transfer, std::int64_t bytes,
+                      const std::vector<ParameterId>& parameters, graph::OperatorClass operator_class = graph::OperatorClass::unknown) {
         const std::size_t index = given_.classes[0].time.size();
         const TensorId output = tensor(std::format("t{}", index), transfer, bytes);
-        std::vector<ParameterId> parameters;
-        if (weight > 0) {
-            graph::Parameter parameter;
-            parameter.name = std::format("w{}", index);
-            parameter.bytes.count = weight;
-            parameters.push_back(builder_.add_parameter(std::move(parameter)));
-        }
         graph::Operator op;
         op.name = std::format("op{}", index);
         op.type = "Operator";
@@ -96,6 +102,7 @@ private:
     }
     graph::GraphBuilder builder_{"given"};
     graph::GivenCosts given_;
+    std::size_t parameters_ = 0;
 };
 
 /// `graph` on so many chips with its own devices; `memory`: of a chip, hard; 0: no limit.

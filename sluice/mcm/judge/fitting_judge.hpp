@@ -10,19 +10,12 @@
 
 namespace sluice::mcm {
 
-/// The first chip that holds more than its SRAM; none where nothing is limited, or the problem lifts the limit. With rule relay, tensors that pass through count twice: as
-/// what enters and as what leaves. O(operators + chips x tensors).
+/// The first chip that holds more than its SRAM; none where nothing is limited, or the problem lifts the limit. With rule relay, tensors
+/// that pass through count twice: as what enters and as what leaves. O(operators + chips x tensors).
 [[nodiscard]] std::optional<CompileFailure> beyond_memory(const ChipProblem& problem, std::span<const std::uint8_t> assignment);
 
-/// Refuses what is beyond_memory(), and asks another judge about the rest.
-class FittingJudge final : public Judge {
-public:
-    FittingJudge(const ChipProblem& problem, std::unique_ptr<Judge> judge) : problem_(problem), judge_(std::move(judge)) {}
-    [[nodiscard]] Result<Verdict> judge(std::span<const std::uint8_t> assignment) override;
-
-private:
-    const ChipProblem& problem_;
-    std::unique_ptr<Judge> judge_;
-};
+/// Refuses what is beyond_memory(), and asks another judge about the rest. `problem` outlives it. Diagnostics: an operator that alone is
+/// beyond a chip's memory, so that nothing has to be tried (what else lies on its chip only adds to it).
+[[nodiscard]] Result<std::unique_ptr<Judge>> fitting_judge(const ChipProblem& problem, std::unique_ptr<Judge> judge);
 
 }  // namespace sluice::mcm

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <format>
 #include <functional>
+#include <numeric>
 #include <optional>
 
 #include "tests/support/random_serial.hpp"
@@ -99,6 +101,53 @@ TEST(StagePricing, TheFrontierIsWhatEnumerationFinds) {
             EXPECT_EQ(heaviest_at(*result, static_cast<std::int64_t>(cost)), heaviest[cost]) << cost;
         }
     });
+}
+
+/// A chain of `links`, p -> q -> p' -> ..., in which the sink reads all too. What q makes costs least; while it is known, few places of the
+/// others are possible. Before the sink come sources that have nothing to do with it, whose places make too many states of any problem.
+SerialProblem forgetful(std::size_t links) {
+    graph::GraphBuilder builder("forgetful");
+    graph::GivenCosts given;
+    given.classes.resize(1);
+    given.classes[0].name = "d";
+    given.classes[0].count = 2;
+    std::vector<TensorId> ends;
+    const auto add = [&](std::vector<TensorId> inputs, std::int64_t transfer) {
+        graph::Operator op;
+        op.name = std::format("op{}", given.classes[0].time.size());
+        graph::Tensor tensor;
+        tensor.name = "t" + op.name;
+        tensor.bytes = Bytes{1};
+        given.classes[0].time.emplace_back(Duration{10});
+        given.transfer.push_back(Duration{transfer});
+        const TensorId made = builder.add_tensor(std::move(tensor));
+        builder.add_operator(std::move(op), inputs, std::vector{made}, {});
+        ends.push_back(made);
+        return made;
+    };
+    TensorId last = add({}, 1);
+    for (std::size_t i = 0; i < links; ++i) last = add({add({last}, 1000)}, 1);
+    for (int i = 0; i < 6; ++i) add({}, 30);
+    add(std::vector(ends), 1);
+    builder.set_given_costs(std::move(given));
+    const graph::Graph graph = *std::move(builder).build();
+    return *relax_to_serial(cost::freeze(graph, platform::given_platform(graph))->problem, 2, 1);
+}
+
+std::vector<Index> as_numbered(const SerialProblem& problem) {
+    std::vector<Index> order(problem.group_count());
+    std::iota(order.begin(), order.end(), Index{0});
+    return order;
+}
+
+// Where tensors are left out, groups that they held together go apart: more states than there were with them, and more than have numbers.
+TEST(StagePricing, TooManyStatesAreNoPricing) {
+    const SerialProblem few = forgetful(3), many = forgetful(10);
+    const auto pricing = StagePricing::build(few, as_numbered(few), 0, {});
+    ASSERT_TRUE(pricing);
+    EXPECT_FALSE(pricing->uncharged().empty());
+    EXPECT_GT(pricing->states(), 100);
+    EXPECT_FALSE(StagePricing::build(many, as_numbered(many), 0, {}));
 }
 
 TEST(StagePricing, FewLabelsOnlyOverrate) {

@@ -352,5 +352,35 @@ TEST(Compile, WhatSpillsIsStreamedByThoseThatReadIt) {
     EXPECT_TRUE(compiler.compile(std::vector{NodeId(0)}, {}, {}).kernels[0].streamed == Bytes{});
 }
 
+// Two kernels read the shared parameter, one of them for two operators; a third has one of its own.
+TEST(Compile, WhatSeveralKernelsReadStaysAndIsElseStreamedByEach) {
+    GivenGraph graph;
+    graph.add(10, {}, 1, 0, 40);
+    const ParameterId shared = graph.parameter(50);
+    graph.add_with(10, {}, 1, 0, {shared});
+    const TensorId second = graph.add_with(10, {}, 1, 0, {shared});
+    graph.add_with(10, {second}, 1, 0, {shared}, OperatorClass::elementwise);
+    const graph::Graph built = std::move(graph).build();
+    const auto streamed = [&](std::int64_t memory) {
+        auto platform = given_ring(built, 2, StageModel::overlap, memory);
+        platform.classes[0].overflow = platform::Overflow::spill;
+        platform.classes[0].spill_rate = ByteRate{1'000'000'000'000};
+        const auto made = test::on_ring(built, platform);
+        ChipCompiler compiler(made->graph, made->problem, made->platform, plain());
+        const ChipCode code = compiler.compile(std::vector{NodeId(0), NodeId(1), NodeId(2), NodeId(3)}, {}, {});
+        EXPECT_TRUE(code.fits);
+        EXPECT_EQ(code.kernels.size(), 3U);
+        EXPECT_EQ(code.memory.parameters.count, std::min<std::int64_t>(memory, 90));
+        EXPECT_EQ(code.memory.streamed.count, 90 - code.memory.parameters.count);  // each byte once
+        std::vector<std::int64_t> bytes(4, 0);                                     // by the kernel's first node
+        for (const ChipKernel& kernel : code.kernels) bytes[code.kernel_nodes[kernel.first].index()] = kernel.streamed.count;
+        return bytes;
+    };
+    EXPECT_EQ(streamed(90), (std::vector<std::int64_t>{0, 0, 0, 0}));
+    EXPECT_EQ(streamed(60), (std::vector<std::int64_t>{30, 0, 0, 0}));
+    EXPECT_EQ(streamed(50), (std::vector<std::int64_t>{40, 0, 0, 0}));
+    EXPECT_EQ(streamed(30), (std::vector<std::int64_t>{40, 20, 20, 0}));
+}
+
 }  // namespace
 }  // namespace sluice::mcm

@@ -67,7 +67,7 @@ TEST(SolveChips, RaisedBoundsAreOfWorkAlone) {
         RandomStream random(seed, 9);
         const auto graph = test::random_graph(random, {.min_operators = 6, .max_operators = 30});
         const auto ring = ring_for(graph, random.between(2, 6));
-        const auto result = solved(graph, ring, {.judge = std::string(kPlanner), .seed = seed}, 20);
+        const auto result = solved(graph, ring, {.judge = std::string(mcm::kPlanner), .seed = seed}, 20);
         const auto problem = cost::freeze(graph, ring)->problem;
         EXPECT_TRUE(bound::check_certificate(problem, result.certificate).empty());
         if (result.certificate.transfers) continue;
@@ -171,8 +171,8 @@ TEST(SolveChips, RewritesNeverCostTheBestPlan) {
         RandomStream random(seed, 1);
         const auto graph = test::random_graph(random, {.min_operators = 20, .max_operators = 40});
         const auto ring = ring_for(graph, 6);
-        const auto with = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {.clone = false}}, 20);
-        const auto without = solved(graph, ring, {.judge = std::string(kPlanner), .rewrites = {false, false, false}}, 20);
+        const auto with = solved(graph, ring, {.judge = std::string(mcm::kPlanner), .rewrites = {.clone = false}}, 20);
+        const auto without = solved(graph, ring, {.judge = std::string(mcm::kPlanner), .rewrites = {false, false, false}}, 20);
         EXPECT_LE(with.verdict.period, without.verdict.period);
         better += with.verdict.period < without.verdict.period;
     }

@@ -290,7 +290,7 @@ TEST(Corpus, DefaultHasTheGraphsItNamesSplitByFamily) {
         ASSERT_TRUE(instance) << corpus.entries[i].model << ": " << instance.error().message;
         EXPECT_TRUE(mcm::chip_faults((*instance)->problem, (*instance)->features.positions.chips).empty());
         if (!(*instance)->problem.sram) {  // lifted: judges know that, too
-            const auto judge = make_judge(**instance, kPlanner);
+            const auto judge = make_judge(**instance, mcm::kPlanner);
             ASSERT_TRUE(judge);
             const auto verdict = (*judge)->judge((*instance)->features.positions.chips);
             EXPECT_TRUE(verdict && verdict->fits()) << corpus.entries[i].model;
