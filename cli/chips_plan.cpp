@@ -188,6 +188,9 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
             row.plan = solve::make_chip_plan(platform, *options, *result);
             row.curve = std::move(result->curve);
             row.failed = result->failed;
+            terminal.clear_line();
+            for (Diagnostic& warning : result->warnings) warning.message = std::format("{}: {}", planner->name, warning.message);
+            show_warnings(session, result->warnings);
         } else {
             row.failure = with_labels(std::move(result.error()), model);
         }

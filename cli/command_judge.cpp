@@ -1,6 +1,11 @@
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <format>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "cli/chips.hpp"
@@ -41,8 +46,6 @@ public:
         if (auto written = write_file(path, plan::to_json_text(plan)); !written) return fail(std::move(written.error()));
         auto ended = runtime::run_child({"/bin/sh", "-c", options_.command + " \"$0\"", path}, options_.stop, options_.patience);
         if (!ended) return fail(std::move(ended.error()));
-        if (ended->stopped && options_.stop.stop_requested())
-            return fail(Diagnostic{DiagnosticKind::stopped, "stopped while the judge was at work", {}, {}, {}});
         if (ended->stopped)
             return refuse(*ended, std::format("said nothing within {} s", options_.patience.count()),
                           "a larger --judge-time gives it longer");
@@ -52,7 +55,19 @@ public:
     }
 
 private:
+    /// Somebody wishes the end. Ctrl-C at a terminal ends the command too, perhaps before word of it comes here.
+    [[nodiscard]] bool interrupted(const runtime::ChildResult& ended) const {
+        constexpr int kShell = 128;  // a shell's exit code for a signal, less the signal
+        constexpr std::chrono::milliseconds kWord{200}, kLook{5};
+        const bool told = std::ranges::any_of(std::array{SIGINT, SIGTERM},
+                                              [&](int signal) { return ended.signal == signal || ended.exit_code == kShell + signal; });
+        for (auto waited = kLook * 0; told && waited < kWord && !options_.stop.stop_requested(); waited += kLook)
+            std::this_thread::sleep_for(kLook);
+        return options_.stop.stop_requested();
+    }
+
     [[nodiscard]] std::unexpected<Diagnostic> refuse(const runtime::ChildResult& ended, const std::string& what, std::string help) const {
+        if (interrupted(ended)) return fail(Diagnostic{DiagnosticKind::stopped, "stopped while the judge was at work", {}, {}, {}});
         Diagnostic diagnostic = input_error(std::format("the judge '{}' {}", options_.command, what));
         if (!ended.err.empty()) diagnostic.notes.push_back("it said: " + shown(ended.err));
         if (ended.err.empty() && !ended.out.empty()) diagnostic.notes.push_back("it printed: " + shown(ended.out));

@@ -1,6 +1,7 @@
 #include "sluice/mcm/search/trials.hpp"
 
 #include <cassert>
+#include <format>
 #include <limits>
 
 #include "sluice/mcm/chip_faults.hpp"
@@ -71,7 +72,9 @@ Result<PlannerResult> Trials::finish(StopReason reason) && {
                          .failed = failed_,
                          .termination = {.reason = reason, .seconds = seconds.count(), .evaluations = evaluations_},
                          .winner = std::move(winner_)};
-    if (broken_) result.warnings.push_back(*std::move(broken_));
+    if (broken_ && broken_->kind != DiagnosticKind::stopped)  // who stopped the judge knows
+        result.warnings.push_back(
+            std::move(*broken_).note(std::format("the search ends there; the best of {} evaluations before that is kept", evaluations_)));
     return result;
 }
 
