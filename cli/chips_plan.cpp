@@ -126,32 +126,10 @@ Result<Outcome> plan_chips(Session& session, const platform::Platform& platform)
 
     Planned planned{solve::make_chip_plan(platform, *options, *result), std::move(result->certificate), result->certified};
     plan::Plan& plan = planned.plan;
-    plan.model.dimensions = arguments.dimensions;
-    plan.model.assume_size = arguments.assume_size;
-    if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
-    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
-    plan.limit = limit_text(arguments, plan.termination);
+    add_asked(arguments, plan);
     plan.termination.seconds = session.seconds();
-
-    const std::string name = shell_word(*arguments.model);
-    if (arguments.output) {
-        if (auto written = write_planned(planned, *arguments.output); !written) return fail(std::move(written.error()));
-        const std::string certificate = certificate_path(*arguments.output).string();
-        terminal.say(std::format("wrote the plan to {} and its certificate to {}", *arguments.output, certificate));
-        terminal.hint(std::format("sluice verify {} {} {}", name, shell_word(*arguments.output), shell_word(certificate)));
-    } else if (!arguments.json) {
-        terminal.hint(std::format(
-            "the same with `-o plan.json` keeps the plan and its certificate; then `sluice simulate {} plan.json --trace trace.json`",
-            name));
-    }
-    Outcome outcome{arguments.json ? plan::to_json_text(plan) : report::chips_plan_text(plan, *result)};
-    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
-    if (arguments.require_gap && gap > *arguments.require_gap) {
-        terminal.warn(
-            std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));
-        outcome.code = ExitCode::short_of_gap;
-    }
-    return outcome;
+    if (auto kept = keep_planned(session, planned, "simulate", "plan.json --trace trace.json"); !kept) return fail(std::move(kept.error()));
+    return outcome_of(session, plan, arguments.json ? plan::to_json_text(plan) : report::chips_plan_text(plan, *result));
 }
 
 Result<Outcome> compare_chips(Session& session, const platform::Platform& platform) {

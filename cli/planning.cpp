@@ -180,16 +180,19 @@ void show_warnings(Session& session, std::span<const Diagnostic> warnings) {
     }
 }
 
-plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen, const solve::SolveOptions& options,
-                   const solve::SolveResult& result) {
-    const Arguments& arguments = session.arguments;
-    plan::Plan plan = solve::make_plan(prepared.model.graph, prepared.platform, frozen, options, result);
+void add_asked(const Arguments& arguments, plan::Plan& plan) {
     plan.model.dimensions = arguments.dimensions;
     plan.model.assume_size = arguments.assume_size;
     if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
     if (arguments.genetic) plan.options.emplace_back("genetic", *arguments.genetic);
     if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
     plan.limit = limit_text(arguments, plan.termination);
+}
+
+plan::Plan plan_of(const Session& session, const Prepared& prepared, const cost::FrozenProblem& frozen, const solve::SolveOptions& options,
+                   const solve::SolveResult& result) {
+    plan::Plan plan = solve::make_plan(prepared.model.graph, prepared.platform, frozen, options, result);
+    add_asked(session.arguments, plan);
     return plan;
 }
 
@@ -216,6 +219,33 @@ Result<void> write_planned(const Planned& planned, const std::filesystem::path& 
     if (auto written = write_file(certificate_path(path), bound::to_json_text(planned.certificate, planned.certified)); !written)
         return written;
     return write_file(path, plan::to_json_text(planned.plan));
+}
+
+Result<void> keep_planned(Session& session, const Planned& planned, std::string_view verb, std::string_view rest) {
+    const Arguments& arguments = session.arguments;
+    const std::string model = shell_word(*arguments.model);
+    if (arguments.output) {
+        if (auto written = write_planned(planned, *arguments.output); !written) return written;
+        const std::string certificate = certificate_path(*arguments.output).string();
+        session.terminal.say(std::format("wrote the plan to {} and its certificate to {}", *arguments.output, certificate));
+        session.terminal.hint(std::format("sluice verify {} {} {}", model, shell_word(*arguments.output), shell_word(certificate)));
+    } else if (!arguments.json) {
+        session.terminal.hint(
+            std::format("the same with `-o plan.json` keeps the plan and its certificate; then `sluice {} {} {}`", verb, model, rest));
+    }
+    return {};
+}
+
+Outcome outcome_of(Session& session, const plan::Plan& plan, std::string text) {
+    const Arguments& arguments = session.arguments;
+    Outcome outcome{std::move(text)};
+    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
+    if (arguments.require_gap && gap > *arguments.require_gap) {
+        session.terminal.warn(std::format("the gap is {}, --require-gap asks for at most {}", plan.bound ? report::percent(gap) : "unknown",
+                                          report::percent(*arguments.require_gap)));
+        outcome.code = ExitCode::short_of_gap;
+    }
+    return outcome;
 }
 
 Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan_file,

@@ -87,6 +87,15 @@ struct Verdict {
 [[nodiscard]] Result<Verdict> verify_files(std::string_view model, const std::filesystem::path& plan,
                                            const std::filesystem::path& certificate);
 
+/// What every plan file says of how it was asked for: dimensions, options that all jobs know, and the limit that ended the work.
+void add_asked(const Arguments& arguments, plan::Plan& plan);
+
+/// The end of `plan` for inference: writes what -o asks for and says how to go on. Where nothing is written, that is `verb`
+/// MODEL `rest`.
+[[nodiscard]] Result<void> keep_planned(Session& session, const Planned& planned, std::string_view verb, std::string_view rest);
+/// The outcome with this text; --require-gap decides its exit code.
+[[nodiscard]] Outcome outcome_of(Session& session, const plan::Plan& plan, std::string text);
+
 /// Refuses, before any work, an output path that cannot be written: "-", a directory, a folder that is not there.
 [[nodiscard]] Result<void> check_output(const std::optional<std::string>& path);
 /// The folder of -o, made where it is not there.

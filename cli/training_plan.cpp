@@ -68,14 +68,10 @@ PlannedTraining planned_training(const Session& session, const PreparedTraining&
                                  solve::TrainingSolveResult result) {
     const Arguments& arguments = session.arguments;
     plan::Plan plan = solve::make_training_plan(prepared.model.graph, prepared.platform, prepared.frozen, options, result);
-    plan.model.dimensions = arguments.dimensions;
-    plan.model.assume_size = arguments.assume_size;
     if (options.planner.micro_batch) plan.options.emplace_back("micro-batch", std::to_string(*options.planner.micro_batch));
     if (arguments.schedule) plan.options.emplace_back("schedule", *arguments.schedule);
     if (arguments.recompute) plan.options.emplace_back("recompute", "everywhere");
-    if (arguments.gap) plan.options.emplace_back("gap", std::format("{}", *arguments.gap));
-    if (arguments.evaluations) plan.options.emplace_back("evals", std::to_string(*arguments.evaluations));
-    plan.limit = limit_text(arguments, plan.termination);
+    add_asked(arguments, plan);
     return {std::move(plan), std::move(result.bounds)};
 }
 
@@ -149,14 +145,7 @@ Result<Outcome> plan_training(Session& session) {
     }
     auto text = arguments.json ? plan::to_json_text(plan) : text_of(*prepared, plan);
     if (!text) return fail(std::move(text.error()));
-    Outcome outcome{std::move(*text)};
-    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
-    if (arguments.require_gap && gap > *arguments.require_gap) {
-        terminal.warn(std::format("the gap is {}, --require-gap asks for at most {}", plan.bound ? report::percent(gap) : "unknown",
-                                  report::percent(*arguments.require_gap)));
-        outcome.code = ExitCode::short_of_gap;
-    }
-    return outcome;
+    return outcome_of(session, plan, *std::move(text));
 }
 
 Result<Outcome> compare_training(Session& session) {

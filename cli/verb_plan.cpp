@@ -1,17 +1,13 @@
-#include <format>
-
 #include "cli/chips.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/old_plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/progress.hpp"
-#include "cli/shell.hpp"
 #include "cli/terminal.hpp"
 #include "cli/training.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/report/plan_text.hpp"
-#include "sluice/report/text.hpp"
 
 namespace sluice::cli {
 
@@ -44,28 +40,10 @@ Result<Outcome> run_plan(Session& session) {
     Progress progress(session, "plan");
     auto planned = make_planned(as_before, *prepared, progress, limits_of(session, interrupt.token()), std::move(start));
     if (!planned) return fail(std::move(planned.error()));
+    if (auto kept = keep_planned(session, *planned, "verify", "plan.json plan.certificate.json"); !kept)
+        return fail(std::move(kept.error()));
     const plan::Plan& plan = planned->plan;
-
-    const std::string model = shell_word(*arguments.model);
-    if (arguments.output) {
-        if (auto written = write_planned(*planned, *arguments.output); !written) return fail(std::move(written.error()));
-        const std::string certificate = certificate_path(*arguments.output).string();
-        terminal.say(std::format("wrote the plan to {} and its certificate to {}", *arguments.output, certificate));
-        terminal.hint(std::format("sluice verify {} {} {}", model, shell_word(*arguments.output), shell_word(certificate)));
-    } else if (!arguments.json) {
-        terminal.hint(std::format(
-            "the same with `-o plan.json` keeps the plan and its certificate; then `sluice verify {} plan.json plan.certificate.json`",
-            model));
-    }
-
-    Outcome outcome{arguments.json ? plan::to_json_text(plan) : report::plan_text(plan, prepared->model.graph)};
-    const double gap = plan.bound ? gap_of(objective_value(plan), plan.bound->value) : 1;
-    if (arguments.require_gap && gap > *arguments.require_gap) {
-        terminal.warn(
-            std::format("the gap is {}, --require-gap asks for at most {}", report::percent(gap), report::percent(*arguments.require_gap)));
-        outcome.code = ExitCode::short_of_gap;
-    }
-    return outcome;
+    return outcome_of(session, plan, arguments.json ? plan::to_json_text(plan) : report::plan_text(plan, prepared->model.graph));
 }
 
 }  // namespace sluice::cli

@@ -100,3 +100,4 @@ rejects 2 'does not plan for chips' sweep zoo:chain -p mcm-36
 
 # An operator larger than any chip
 rejects 3 'needs 22.4 MiB of SRAM wherever it lies' plan zoo:bert-base -p mcm-36 --evals 5
+rejects 3 "operator 'embeddings.word' needs 22.4 MiB of memory wherever it lies" plan zoo:bert-base -p mcm-36 --judge planner --evals 5
