@@ -66,15 +66,14 @@ Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const 
         for (const Bytes bytes : instance->costs.weight_bytes) parameters += static_cast<double>(bytes.count);
         if (parameters > room || largest > instance->problem.sram->count) instance->problem.sram.reset();
     }
-    instance->strict = mcm::policy::sampling_problem(instance->problem);
     auto features = mcm::policy::features_of(instance->problem);
     if (!features && options.lift_memory && instance->problem.sram) {  // too tight all the same: few chips are usable
         instance->problem.sram.reset();
-        instance->strict.sram.reset();
         features = mcm::policy::features_of(instance->problem);
     }
     if (!features) return fail(std::move(features.error()));
     instance->features = *std::move(features);
+    instance->strict = mcm::policy::sampling_problem(instance->problem, instance->features.positions);
     return instance;
 }
 

@@ -159,7 +159,11 @@ private:
         };
         for (const ChipMessage& message : code_.received) buffer(message.edge, options.receive_buffers);
         for (const ChipMessage& message : code_.sent) buffer(message.edge, options.send_buffers);
-        for (const EdgeId edge : code_.passing) buffer(edge, options.receive_buffers);
+        for (const EdgeId edge : code_.passing) {
+            const bool received = std::ranges::binary_search(code_.received, edge, {}, &ChipMessage::edge);
+            // What hands on takes in and sends, as the relay does that is put there in the end (rewrite/finish.hpp).
+            buffer(edge, (received ? 0 : options.receive_buffers) + (compiler_.problem_.rules.relay ? options.send_buffers : 0));
+        }
         for (const MoreBuffers& more : code_.more_buffers) buffer(more.edge, more.count);
         for (std::uint32_t t = 0; t < graph_.tensors.size(); ++t)
             if (const Bytes size = kernels_.size[t]; size.count > 0) {

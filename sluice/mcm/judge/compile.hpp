@@ -59,7 +59,7 @@ struct ChipMemory {
 
 struct ChipCode {
     std::vector<NodeId> nodes;    // ascending
-    std::vector<EdgeId> passing;  // tensors that pass through and are not read here, ascending
+    std::vector<EdgeId> passing;  // tensors that go on from here to other chips and are not made here, ascending
     std::vector<MoreBuffers> more_buffers;
     std::vector<NodeId> kernel_nodes;
     std::vector<ChipKernel> kernels;          // in the order of execution

@@ -87,7 +87,7 @@ bool Routes::find(std::span<const std::uint8_t> assignment) {
         const auto to = static_cast<std::uint32_t>(std::bit_width(readers) - 1);
         routes_.push_back({.edge = edge, .from = from, .to = to, .from_host = false, .readers = readers});
         for (std::uint32_t chip = from + 1; chip < to; ++chip)
-            if ((readers & bit(chip)) == 0) passing_[chip].push_back(edge);
+            if (problem_.rules.relay || (readers & bit(chip)) == 0) passing_[chip].push_back(edge);
     }
     if (!problem_.rules.relay) match_slack();
     return true;

@@ -34,7 +34,7 @@ public:
     [[nodiscard]] bool find(std::span<const std::uint8_t> assignment);
 
     [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
-    /// Per chip, ascending: what passes it by on its way and is not read there.
+    /// Per chip, ascending: what goes on from there on its way; without relays what is read there is not in it: the same buffers serve.
     [[nodiscard]] const std::vector<EdgeId>& passing(std::size_t chip) const { return passing_[chip]; }
     /// Per chip: tensors that it has more buffers for than usual, ascending edges.
     [[nodiscard]] const std::vector<MoreBuffers>& more_buffers(std::size_t chip) const { return more_buffers_[chip]; }

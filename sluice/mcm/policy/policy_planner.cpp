@@ -34,7 +34,7 @@ Result<PlannerResult> plan_by_policy(const ChipProblem& problem, const PlannerOp
     if (auto fits = suits(policy.architecture, *features); !fits) return fail(std::move(fits.error()));
     const std::vector<float> rows = probabilities(policy, *features);
 
-    const ChipProblem strict = sampling_problem(problem);
+    const ChipProblem strict = sampling_problem(problem, features->positions);
     ChipSolver solver(strict);
     RandomStream random(options.seed);
     const auto order = walk_order(*problem.costs, WalkOrder::bisection, random);

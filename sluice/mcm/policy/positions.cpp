@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "sluice/mcm/sample.hpp"
+#include "sluice/mcm/search/cuts.hpp"
 
 namespace sluice::mcm::policy {
 
@@ -79,40 +80,20 @@ Labels labels_of(const cost::StageProblem& costs) {
     return labels;
 }
 
-/// Work before the middle of each node when nodes run by (label, number), as a share of all.
-std::vector<float> positions_by(const cost::StageProblem& costs, const std::vector<std::uint32_t>& label) {
-    std::vector<std::size_t> order(costs.node_count());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    if (!label.empty()) std::ranges::stable_sort(order, {}, [&](std::size_t v) { return label[v]; });
-    const std::vector<Duration>& work = costs.classes.front().work;
-    const double total = static_cast<double>(std::accumulate(work.begin(), work.end(), Duration{0}).count());
-    std::vector<float> positions(order.size());
-    double before = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        const auto own = static_cast<double>(work[order[i]].count());
-        const double middle = total > 0 ? (before + own / 2) / total : (static_cast<double>(i) + 0.5) / static_cast<double>(order.size());
-        positions[order[i]] = static_cast<float>(middle);
-        before += own;
-    }
-    return positions;
+/// Nodes by (label, number): topological, as a label never falls along an edge.
+std::vector<NodeId> order_by(std::size_t nodes, const std::vector<std::uint32_t>& label) {
+    std::vector<NodeId> order;
+    for (std::size_t v = 0; v < nodes; ++v) order.emplace_back(v);
+    if (!label.empty()) std::ranges::stable_sort(order, {}, [&](NodeId v) { return label[v.index()]; });
+    return order;
 }
 
-/// With relays, too, where no chip is lost by it: the adjacent rule is the one whose samples are good (fewer tensors pass through).
-ChipProblem strict_problem(const ChipProblem& problem, const Labels& labels) {
-    ChipProblem strict = problem;
-    strict.rules.adjacent = strict.rules.adjacent || !strict.rules.relay || labels.span + 1 >= problem.chips;
-    return strict;
-}
-
-}  // namespace
-
-ChipProblem sampling_problem(const ChipProblem& problem) { return strict_problem(problem, labels_of(*problem.costs)); }
-
-Result<Positions> equal_work_positions(const ChipProblem& problem) {
+/// Of the orders, the best repaired; half as many chips where none can be.
+Result<Positions> positions_under(const Rules& rules, const ChipProblem& problem, const Labels& labels) {
     const cost::StageProblem& costs = *problem.costs;
-    const Labels labels = labels_of(costs);
-    const ChipProblem strict = strict_problem(problem, labels);
-    const std::size_t most = std::min(problem.chips, strict.rules.adjacent ? std::size_t{labels.span} + 1 : costs.node_count());
+    ChipProblem strict = problem;
+    strict.rules = rules;
+    const std::size_t most = std::min(problem.chips, rules.adjacent ? std::size_t{labels.span} + 1 : costs.node_count());
     std::vector<std::uint32_t> middle(costs.node_count());
     for (std::size_t v = 0; v < middle.size(); ++v) middle[v] = (labels.greatest[v] + labels.least[v]) / 2;
 
@@ -122,11 +103,14 @@ Result<Positions> equal_work_positions(const ChipProblem& problem) {
     std::optional<Diagnostic> why;
     ChipSolver solver(strict);
     const auto try_label = [&](const std::vector<std::uint32_t>& label, std::size_t usable) {
-        Positions tried{.usable = usable, .of_node = positions_by(costs, label), .chips = {}, .period = {}};
+        ChipProblem fewer = strict;
+        fewer.chips = usable;
+        const std::vector<double> position = work_positions(fewer, order_by(costs.node_count(), label));
+        Positions tried{.rules = rules, .usable = usable, .of_node = {}, .chips = {}, .period = {}};
         Assignment candidate(costs.node_count());
         for (std::size_t v = 0; v < candidate.size(); ++v) {
-            const double chip = std::floor(static_cast<double>(tried.of_node[v]) * static_cast<double>(usable));
-            candidate[v] = static_cast<std::uint8_t>(std::clamp(chip, 0.0, static_cast<double>(usable - 1)));
+            tried.of_node.push_back(static_cast<float>(position[v] / static_cast<double>(usable)));
+            candidate[v] = static_cast<std::uint8_t>(std::clamp(std::floor(position[v]), 0.0, static_cast<double>(usable - 1)));
         }
         auto fixed = fix(solver, candidate, order, OpenNodes::nearest, random);
         if (!fixed) {
@@ -142,8 +126,26 @@ Result<Positions> equal_work_positions(const ChipProblem& problem) {
         for (const auto& label : {std::vector<std::uint32_t>{}, labels.greatest, labels.least, middle}) try_label(label, usable);
     if (best) return *std::move(best);
     // No assignment under the stricter rule says nothing of those without it.
-    if (strict.rules.adjacent != problem.rules.adjacent && why->kind == DiagnosticKind::infeasible) why->kind = DiagnosticKind::stopped;
+    if (rules.adjacent != problem.rules.adjacent && why->kind == DiagnosticKind::infeasible) why->kind = DiagnosticKind::stopped;
     return fail(*std::move(why));
+}
+
+}  // namespace
+
+ChipProblem sampling_problem(const ChipProblem& problem, const Positions& positions) {
+    ChipProblem strict = problem;
+    strict.rules = positions.rules;
+    return strict;
+}
+
+Result<Positions> equal_work_positions(const ChipProblem& problem) {
+    const Labels labels = labels_of(*problem.costs);
+    Rules strict = problem.rules;
+    strict.adjacent = strict.adjacent || !strict.relay || labels.span + 1 >= problem.chips;
+    auto positions = positions_under(strict, problem, labels);
+    if (positions || strict.adjacent == problem.rules.adjacent || !problem.rules.relay) return positions;
+    // What is kept from one end to the other cannot be next to both.
+    return positions_under(problem.rules, problem, labels);
 }
 
 }  // namespace sluice::mcm::policy

@@ -57,7 +57,7 @@ private:
                 return Judged{verdict->period, true};
             }
             judged_.emplace(plan->chips, std::nullopt);
-            if (!lessons_.learn(*verdict->failure)) return Judged{std::nullopt, true};
+            if (!lessons_.learn(*verdict->failure, plan->chips)) return Judged{std::nullopt, true};
         }
         return std::nullopt;
     }
@@ -82,6 +82,7 @@ private:
     void evolve(const ResidualOptions& options) {
         constexpr std::size_t kChildren = 20, kParents = kChildren / 4, kGenes = kLocalFeatures + 3;
         constexpr double kSpread = 0.25, kLeastSpread = 0.02;
+        constexpr std::size_t kSteps = 4;
         using Genes = std::vector<double>;  // bias, weights of the features, log link, message
         double unit = 0;
         for (const Duration transfer : problem_.costs->transfer) unit += static_cast<double>(transfer.count());
@@ -104,7 +105,9 @@ private:
             bool fresh = false;
             for (std::size_t i = 0; i < kChildren; ++i) {
                 Genes genes = mean;
-                for (double& gene : genes) gene += spread * normal();
+                // Near and far: how much the cost is wrong is not known either.
+                const double step = std::ldexp(spread, -static_cast<int>(i % kSteps));
+                for (double& gene : genes) gene += step * normal();
                 const auto judged = attempt(correction_of(genes), kEvolution);
                 if (!judged) {
                     if (trials_.over() || limits_.interrupted() || limits_.out_of_time()) return;

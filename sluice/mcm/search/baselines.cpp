@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/trials.hpp"
 #include "sluice/mcm/walk.hpp"
 
@@ -86,15 +87,13 @@ Assignment fill_freely(const ChipProblem& problem) {
 }
 
 /// The first of `candidates` that compiles, or what repairs make of it.
-Result<PlannerResult> first_that_compiles(const ChipProblem& problem, std::vector<Assignment> candidates, Repair& repair,
-                                          RandomStream& random, std::string_view source, const PlannerOptions& options, Observer& observer,
-                                          const Limits& limits) {
-    Trials trials(problem, options, observer, limits);
+void first_that_compiles(const ChipProblem& problem, const std::vector<Assignment>& candidates, Repair& repair, RandomStream& random,
+                         std::string_view source, Trials& trials) {
     const std::vector<NodeId> order = bisection_order(*problem.costs);
     for (const Assignment& candidate : candidates) {
         Assignment chips = candidate;
         while (const Verdict* verdict = trials.ask(chips, source)) {
-            if (verdict->fits()) return std::move(trials).finish();
+            if (verdict->fits()) return;
             if (!repair.learn(*verdict)) break;
             auto fixed = repair.fix(candidate, order, random);
             if (!fixed) break;
@@ -102,7 +101,6 @@ Result<PlannerResult> first_that_compiles(const ChipProblem& problem, std::vecto
         }
         if (trials.over()) break;
     }
-    return std::move(trials).finish();
 }
 
 Result<PlannerResult> plan_by_shares(const ChipProblem& problem, Share share, std::string_view source, const PlannerOptions& options,
@@ -111,7 +109,15 @@ Result<PlannerResult> plan_by_shares(const ChipProblem& problem, Share share, st
     Repair repair(problem);
     auto candidates = equal_shares(problem, share, repair, random);
     if (!candidates) return fail(std::move(candidates.error()));
-    return first_that_compiles(problem, *std::move(candidates), repair, random, source, options, observer, limits);
+    Trials trials(problem, options, observer, limits);
+    first_that_compiles(problem, *candidates, repair, random, source, trials);
+    if (trials.found() || trials.over()) return std::move(trials).finish();
+    // Memory decides, and repairs do not know which way there is room.
+    const EvenProblem even(problem, share);
+    Lessons lessons(problem);
+    for (const auto& order : known_orders(*problem.costs))
+        if (judge_slicings(even.problem(), order, source, lessons, trials, limits)) break;
+    return std::move(trials).finish();
 }
 
 }  // namespace
@@ -145,7 +151,9 @@ Result<PlannerResult> plan_by_greedy(const ChipProblem& problem, const PlannerOp
     if (!filled && filled.error().kind == DiagnosticKind::stopped)
         filled = repair.fix(fill_freely(problem), bisection_order(*problem.costs), random);
     if (!filled) return fail(std::move(filled.error()));
-    return first_that_compiles(problem, {*std::move(filled)}, repair, random, "greedy", options, observer, limits);
+    Trials trials(problem, options, observer, limits);
+    first_that_compiles(problem, {*std::move(filled)}, repair, random, "greedy", trials);
+    return std::move(trials).finish();
 }
 
 Result<PlannerResult> plan_by_equal_operators(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,

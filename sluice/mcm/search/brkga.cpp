@@ -114,7 +114,7 @@ private:
             for (std::size_t i = begin; i < end && !budget_.spent(); ++i) {
                 if (!members[i].chips) {
                     RandomStream random(options_.seed, generation_ * population_ + i + (std::uint64_t{1} << 40));
-                    auto repaired = decoder_.repair(order_by_keys(*problem_.costs, members[i].keys), random);
+                    auto repaired = decoder_.repair(order_by_keys(*problem_.costs, members[i].keys), random, limits_);
                     if (!repaired) return fail(std::move(repaired.error()));
                     members[i].chips = *std::move(repaired);
                 }
@@ -129,7 +129,7 @@ private:
         if (const auto known = known_.find(chips); known != known_.end()) return known->second;
         const Verdict* verdict = trials_.ask(chips, source);
         if (verdict == nullptr) return Duration::max();
-        decoder_.learn(*verdict);
+        decoder_.learn(*verdict, chips);
         return known_[chips] = verdict->fits() ? verdict->period : Duration::max();
     }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "sluice/mcm/chip_mask.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
 
 namespace sluice::mcm {
@@ -19,22 +20,63 @@ void close_up(Assignment& chips) {
     for (std::uint8_t& chip : chips) chip = number[chip];
 }
 
-std::vector<double> positions(const ChipProblem& problem, std::span<const NodeId> order, Share share) {
+/// The middle of each node's share of `nodes`, laid end to end from `begin` to `begin` + `length`.
+void lay_out(const ChipProblem& problem, std::span<const NodeId> nodes, Share share, double begin, double length,
+             std::vector<double>& position) {
     const auto& work = problem.costs->classes.front().work;
     double total = 0;
     const auto weight = [&](NodeId node) { return share == Share::work ? static_cast<double>(work[node.index()].count()) : 1; };
-    for (const NodeId node : order) total += weight(node);
-    if (total == 0) return positions(problem, order, Share::operators);
-    std::vector<double> result(order.size());
+    for (const NodeId node : nodes) total += weight(node);
+    if (total == 0 && share == Share::work) return lay_out(problem, nodes, Share::operators, begin, length, position);
     double before = 0;
-    for (const NodeId node : order) {
-        result[node.index()] = (before + weight(node) / 2) / total * static_cast<double>(problem.chips);
+    for (const NodeId node : nodes) {
+        position[node.index()] = begin + (before + weight(node) / 2) / total * length;
         before += weight(node);
     }
-    return result;
+}
+
+bool overfull(const ChipProblem& problem, std::span<const std::uint8_t> chips) {
+    if (!problem.rules.memory || !problem.sram) return false;
+    std::vector<Bytes> parameters(problem.chips);
+    for (std::size_t w = 0; w < problem.costs->weight_count(); ++w) {
+        std::uint64_t users = 0;
+        for (const NodeId user : problem.costs->weight_users[w]) users |= bit(chips[user.index()]);
+        for_each_chip(users, [&](std::uint32_t chip) { parameters[chip] += problem.costs->weight_bytes[w]; });
+    }
+    return std::ranges::any_of(parameters, [&](Bytes bytes) { return bytes > *problem.sram; });
+}
+
+struct Cut {
+    std::vector<double> position;  // per node, in chips
+    Assignment chips;
+};
+Cut cut(const ChipProblem& problem, std::span<const NodeId> order, Share share) {
+    Cut even{.position = std::vector<double>(order.size()), .chips = Assignment(order.size())};
+    lay_out(problem, order, share, 0, static_cast<double>(problem.chips), even.position);
+    for (std::size_t v = 0; v < even.chips.size(); ++v)
+        even.chips[v] = static_cast<std::uint8_t>(std::min(even.position[v], static_cast<double>(problem.chips - 1)));
+    if (!overfull(problem, even.chips)) return even;
+    std::optional<Assignment> sliced;
+    const EvenProblem alone(problem, share);
+    // With room for what every machine needs beside parameters: two buffers of what crosses, and what is alive within.
+    for (std::int64_t live = 3; live >= 0 && !sliced; --live)
+        sliced = slice_order(alone.problem(), order, {.live_share = live * kLiveUnit});
+    if (!sliced) return even;
+    even.chips = *std::move(sliced);
+    for (std::size_t i = 0; i < order.size();) {
+        const std::size_t begin = i, chip = even.chips[order[begin].index()];
+        while (i < order.size() && even.chips[order[i].index()] == chip) ++i;
+        lay_out(problem, order.subspan(begin, i - begin), share, static_cast<double>(chip), 1, even.position);
+    }
+    return even;
 }
 
 }  // namespace
+
+EvenProblem::EvenProblem(const ChipProblem& problem, Share share) : costs_(cost::without_transfers(*problem.costs)), problem_(problem) {
+    if (share == Share::operators) std::ranges::fill(costs_.classes.front().work, Duration{1});
+    problem_.costs = &costs_;
+}
 
 std::vector<std::vector<NodeId>> known_orders(const cost::StageProblem& costs) {
     std::vector<NodeId> own;
@@ -45,10 +87,7 @@ std::vector<std::vector<NodeId>> known_orders(const cost::StageProblem& costs) {
 }
 
 Assignment cut_evenly(const ChipProblem& problem, std::span<const NodeId> order, Share share) {
-    Assignment chips(order.size());
-    const std::vector<double> position = positions(problem, order, share);
-    for (std::size_t v = 0; v < chips.size(); ++v)
-        chips[v] = static_cast<std::uint8_t>(std::min(position[v], static_cast<double>(problem.chips - 1)));
+    Assignment chips = cut(problem, order, share).chips;
     close_up(chips);
     return chips;
 }
@@ -72,7 +111,7 @@ Assignment cut_at(std::span<const NodeId> order, std::span<const std::size_t> cu
 }
 
 std::vector<double> work_positions(const ChipProblem& problem, std::span<const NodeId> order) {
-    return positions(problem, order, Share::work);
+    return cut(problem, order, Share::work).position;
 }
 
 }  // namespace sluice::mcm

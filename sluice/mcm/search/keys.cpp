@@ -66,22 +66,22 @@ Keys LevelKeys::draw(RandomStream& random) const {
 }
 
 std::optional<Assignment> Decoder::slice(std::span<const NodeId> order, const Limits& limits) const {
-    return slice_order(problem_, order, {.limits = &limits});
+    return lessons_.slice_within(problem_, order, {.limits = &limits});
 }
 
-Result<Assignment> Decoder::repair(std::span<const NodeId> order, RandomStream& random) {
+Result<Assignment> Decoder::repair(std::span<const NodeId> order, RandomStream& random, const Limits& limits) {
+    if (auto sliced = lessons_.slice(problem_, order, {.limits = &limits})) return *std::move(sliced);
     return repair_.fix(cut_evenly(problem_, order, Share::work), bisection_order(*problem_.costs), random);
 }
 
 Result<Assignment> Decoder::decode(std::span<const NodeId> order, RandomStream& random, const Limits& limits) {
     if (auto sliced = slice(order, limits)) return *std::move(sliced);
-    return repair(order, random);
+    return repair(order, random, limits);
 }
 
-bool Decoder::learn(const Verdict& verdict) {
-    if (!repair_.learn(verdict)) return false;
-    problem_.nogoods.push_back(verdict.failure->nodes);
-    return true;
+void Decoder::learn(const Verdict& verdict, std::span<const std::uint8_t> chips) {
+    repair_.learn(verdict);
+    if (verdict.failure) lessons_.learn(*verdict.failure, chips);
 }
 
 }  // namespace sluice::mcm

@@ -7,6 +7,7 @@
 
 #include "sluice/base/random.hpp"
 #include "sluice/base/stop.hpp"
+#include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/repair.hpp"
 
 namespace sluice::mcm {
@@ -34,17 +35,18 @@ private:
 /// Best slicing of an order under the planners' cost; where it has no legal one, its equal shares of work repaired.
 class Decoder {
 public:
-    explicit Decoder(const ChipProblem& problem) : problem_(problem), repair_(problem) {}
+    explicit Decoder(const ChipProblem& problem) : problem_(problem), lessons_(problem), repair_(problem) {}
 
     /// From any number of threads. nullopt: repair() is to be asked.
     [[nodiscard]] std::optional<Assignment> slice(std::span<const NodeId> order, const Limits& limits) const;
-    [[nodiscard]] Result<Assignment> repair(std::span<const NodeId> order, RandomStream& random);
+    [[nodiscard]] Result<Assignment> repair(std::span<const NodeId> order, RandomStream& random, const Limits& limits);
     [[nodiscard]] Result<Assignment> decode(std::span<const NodeId> order, RandomStream& random, const Limits& limits);
-    /// As Repair::learn().
-    bool learn(const Verdict& verdict);
+    /// Of `chips`.
+    void learn(const Verdict& verdict, std::span<const std::uint8_t> chips);
 
 private:
-    ChipProblem problem_;  // and what failed to compile
+    const ChipProblem& problem_;
+    Lessons lessons_;
     Repair repair_;
 };
 

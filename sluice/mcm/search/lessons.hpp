@@ -1,7 +1,7 @@
 // What failures to compile teach whoever slices orders. A nogood forbids one set of operators on one chip; but layers repeat, and what is
-// too much in one is too much in the next. So where a chip failed whose parameters come near what is allowed, less is allowed from then on:
-// what activations, buffers and holes need beside them is left free. Where nothing can be sliced any more within that, it is given up and
-// the nogoods remain. O(nodes of the chip + their weights) a failure. Deterministic.
+// too much in one is too much in the next. What planners do not count beside parameters, buffers and activations, goes with what is alive
+// at a chip's borders and between them; so where a chip failed, the least multiple of that which explains it is kept free everywhere from
+// then on. Where nothing can be sliced any more within that, less is; nogoods remain. O(n log n + m) a failure. Deterministic.
 #pragma once
 
 #include <optional>
@@ -20,16 +20,19 @@ public:
     /// `problem` outlives this.
     explicit Lessons(const ChipProblem& problem) : problem_(&problem) {}
 
-    /// False: the failure does not say which operators it was, so there is nothing to learn.
-    bool learn(const CompileFailure& failure);
+    /// `chips`: of which the judge said `failure`. False: there is nothing to learn from it.
+    bool learn(const CompileFailure& failure, std::span<const std::uint8_t> chips);
     /// slice_order with all of it. `problem`: as the constructor's, with costs of its own where a learner corrects them.
-    [[nodiscard]] std::optional<Assignment> slice(const ChipProblem& problem, std::span<const NodeId> order, OrderSliceOptions options);
+    [[nodiscard]] std::optional<Assignment> slice_within(const ChipProblem& problem, std::span<const NodeId> order,
+                                                         OrderSliceOptions options) const;
+    /// The same; keeps less free from now on where there is nothing else.
+    [[nodiscard]] std::optional<Assignment> slice(const ChipProblem& problem, std::span<const NodeId> order,
+                                                  const OrderSliceOptions& options);
 
 private:
     const ChipProblem* problem_;
     std::vector<std::vector<NodeId>> nogoods_;
-    Bytes reserve_;  // of a chip's SRAM
-    bool reserving_ = true;
+    std::int64_t live_share_ = 0;  // as OrderSliceOptions has it
 };
 
 /// Judges slicings of the order until one compiles. nullopt: none does, or it is over.

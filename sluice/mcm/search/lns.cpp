@@ -7,6 +7,7 @@
 
 #include "sluice/mcm/search/baselines.hpp"
 #include "sluice/mcm/search/budget.hpp"
+#include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
 #include "sluice/mcm/search/random_search.hpp"
 #include "sluice/mcm/search/repair.hpp"
@@ -63,12 +64,14 @@ public:
     /// Something that compiles to begin with.
     Result<void> begin(const Assignment* start) {
         std::vector<Assignment> candidates;
-        std::optional<Diagnostic> none;
+        std::vector<NodeId> order;
         if (start != nullptr) {
             candidates.push_back(*start);
         } else {
-            auto orders = sliced_orders(problem_, limits_);
-            if (!orders.empty()) candidates.push_back(std::move(orders.front().chips));
+            if (auto orders = sliced_orders(problem_, limits_); !orders.empty()) {
+                order = std::move(orders.front().order);
+                candidates.push_back(std::move(orders.front().chips));
+            }
             auto shares = equal_shares(problem_, Share::work, repair_, random_);
             if (shares)
                 candidates.push_back(std::move(shares->front()));
@@ -77,6 +80,10 @@ public:
             std::ranges::stable_sort(candidates, {}, [&](const Assignment& chips) { return bottleneck(problem_, chips); });
         }
         for (const Assignment& candidate : candidates) ask(candidate, start != nullptr ? "start" : "orders and shares");
+        if (current_.empty() && !order.empty()) {
+            Lessons lessons(problem_);
+            if (judge_slicings(problem_, order, "orders", lessons, trials_, limits_)) consider(trials_.best(), trials_.best_verdict());
+        }
         for (std::size_t i = 0; current_.empty() && !trials_.over() && i < candidates.size(); ++i)
             for (std::size_t known = ~std::size_t{0}; known != repair_.learnt().size() && current_.empty() && !trials_.over();) {
                 known = repair_.learnt().size();

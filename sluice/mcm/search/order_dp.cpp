@@ -20,7 +20,7 @@ using Position = std::uint32_t;
 /// One order with what its borders cost, and the sweeps over it.
 class OrderSlicer {
 public:
-    OrderSlicer(const ChipProblem& problem, std::span<const NodeId> order, Bytes reserve)
+    OrderSlicer(const ChipProblem& problem, std::span<const NodeId> order, std::int64_t live_share)
         : problem_(problem),
           costs_(*problem.costs),
           device_(costs_.classes.front()),
@@ -37,7 +37,14 @@ public:
           from_(order.size() + 1),
           edge_stamp_(costs_.edge_count(), 0),
           weight_stamp_(costs_.weight_count(), 0) {
-        if (problem.rules.memory && problem.sram) most_parameters_ = std::max<std::int64_t>(0, problem.sram->count - reserve.count);
+        if (problem.rules.memory && problem.sram) {
+            most_memory_ = problem.sram->count;
+            if (live_share > 0) {
+                kept_free_ = live_bytes(costs_, order);
+                for (std::int64_t& bytes : kept_free_) bytes = bytes / kLiveUnit * live_share + bytes % kLiveUnit * live_share / kLiveUnit;
+            }
+        }
+        if (kept_free_.empty()) kept_free_.resize(order.size() + 1);
         for (Position i = 0; i < order.size(); ++i) position_[order[i].index()] = i;
         measure_borders();
         forbid_nogoods();
@@ -131,10 +138,13 @@ private:
             Chip chip;
             if (form_ != Form::free) chip.out = alive_[j];
             ++stamp_;
+            std::int64_t between = 0;  // of what is kept free: what the borders inside ask for
             for (std::size_t i = j; i-- > least_start_[j];) {
+                if (i + 1 < j) between = std::max(between, kept_free_[i + 1]);
                 grow(chip, i, j);
-                const std::int64_t inside = chip.work + spill(chip.parameters);
-                if (inside > target || chip.parameters > most_parameters_) break;
+                const std::int64_t inside = chip.work + spill(chip.parameters), memory = chip.parameters + kept_free_[j] + between;
+                if (inside > target || memory > most_memory_) break;
+                if (memory + kept_free_[i] > most_memory_) continue;
                 if (chips_[i] == kNone || chips_[i] + 1 >= chips_[j]) continue;
                 if (form_ == Form::adjacent && i > 0 && needed_until_[i] >= j) continue;
                 const std::int64_t in = chip.in + (form_ == Form::free ? 0 : alive_[i]);
@@ -185,14 +195,15 @@ private:
     const cost::DeviceCosts& device_;
     std::span<const NodeId> order_;
     const Form form_;
-    std::int64_t most_parameters_ = std::numeric_limits<std::int64_t>::max();
-    std::vector<Position> position_;      // per node
-    std::vector<Position> last_reader_;   // per edge
-    std::vector<std::int64_t> alive_;     // per border: transfers of what crosses it
-    std::vector<Position> needed_until_;  // per border: the last reader of what was made before
-    std::vector<Position> least_start_;   // per end of a chip
-    std::vector<std::uint32_t> chips_;    // per end: fewest chips
-    std::vector<Position> from_;          // per end: where the last of them starts
+    std::int64_t most_memory_ = std::numeric_limits<std::int64_t>::max();
+    std::vector<std::int64_t> kept_free_;  // per border: bytes beside parameters
+    std::vector<Position> position_;       // per node
+    std::vector<Position> last_reader_;    // per edge
+    std::vector<std::int64_t> alive_;      // per border: transfers of what crosses it
+    std::vector<Position> needed_until_;   // per border: the last reader of what was made before
+    std::vector<Position> least_start_;    // per end of a chip
+    std::vector<std::uint32_t> chips_;     // per end: fewest chips
+    std::vector<Position> from_;           // per end: where the last of them starts
     std::vector<std::uint32_t> edge_stamp_, weight_stamp_;
     std::uint32_t stamp_ = 0;
 };
@@ -201,7 +212,22 @@ private:
 
 std::optional<Assignment> slice_order(const ChipProblem& problem, std::span<const NodeId> order, const OrderSliceOptions& options) {
     assert(order.size() == problem.node_count());
-    return OrderSlicer(problem, order, options.reserve).best(options);
+    return OrderSlicer(problem, order, options.live_share).best(options);
+}
+
+std::vector<std::int64_t> live_bytes(const cost::StageProblem& costs, std::span<const NodeId> order) {
+    std::vector<std::size_t> position(order.size());
+    for (std::size_t i = 0; i < order.size(); ++i) position[order[i].index()] = i;
+    std::vector<std::int64_t> bytes(order.size() + 1);
+    for (std::size_t e = 0; e < costs.edge_count(); ++e) {
+        if (!costs.producer[e].valid() || costs.consumers[e].empty()) continue;
+        std::size_t last = 0;
+        for (const NodeId reader : costs.consumers[e]) last = std::max(last, position[reader.index()]);
+        bytes[position[costs.producer[e].index()] + 1] += costs.bytes[e].count;
+        bytes[last + 1] -= costs.bytes[e].count;
+    }
+    std::partial_sum(bytes.begin(), bytes.end(), bytes.begin());
+    return bytes;
 }
 
 std::vector<OrderCandidate> sliced_orders(const ChipProblem& problem, const Limits& limits) {

@@ -37,11 +37,18 @@ inline constexpr std::array kOrderKinds{OrderKind::depth_first, OrderKind::great
 [[nodiscard]] std::vector<NodeId> perturbed_order(const cost::StageProblem& costs, std::span<const NodeId> order, double spread,
                                                   RandomStream& random);
 
+inline constexpr std::int64_t kLiveUnit = 64;
+
 struct OrderSliceOptions {
     std::optional<Duration> below = {};  // only slicings with a bottleneck strictly below this matter
-    Bytes reserve = {};                  // of a chip's SRAM, kept free for what only the compile step knows
-    const Limits* limits = nullptr;      // polled once a sweep: when it says stop, the best so far is the answer
+    // Of a chip's SRAM, beside parameters: so many times what is alive at its two borders and, at most, between them is kept free for what
+    // only the compile step knows. In units of 1 / kLiveUnit.
+    std::int64_t live_share = 0;
+    const Limits* limits = nullptr;  // polled once a sweep: when it says stop, the best so far is the answer
 };
+
+/// Per border of `order`, 0 … n: bytes of the tensors made before it and read behind it. O(n + m).
+[[nodiscard]] std::vector<std::int64_t> live_bytes(const cost::StageProblem& costs, std::span<const NodeId> order);
 
 /// nullopt: none is legal (memory, nogoods), or none is below. `order`: topological, every node once.
 [[nodiscard]] std::optional<Assignment> slice_order(const ChipProblem& problem, std::span<const NodeId> order,

@@ -91,7 +91,7 @@ Result<PlannerResult> plan_by_random_keys(const ChipProblem& problem, const Plan
         if (!chips) break;
         const Verdict* verdict = trials.ask(*chips, "random-keys");
         if (verdict == nullptr) break;
-        decoder.learn(*verdict);
+        decoder.learn(*verdict, *chips);
     }
     return std::move(trials).finish();
 }

@@ -105,6 +105,26 @@ TEST(EventJudge, AMulticastIsSentOnce) {
     EXPECT_EQ(relayed->verdict({0, 0, 0, 3}).chip_times[2].count(), 50) << "an empty chip hands on, too";
 }
 
+TEST(EventJudge, WhatHandsOnHasBuffersToTakeInAndToSend) {
+    GivenGraph graph;
+    const TensorId a = graph.add(10, {}, 25, 128);
+    for (int i = 0; i < 2; ++i) graph.add(10, {a}, 0);
+    const graph::Graph built = std::move(graph).build();
+    auto options = no_effects();
+    options.compile.receive_buffers = 3;
+    options.compile.send_buffers = 5;
+    const auto buffers = [&](bool relay, const Assignment& chips) {
+        const auto made = judged(built, given_ring(built, 4, StageModel::overlap), options, {.relay = relay});
+        const JudgeDetail detail = test::detail::must(made->judge->detail(chips));
+        std::vector<std::int64_t> result;
+        for (const ChipUse& use : detail.chips) result.push_back(use.memory.buffers.count / 128);
+        return result;
+    };
+    // Chip 1 reads it, chip 2 only lets it pass; a relay does the same as the operator that the finished plan has there.
+    EXPECT_EQ(buffers(false, {0, 1, 3}), (std::vector<std::int64_t>{5, 3, 3, 3}));
+    EXPECT_EQ(buffers(true, {0, 1, 3}), (std::vector<std::int64_t>{5, 8, 8, 3}));
+}
+
 TEST(EventJudge, AMessageThatWaitsForALongerWayHasTheBuffersForIt) {
     // 0 -> 1 -> 2 -> 3 -> 4 and 0 -> 4 beside it: with two buffers only two inputs would be under way.
     GivenGraph graph;

@@ -93,22 +93,44 @@ TEST(SliceOrder, BestOfAllSlicings) {
     EXPECT_GT(infeasible * 100, test::cases(700));
 }
 
-TEST(SliceOrder, ReserveIsKeptFree) {
+TEST(SliceOrder, RoomForWhatIsAlive) {
     RandomStream random(1);
     const auto costs = test::bert_like(4, false);
     auto problem = test::on_chips(costs, 8, {.relay = true});
     problem.sram = Bytes{16 << 20};
     const auto order = make_order(costs, OrderKind::depth_first);
     ASSERT_TRUE(slice_order(problem, order));
-    auto less = problem;
-    less.sram = Bytes{10 << 20};
-    const auto tight = slice_order(less, order);
-    ASSERT_TRUE(tight);
-    const auto reserved = slice_order(problem, order, {.reserve = Bytes{6 << 20}});
-    ASSERT_TRUE(reserved);
-    EXPECT_TRUE(chip_faults(less, *reserved).empty());
-    EXPECT_EQ(bottleneck(problem, *reserved), bottleneck(problem, *tight));
-    EXPECT_FALSE(slice_order(problem, order, {.reserve = Bytes{15 << 20}}));
+    // By hand: of every chip, parameters and three times what is alive at its borders and, at most, between them.
+    const auto live = live_bytes(costs, order);
+    EXPECT_EQ(live.front(), 0);
+    EXPECT_EQ(live.back(), 0);
+    const auto needs = [&](const Assignment& chips, std::size_t chip) {
+        std::int64_t first = -1, last = 0, between = 0, parameters = 0;
+        for (std::size_t i = 0; i < order.size(); ++i) {
+            if (chips[order[i].index()] != chip) continue;
+            if (first < 0)
+                first = live[i];
+            else
+                between = std::max(between, live[i]);
+            last = live[i + 1];
+        }
+        for (std::size_t w = 0; w < costs.weight_count(); ++w)
+            if (std::ranges::any_of(costs.weight_users[w], [&](NodeId user) { return chips[user.index()] == chip; }))
+                parameters += costs.weight_bytes[w].count;
+        return parameters + 3 * (std::max<std::int64_t>(first, 0) + last + between);
+    };
+    const auto roomy = slice_order(problem, order, {.live_share = 3 * kLiveUnit});
+    ASSERT_TRUE(roomy);
+    std::int64_t most = 0;
+    for (std::size_t chip = 0; chip < 8; ++chip) most = std::max(most, needs(*roomy, chip));
+    EXPECT_LE(most, problem.sram->count);
+    // It decides: with that much and no more there is a slicing, and with less than some chip needs there is not the same.
+    auto exactly = problem;
+    exactly.sram = Bytes{most};
+    EXPECT_EQ(slice_order(exactly, order, {.live_share = 3 * kLiveUnit}), roomy);
+    exactly.sram = Bytes{most - 1};
+    EXPECT_NE(slice_order(exactly, order, {.live_share = 3 * kLiveUnit}), roomy);
+    EXPECT_FALSE(slice_order(problem, order, {.live_share = 1'000'000 * kLiveUnit}));
 }
 
 TEST(PlanByOrders, JudgesTheDistinctSlicingsBestFirst) {

@@ -100,6 +100,20 @@ TEST(Policy, NoAssignmentIsSaidAndNotProvenByTheStricterRule) {
     EXPECT_EQ(equal_work_positions(problem).error().kind, DiagnosticKind::infeasible);
 }
 
+TEST(Policy, WhatIsKeptFromEndToEndIsRelayed) {
+    // Every layer reads the mask: under the adjacent rule five chips at most hold operators with parameters, and that is not enough.
+    const auto costs = bert_like(12, true);  // 12 MiB of parameters a layer
+    auto problem = on_chips(costs, 12);
+    problem.rules = {.relay = true};
+    problem.sram = Bytes{16 << 20};
+    const auto positions = equal_work_positions(problem);
+    ASSERT_TRUE(positions) << positions.error().message;
+    EXPECT_TRUE(chip_faults(problem, positions->chips).empty());
+    const ChipProblem sampled = sampling_problem(problem, *positions);
+    EXPECT_FALSE(sampled.rules.adjacent);
+    EXPECT_TRUE(chip_faults(sampled, positions->chips).empty());
+}
+
 TEST(Policy, FeaturesAreFiniteAndKnowTheClass) {
     const auto costs = bert_like(3, false);
     auto problem = on_chips(costs, 8);
@@ -258,8 +272,8 @@ TEST(Policy, SamplesAreLegal) {
     for (const bool shared : {true, false}) {
         const auto costs = bert_like(4, shared);
         const auto problem = on_chips(costs, 16);
-        const auto strict = sampling_problem(problem);
         const auto features = features_of(problem);
+        const auto strict = sampling_problem(problem, features->positions);
         for (const Policy& policy :
              {shipped_policy(), fresh_policy({.head = Head::ordinal, .layers = 1, .width = 16, .passes = 1, .chips = 0, .spread = 4}, 1),
               fresh_policy(categorical(16, 2), 2)}) {

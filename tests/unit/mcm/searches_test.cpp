@@ -53,6 +53,24 @@ PlannerResult run(PlannerFunction planner, const ChipProblem& problem, std::int6
     return result ? *std::move(result) : PlannerResult{};
 }
 
+TEST(EvenCuts, KeepToWhatAChipHolds) {
+    auto costs = test::bert_like(12, false);  // 12 MiB of parameters a layer
+    auto problem = test::on_chips(costs, 12, {.relay = true});
+    const auto order = make_order(costs, OrderKind::depth_first);
+    // All work lies in the first tenth, so that equal shares of it leave most parameters to the last chip.
+    for (std::size_t i = order.size() / 10; i < order.size(); ++i) costs.classes.front().work[order[i].index()] = Duration{1};
+    problem.rules.memory = false;
+    const Assignment freely = cut_evenly(problem, order, Share::work);
+    problem.rules.memory = true;
+    problem.sram = Bytes{20 << 20};
+    EXPECT_FALSE(chip_faults(problem, freely).empty());
+    const Assignment held = cut_evenly(problem, order, Share::work);
+    EXPECT_TRUE(chip_faults(problem, held).empty());
+    const auto position = work_positions(problem, order);
+    for (std::size_t v = 0; v < held.size(); ++v) ASSERT_EQ(static_cast<std::size_t>(position[v]), held[v]) << v;
+    EXPECT_TRUE(std::ranges::is_sorted(order, {}, [&](NodeId node) { return position[node.index()]; }));
+}
+
 TEST(Greedy, FillsToTheAverage) {
     const auto costs = chain({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
     const auto problem = test::on_chips(costs, 4);
