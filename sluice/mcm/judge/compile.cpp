@@ -23,7 +23,9 @@ constexpr std::size_t kMostFused = 8;  // operators of a kernel: registers and i
 class ChipCompilation {
 public:
     ChipCompilation(ChipCompiler& compiler, ChipCode& code)
-        : compiler_(compiler), costs_(*compiler.problem_.costs), code_(code), turn_(compiler.turn_) {}
+        : compiler_(compiler), costs_(*compiler.problem_.costs), code_(code), turn_(compiler.turn_) {
+        if (compiler.problem_.rules.relay) relays_ = code.passing;
+    }
 
     void run() {
         find_tensors();
@@ -52,10 +54,19 @@ private:
         if (costs_.to_host[edge.index()]) return true;
         return !std::ranges::all_of(costs_.consumers[edge.index()], [&](NodeId node) { return here(node); });
     }
+    /// Operators are numbered: relays, then nodes.
+    [[nodiscard]] std::uint32_t number_of(std::size_t node) const { return static_cast<std::uint32_t>(relays_.size() + node); }
     void find_tensors() {
         std::vector<std::uint32_t> reads;
-        for (std::uint32_t v = 0; v < code_.nodes.size(); ++v) {
-            const std::size_t node = code_.nodes[v].index();
+        for (std::uint32_t r = 0; r < relays_.size(); ++r) {
+            reads.assign(1, add_tensor(relays_[r], kNowhere, false));
+            graph_.tensors.push_back({relays_[r], r, true});
+            graph_.reads.push_row(reads);
+            graph_.joins.push_back(0);
+            graph_.no_kernel.push_back(0);
+        }
+        for (std::size_t i = 0; i < code_.nodes.size(); ++i) {
+            const std::size_t node = code_.nodes[i].index();
             const NodeEffects& effect = compiler_.effects_[node];
             reads.clear();
             for (const EdgeId edge : costs_.inputs[node]) {
@@ -71,7 +82,7 @@ private:
                 know(outputs.front(), reads.front());
                 reads.clear();
             } else {
-                for (const EdgeId edge : outputs) add_tensor(edge, v, is_sent(edge));
+                for (const EdgeId edge : outputs) add_tensor(edge, number_of(i), is_sent(edge));
             }
             graph_.reads.push_row(reads);
             graph_.joins.push_back(effect.joins ? 1 : 0);
@@ -90,11 +101,17 @@ private:
         std::vector<std::vector<std::uint32_t>> makes(fusion_.kernels), reads(fusion_.kernels);
         kernels_.scratch.resize(fusion_.kernels);
         nodes_of_.resize(fusion_.kernels);
-        for (std::uint32_t v = 0; v < code_.nodes.size(); ++v) {
+        relay_of_.resize(fusion_.kernels);
+        for (std::uint32_t v = 0; v < fusion_.kernel_of.size(); ++v) {
             const std::uint32_t kernel = fusion_.kernel_of[v];
             if (kernel == kNowhere) continue;
-            nodes_of_[kernel].push_back(code_.nodes[v]);
-            kernels_.scratch[kernel] += compiler_.aligned(costs_.scratch[code_.nodes[v].index()]);
+            if (v < relays_.size()) {
+                relay_of_[kernel] = relays_[v];
+            } else {
+                const NodeId node = code_.nodes[v - relays_.size()];
+                nodes_of_[kernel].push_back(node);
+                kernels_.scratch[kernel] += compiler_.aligned(costs_.scratch[node.index()]);
+            }
             for (const std::uint32_t tensor : graph_.reads[v])
                 if (maker_of(graph_.tensors[tensor]) != kernel) reads[kernel].push_back(tensor);
         }
@@ -122,7 +139,11 @@ private:
         for (std::uint32_t at = 0; at < order.size(); ++at) {
             const std::uint32_t kernel = order[at];
             position_[kernel] = at;
-            ChipKernel made{.first = static_cast<std::uint32_t>(code_.kernel_nodes.size()), .last = 0, .work = Duration{0}, .streamed = {}};
+            ChipKernel made{.first = static_cast<std::uint32_t>(code_.kernel_nodes.size()),
+                            .last = 0,
+                            .work = Duration{0},
+                            .streamed = {},
+                            .hands_on = relay_of_[kernel]};
             code_.kernel_nodes.insert(code_.kernel_nodes.end(), nodes_of_[kernel].begin(), nodes_of_[kernel].end());
             made.last = static_cast<std::uint32_t>(code_.kernel_nodes.size());
             code_.kernels.push_back(made);
@@ -159,11 +180,8 @@ private:
         };
         for (const ChipMessage& message : code_.received) buffer(message.edge, options.receive_buffers);
         for (const ChipMessage& message : code_.sent) buffer(message.edge, options.send_buffers);
-        for (const EdgeId edge : code_.passing) {
-            const bool received = std::ranges::binary_search(code_.received, edge, {}, &ChipMessage::edge);
-            // What hands on takes in and sends, as the relay does that is put there in the end (rewrite/finish.hpp).
-            buffer(edge, (received ? 0 : options.receive_buffers) + (compiler_.problem_.rules.relay ? options.send_buffers : 0));
-        }
+        if (relays_.empty())
+            for (const EdgeId edge : code_.passing) buffer(edge, options.receive_buffers);
         for (const MoreBuffers& more : code_.more_buffers) buffer(more.edge, more.count);
         for (std::uint32_t t = 0; t < graph_.tensors.size(); ++t)
             if (const Bytes size = kernels_.size[t]; size.count > 0) {
@@ -277,7 +295,9 @@ private:
     ChipGraph graph_;
     Fusion fusion_;
     KernelGraph kernels_;
+    std::vector<EdgeId> relays_;                         // what is handed on: the first operators
     std::vector<std::vector<NodeId>> nodes_of_;          // per kernel
+    std::vector<EdgeId> relay_of_;                       // per kernel
     std::vector<std::uint32_t> position_;                // per kernel
     std::vector<std::uint32_t> first_read_, last_read_;  // per tensor: positions
     std::vector<Weight> weights_;

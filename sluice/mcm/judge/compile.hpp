@@ -1,5 +1,6 @@
 // The compile step: what lies on one chip -> kernels in an order, offsets in its SRAM, or why not (design §3.2: memory is "known only from
-// the compile step"). Opaque to planners, deterministic. In this order:
+// the compile step"). Opaque to planners, deterministic. Under rule relay a tensor that goes on from here is handed on by a kernel of its
+// own, as by the operator that the finished plan has there (rewrite/finish.hpp): first in the order of the model. In this order:
 //   fusion      (fusion.hpp) element-wise operators and views run in the kernel of what makes their input
 //   schedule    (schedule.hpp) a list schedule that keeps little alive
 //   allocation  (allocation.hpp) offsets, best fit; resident parameters below, then buffers of messages, then activations
@@ -30,6 +31,7 @@ struct ChipKernel {
     std::uint32_t first = 0, last = 0;  // of ChipCode::kernel_nodes
     Duration work{0};                   // effects, issue and waiting for the SRAM's port in it
     Bytes streamed;                     // parameters that are not resident
+    EdgeId hands_on;                    // under rule relay: a tensor of others; then it has no nodes
 };
 
 /// A tensor that crosses the chip's border.

@@ -44,6 +44,7 @@ void describe_trace(JudgeDetail& detail, const graph::Graph& graph, const ChipPr
     };
     Names names(detail.names);
     const auto label = [&](const ChipCode& code, const ChipKernel& kernel) {
+        if (kernel.hands_on.valid()) return "hands on " + compiler.tensor_name(kernel.hands_on);
         std::string name = graph.label(problem.costs->operators[code.kernel_nodes[kernel.first].index()].front());
         if (kernel.last - kernel.first > 1) name += std::format(" and {} fused", kernel.last - kernel.first - 1);
         return name;

@@ -174,12 +174,12 @@ LoweredRing lower(const ChipProblem& problem, const ChipCompiler& compiler, std:
             continue;
         }
         for (;;) {
-            if (route.readers & bit(message.to)) read(message.to, route.edge, id);
+            read(message.to, route.edge, id);
             if (message.to == route.to) break;
             message.from = message.to++;
             message.readers = bit(message.to);
-            message.hands_on = id;
             id = add(message, route.edge);
+            segments[segments_of[message.from]].fill(find(codes[message.from]->sent, route.edge).first, id);
         }
     }
     for (Segments& chip : segments) chip.write();

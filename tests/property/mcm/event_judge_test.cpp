@@ -105,11 +105,12 @@ public:
             std::vector<NodeId> nodes;
             for (std::size_t v = 0; v < chips_.size(); ++v)
                 if (chips_[v] == c) nodes.emplace_back(v);
-            if (nodes.empty()) continue;
-            const ChipCode code = compiler.compile(nodes, {}, {});
+            const std::vector<EdgeId> relays = relays_on(c);
+            if (nodes.empty() && relays.empty()) continue;
+            const ChipCode code = compiler.compile(nodes, relays, {});
             for (const ChipKernel& kernel : code.kernels) {
-                EXPECT_EQ(kernel.last, kernel.first + 1) << "nothing here fuses";
-                order_.push_back(code.kernel_nodes[kernel.first]);
+                EXPECT_EQ(kernel.last, kernel.first + (kernel.hands_on.valid() ? 0U : 1U)) << "nothing here fuses";
+                order_.push_back({kernel.hands_on.valid() ? NodeId() : code.kernel_nodes[kernel.first], kernel.hands_on, c});
                 program_.segments.push_back({.chip = c, .work = kernel.work, .stream = streaming(kernel.streamed)});
             }
         }
@@ -128,6 +129,15 @@ private:
         return bytes.count == 0 ? Duration{0} : *time_for(bytes, made_.costs.classes[0].spill_rate);
     }
     std::uint32_t chip_of(NodeId node) const { return chips_[node.index()]; }
+    /// What goes on from this chip and is made before it.
+    std::vector<EdgeId> relays_on(std::uint32_t chip) const {
+        std::vector<EdgeId> relays;
+        for (std::size_t e = 0; e < made_.costs.edge_count() && made_.problem.rules.relay; ++e)
+            if (made_.costs.producer[e].valid() && chip_of(made_.costs.producer[e]) < chip &&
+                std::ranges::any_of(made_.costs.consumers[e], [&](NodeId reader) { return chip_of(reader) > chip; }))
+                relays.emplace_back(e);
+        return relays;
+    }
     /// Longest ways, by relaxing as long as anything changes.
     void find_levels() {
         const auto& costs = made_.costs;
@@ -157,11 +167,11 @@ private:
     void read(std::uint32_t chip, std::size_t e, std::uint32_t m) {
         std::size_t first = order_.size(), last = 0;
         for (std::size_t i = 0; i < order_.size(); ++i)
-            for (const NodeId reader : made_.costs.consumers[e])
-                if (reader == order_[i] && chip_of(reader) == chip) {
-                    first = std::min(first, i);
-                    last = i;
-                }
+            if (order_[i].chip == chip &&
+                (order_[i].relays == EdgeId(e) || std::ranges::contains(made_.costs.consumers[e], order_[i].node))) {
+                first = std::min(first, i);
+                last = i;
+            }
         if (first == order_.size()) return;
         waits_[first].push_back(m);
         last_[last].push_back(m);
@@ -206,15 +216,16 @@ private:
         }
         std::uint32_t m = add(message);
         for (std::size_t i = 0; i < order_.size(); ++i)
-            if (order_[i] == costs.producer[e]) fills_[i].push_back(m);
+            if (order_[i].node == costs.producer[e]) fills_[i].push_back(m);
         for (std::uint32_t c = from + 1; c <= to; ++c) {
             read(c, e, m);
             if (!relay || c == to) continue;
             message.from = c;
             message.to = c + 1;
             message.readers = std::uint64_t{2} << c;
-            message.hands_on = m;
             m = add(message);
+            for (std::size_t i = 0; i < order_.size(); ++i)
+                if (order_[i].chip == c && order_[i].relays == EdgeId(e)) fills_[i].push_back(m);
         }
     }
 
@@ -222,7 +233,12 @@ private:
     const EventJudgeOptions& options_;
     const Assignment& chips_;
     simulate::RingProgram program_;
-    std::vector<NodeId> order_;  // per segment
+    struct Piece {
+        NodeId node;
+        EdgeId relays;  // or this tensor, and no node
+        std::uint32_t chip;
+    };
+    std::vector<Piece> order_;  // per segment
     std::vector<std::int64_t> level_;
     std::vector<std::vector<std::uint32_t>> waits_, fills_, last_;
 };

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "sluice/mcm/judge/event_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
 #include "sluice/mcm/rewrite/shared_clones.hpp"
 #include "sluice/mcm/rewrite/usable_chips.hpp"
@@ -113,6 +114,29 @@ TEST(Finish, EveryTransferIsToTheNextChipAndTimesAreThoseOfRelaying) {
     EXPECT_GT(merged, some);
     EXPECT_GT(kept_copies, some);
     EXPECT_GT(closed, some / 100);
+}
+
+/// What the search was told of an assignment is what the finished plan is worth: relays are kernels in both.
+TEST(Finish, TheSimulatorSaysTheSameOfWhatIsFinished) {
+    std::size_t judged = 0, relayed = 0, same = 0;
+    for_each_rewrite_case(1'500, 0, [&](const RewriteCase& c, RandomStream&) {
+        const auto finished = finish(c.model, c.planned, c.problem, c.chips, c.platform, nullptr, {.recompute = false});
+        ASSERT_TRUE(finished) << finished.error().message;
+        const auto search = event_judge(c.planned, c.problem, c.platform);
+        if (!search) return;
+        const auto judge = event_judge(finished->graph, finished->problem, c.platform);
+        ASSERT_TRUE(judge) << judge.error().message;
+        const auto before = (*search)->judge(c.chips), after = (*judge)->judge(finished->chips);
+        ASSERT_TRUE(before && after);
+        if (!before->fits() || !after->fits()) return;
+        ++judged;
+        relayed += finished->relays > 0;
+        ASSERT_EQ(after->chip_times, before->chip_times);
+        same += after->period == before->period;
+    });
+    EXPECT_GT(judged, test::cases(1'500) / 3);
+    EXPECT_GT(relayed, test::cases(1'500) / 5);
+    EXPECT_GT(same, judged * 9 / 10);  // kernels of equal standing may go in another order
 }
 
 TEST(Finish, WithoutRelaysALegalAssignmentStaysLegal) {
