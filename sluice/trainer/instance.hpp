@@ -40,6 +40,7 @@ struct InstanceOptions {
 [[nodiscard]] Result<std::unique_ptr<Instance>> make_instance(const std::string& model, const std::string& platform,
                                                               const InstanceOptions& options, const std::string& fingerprint);
 
+using mcm::kPlanner, mcm::kSimulator;
 /// mcm::find_judge for the instance, which outlives it; a chip whose memory is too small is refused by any. Diagnostics: another name; an
 /// operator that no chip can hold.
 [[nodiscard]] Result<std::unique_ptr<mcm::Judge>> make_judge(const Instance& instance, std::string_view name);

@@ -245,7 +245,7 @@ int run_finetune(Words& words, const std::stop_token& stop) {
     const auto model = words.text("model"), platform = words.text("platform");
     std::uint64_t evaluations = 1'000;
     words.number("evaluations", evaluations);
-    const auto judge_name = words.text("judge").value_or(std::string(mcm::kSimulator));
+    const auto judge_name = words.text("judge").value_or(std::string(kSimulator));
     const bool rewrites = words.text("rewrites") != "none";
     if (const auto fault = words.fault()) return refuse(*fault);
     if (!model || !platform) return refuse(usage_error("sluice-trainer finetune needs model= and platform="));
