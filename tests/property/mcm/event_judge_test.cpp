@@ -295,9 +295,9 @@ TEST(EventJudge, IsWhatThePlainSimulatorSays) {
             ASSERT_LE(span, 100 * period + 10 * period);
             ASSERT_GE(span, 100 * (period - 1) - 10 * period);
         } else {
-            const auto last = static_cast<std::size_t>(11 * chips_used);
+            const std::int64_t inputs = options.inputs_per_chip * chips_used;
+            const auto last = static_cast<std::size_t>(chips_used + inputs);
             const auto times = test::SlowRing(plain, 1'000'000).outputs(last, 200'000);
-            const std::int64_t inputs = 10 * chips_used;
             const std::int64_t span = times[last - 1] - times[static_cast<std::size_t>(chips_used) - 1];
             ASSERT_EQ(verdict->period.count(),
                       std::max(simulate::load_of(plain).busiest(plain.serial).count(), (span + inputs - 1) / inputs));
