@@ -49,8 +49,7 @@ private:
 };
 
 std::unique_ptr<mcm::Judge> simulator(const solve::PreparedChips& prepared) {
-    return value_of(
-        mcm::fitting_judge(prepared.problem, value_of(mcm::event_judge(prepared.graph, prepared.problem, prepared.platform))));
+    return value_of(mcm::fitting_judge(prepared.problem, value_of(mcm::event_judge(prepared.graph, prepared.problem, prepared.platform))));
 }
 
 struct Tally {
