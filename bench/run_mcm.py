@@ -41,6 +41,7 @@ class Run:
     options: tuple = ()
     learn: str = ""      # arguments of `sluice policy finetune`; the row is what it found on the way
     train: str = ""      # of `sluice policy train` before it, once for all runs; not counted
+    ablation: str = ""   # what bench_mcm is asked for
 
     @property
     def instance(self):
@@ -62,7 +63,7 @@ def runs_of(part, quick):
                 for method in part["methods"]:
                     if seed < method["seeds"] and not (quick and (part.get("full") or method.get("full"))):
                         yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
-                                  tuple(part.get("options", ())), method.get("learn", ""), method.get("train", ""))
+                                  tuple(part.get("options", ())), method.get("learn", ""), method.get("train", ""), part.get("ablation", ""))
 
 
 def locate(model, shared):
@@ -87,7 +88,13 @@ def pretrained(run, sluice, folder):
     """The policy file that `run` starts from: trained by the first run that needs it."""
     path = folder / f"{run.method}.policy"
     if not path.exists():
-        done = ask([sluice, "policy", "train", *run.train.split(), "--seed", "0", "--quiet", "-o", str(path)])
+        folder.mkdir(parents=True, exist_ok=True)
+        # A head that speaks of each chip can only be trained where there are as many.
+        corpus = folder / "36.corpus.json"
+        everything = json.loads((Path(__file__).parent.parent / "sluice/trainer/corpus.json").read_text())
+        corpus.write_text(json.dumps({**everything, "platforms": [name for name in everything["platforms"] if "devices=" not in name]}))
+        words = [str(corpus) if word == "36" else word for word in run.train.split()]
+        done = ask([sluice, "policy", "train", *words, "--seed", "0", "--quiet", "-o", str(path)])
         if done.returncode != 0:
             raise NoPolicy(done)
     return path
@@ -120,7 +127,10 @@ def execute(run, sluice, model, folder):
         command += ["--time", str(run.time)]
     started = time.perf_counter()
     try:
-        done = learn(run, sluice, model, folder) if run.learn else ask(command)
+        if run.ablation:
+            done = ask([str(Path(sluice).parent.parent / "bench/bench_mcm"), run.ablation, model, run.platform, str(run.seed), str(run.evaluations)])
+        else:
+            done = learn(run, sluice, model, folder) if run.learn or run.train else ask(command)
     except NoPolicy as failure:
         done = failure.done
     except subprocess.TimeoutExpired:
@@ -129,7 +139,9 @@ def execute(run, sluice, model, folder):
     if done.returncode != 0:
         first = done.stderr.strip().splitlines()
         return {"wall": wall, "failed": first[0] if first else f"exit {done.returncode}"}
-    if run.learn:
+    if run.ablation:
+        return {"wall": wall, "rows": [json.loads(line) for line in done.stdout.splitlines()]}
+    if run.learn or run.train:
         return learned(done, wall)
     row = json.loads(done.stdout)[0]
     return {"wall": wall, **{key: row[key] for key in ("judged_ps", "bottleneck_ps", "bound_ps", "chips", "seconds", "evaluations", "failed", "curve")
@@ -139,6 +151,8 @@ def execute(run, sluice, model, folder):
 def told(figures):
     if "failed" in figures:
         return f"FAILED: {figures['failed']}"
+    if "rows" in figures:
+        return f"{len(figures['rows'])} rows, {figures['wall']:.0f} s"
     return f"{figures['judged_ps'] / 1e6:.1f} us, {figures['evaluations']} evaluations, {figures['seconds']:.2f} s"
 
 
@@ -258,6 +272,47 @@ def gaps(lines, part):
     yield "| geometric mean | | " + " | ".join(means) + " |\n"
 
 
+def samplers(lines, part):
+    yield "300 draws a row: legal under all four rules (checked apart), compiled, \"gave up\": 10,000 decisions taken back\n"
+    for instance, methods in instances(lines, part).items():
+        yield f"### {instance.split(': ', 1)[1]}\n"
+        for line in [line for runs in methods.values() for line in runs]:
+            if "rows" not in line:
+                yield f"{line['failed']}\n"
+                continue
+            yield "| ablation | | rows | gave up | legal | compiled | best of them | ms a draw |"
+            yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+            for row in line["rows"]:
+                best = f"{row['best_ps'] / 1e6:.1f} us" if row["best_ps"] else "–"
+                shares = " | ".join(f"{row[key] / row['drawn']:.1%}" for key in ("none", "legal", "compiled"))
+                yield f"| {row['ablation']} | {row['variant']} | {row['rows']} | {shares} | {best} | {1000 * row['seconds'] / row['drawn']:.2f} |"
+            yield ""
+
+
+def told_or_not(lines, part):
+    """Best known: of all runs here on that model and platform."""
+    levels = [1, 10, 30, 100]
+    yield "best known period / period after so many evaluations, median (least–most) over seeds\n"
+    yield "| model | the judge tells | " + " | ".join(map(str, levels)) + " |"
+    yield "| --- | --- | " + " | ".join("---" for _ in levels) + " |"
+    for instance, methods in instances(lines, part).items():
+        place = instance.split(": ", 1)[1]
+        rows = [row for runs in methods.values() for line in runs for row in line.get("rows", [])]
+        known = [line["judged_ps"] for line in lines if line["instance"].split(": ", 1)[1] == place and line.get("judged_ps") and not line.get("options")]
+        best = min(known + [row["curve"][-1][1] for row in rows if row["curve"]], default=None)
+        for variant in ("chip times", "throughput alone"):
+            curves = [row for row in rows if row["variant"] == variant]
+            cells = []
+            for level in levels:
+                periods = [best_after(row, level) for row in curves]
+                cells.append(spread([best / period for period in periods]) if periods and None not in periods else "–")
+            yield f"| {place.split(' mcm-')[0]} | {variant} | " + " | ".join(cells) + " |"
+    yield ""
+
+
+TABLES = {"planner": gaps, "simulator": curves, "samplers": samplers, "residual": told_or_not}
+
+
 def tables(lines, suite, title):
     yield f"# {title}\n"
     about = machine()
@@ -266,7 +321,7 @@ def tables(lines, suite, title):
         if not any(line["part"] == part["name"] for line in lines):
             continue
         yield f"## {part['title']}\n"
-        yield from (gaps if part["judge"] == "planner" else curves)(lines, part)
+        yield from TABLES[part.get("ablation", part["judge"])](lines, part)
 
 
 def main():
@@ -301,7 +356,7 @@ def main():
                     continue
                 line = known.get(run.key)
                 if line is None or (line["build"] != build and not arguments.any_build):
-                    figures = execute(run, str(sluice), model, folder)
+                    figures = execute(run, str(sluice), model, checkout / "build/mcm-policies" / build)
                     line = {"key": run.key, "at": time.time(), "build": build, "part": run.part, "instance": run.instance, "model": run.model,
                             "method": run.method, "seed": run.seed, **figures}
                     lines.append(line)

@@ -122,8 +122,8 @@ Result<Corpus> read_corpus(const std::filesystem::path& path) {
 
 Result<std::unique_ptr<Instance>> make_instance(const CorpusEntry& entry, const std::string& platform,
                                                 const std::filesystem::path& models) {
-    auto instance =
-        make_instance(entry.file ? (models / entry.model).string() : entry.model, platform, {.lift_memory = true}, entry.fingerprint);
+    auto instance = make_instance(entry.file ? (models / entry.model).string() : entry.model, platform,
+                                  {.lift_memory = true, .rewrites = true}, entry.fingerprint);
     if (!instance) {
         Diagnostic diagnostic = std::move(instance.error());
         diagnostic.notes.push_back(std::format("graph '{}' of the corpus, on {}", entry.model, platform));

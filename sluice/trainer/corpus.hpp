@@ -36,8 +36,8 @@ struct Corpus {
 /// validation. Diagnostics: unreadable, another version, no entry, an unknown split, a family in two splits.
 [[nodiscard]] Result<Corpus> read_corpus(const std::filesystem::path& path);
 
-/// On `platform`; with lift_memory, as a corpus is trained on. Diagnostics: also a graph with another fingerprint. `models`: the folder of
-/// the entries that are files.
+/// On `platform`; with lift_memory and rewrites, as a corpus is trained on. Diagnostics: also a graph with another fingerprint. `models`:
+/// the folder of the entries that are files.
 [[nodiscard]] Result<std::unique_ptr<Instance>> make_instance(const CorpusEntry& entry, const std::string& platform,
                                                               const std::filesystem::path& models);
 

@@ -53,6 +53,39 @@ double reward_of(const mcm::Verdict& verdict, Duration reference) {
     return std::max(0.0, std::log(static_cast<double>(reference.count()) / static_cast<double>(verdict.period.count()) / kWorst));
 }
 
+void blame(std::span<Rollout> rollouts, std::span<const std::vector<double>> chip_times, std::size_t nodes, double power, double weight) {
+    double mean = 0, counted = 0;
+    for (const auto& times : chip_times)
+        for (const double time : times)
+            if (time > 0) mean += time, ++counted;
+    if (counted == 0) return;
+    mean /= counted;
+    std::vector<double> sum(nodes), count(nodes);
+    for (std::size_t r = 0; r < rollouts.size(); ++r)
+        for (Choice& choice : rollouts[r].choices) {
+            if (chip_times[r].empty()) continue;
+            const double share = std::pow(chip_times[r][choice.chip] / mean, power);
+            choice.advantage = static_cast<float>(-share);
+            sum[choice.node] += share;
+            ++count[choice.node];
+        }
+    double square = 0, all = 0;
+    const auto each = [&](auto&& f) {
+        for (std::size_t r = 0; r < rollouts.size(); ++r)
+            if (!chip_times[r].empty())
+                for (Choice& choice : rollouts[r].choices) f(choice);
+    };
+    each([&](Choice& choice) {
+        choice.advantage += static_cast<float>(sum[choice.node] / count[choice.node]);
+        square += static_cast<double>(choice.advantage) * static_cast<double>(choice.advantage);
+        ++all;
+    });
+    const double deviation = std::sqrt(square / all);
+    each([&](Choice& choice) {
+        choice.advantage = deviation > 1e-9 ? static_cast<float>(weight * static_cast<double>(choice.advantage) / deviation) : 0;
+    });
+}
+
 Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, const PpoOptions& options, RandomStream& random) {
     const std::vector<float> logits = mcm::policy::logits(policy, *arena.features);
     const std::vector<float> rows = softmax_rows(logits, arena.features->chips);
@@ -61,6 +94,7 @@ Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, con
     Batch batch{.arena = &arena, .rollouts = {}, .result = {}};
     UpdateResult& result = batch.result;
     std::optional<Diagnostic> why;
+    std::vector<std::vector<double>> chip_times;  // per rollout; empty: not told
     for (std::size_t i = 0; i < options.rollouts; ++i) {
         const auto drawn = mcm::sample(solver, rows, order, random);
         if (!drawn) {
@@ -70,6 +104,9 @@ Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, con
         const auto verdict = arena.judge->judge(drawn->chips);
         if (!verdict) return fail(verdict.error());
         batch.rollouts.push_back({choices_of(*drawn, order, logits), reward_of(*verdict, arena.reference)});
+        auto& times = chip_times.emplace_back();
+        if (verdict->fits())
+            for (const Duration time : verdict->chip_times) times.push_back(static_cast<double>(time.count()));
         result.mean_reward += batch.rollouts.back().advantage;
         result.entropy += entropy_of(batch.rollouts.back().choices, logits, arena.features->chips);
         result.periods.push_back(verdict->fits() ? verdict->period : Duration{0});
@@ -85,6 +122,7 @@ Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, con
     result.mean_reward /= static_cast<double>(result.rollouts);
     result.entropy /= static_cast<double>(result.rollouts);
     standardise(batch.rollouts);
+    if (options.blame > 0) blame(batch.rollouts, chip_times, arena.features->nodes, options.power, options.blame);
     return batch;
 }
 

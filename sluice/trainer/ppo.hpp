@@ -1,6 +1,7 @@
 // Proximal policy optimisation (Schulman et al. 2017) of a policy on one problem: rollouts through SAMPLE, rewards from a judge, clipped
-// ratios of the exact masked probabilities, averaged over the operators that had a choice. The gradient itself comes from outside
-// (torch/ppo_gradient.hpp), so that this links no libtorch. Deterministic for its seed, given a gradient that is.
+// ratios of the exact masked probabilities, averaged over the operators that had a choice. Advantages: the rollout's, of its throughput,
+// and, ours, each operator's own, of its chip's time: one number for some 900 choices says little about any of them. The gradient itself
+// comes from outside (torch/ppo_gradient.hpp), so that this links no libtorch. Deterministic for its seed, given a gradient that is.
 #pragma once
 
 #include <array>
@@ -47,6 +48,8 @@ struct PpoOptions {
     int epochs = 4;
     std::size_t batches = 4;
     double rate = 5e-4;
+    double blame = 0;  // weight of blame() beside the throughput of the whole, where the judge tells chip times. 0: throughput alone
+    double power = 8;
     Objective objective;
 };
 
@@ -76,6 +79,11 @@ struct Batch {
     std::vector<Rollout> rollouts;
     UpdateResult result;
 };
+
+/// Sets each choice's own advantage: minus (time of its chip / mean time)^power, against what the operator's chips have in the mean over
+/// the rollouts, to deviation `weight` over all choices. It is the marginal cost of the power-norm of chip times, which stands for their
+/// maximum. `chip_times`: per rollout; empty: not told, its choices get none.
+void blame(std::span<Rollout> rollouts, std::span<const std::vector<double>> chip_times, std::size_t nodes, double power, double weight);
 
 /// Draws and judges. Fewer than `rollouts` where the solver gave up. Diagnostics: no rollout at all; the judge's own.
 [[nodiscard]] Result<Batch> collect(const mcm::policy::Policy& policy, const Arena& arena, const PpoOptions& options, RandomStream& random);

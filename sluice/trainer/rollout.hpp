@@ -15,6 +15,7 @@ struct Choice {
     std::uint8_t chip = 0;
     std::uint64_t mask = 0;  // the solver's, two chips or more, `chip` among them
     float log_probability = 0;
+    float advantage = 0;  // of this choice, beside that of the rollout
 };
 
 struct Rollout {

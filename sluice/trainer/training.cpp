@@ -18,10 +18,12 @@ double seconds(Duration period) { return static_cast<double>(period.count()) * 1
 
 std::string settings_of(const TrainingOptions& o, const mcm::policy::Architecture& a) {
     return std::format(
-        "{}; {} {}x{}, {} passes, {} chips, spread {}; {} updates of {} x {} rollouts, {} epochs, {} parts, rate {}, clip {}, "
+        "{}; {} {}x{}, {} passes, {} chips, spread {}; {} updates of {} x {} rollouts, {} epochs, {} parts, rate {}, blame {} by {}, clip "
+        "{}, "
         "entropy {} floor {}; validation {} x {}; seed {}",
         o.settings, to_text(a.head), a.layers, a.width, a.passes, a.chips, a.spread, o.updates, o.graphs, o.ppo.rollouts, o.ppo.epochs,
-        o.ppo.batches, o.ppo.rate, o.ppo.objective.clip, o.entropy_bonus, o.entropy_floor, o.validate_every, o.validation_samples, o.seed);
+        o.ppo.batches, o.ppo.rate, o.ppo.blame, o.ppo.power, o.ppo.objective.clip, o.entropy_bonus, o.entropy_floor, o.validate_every,
+        o.validation_samples, o.seed);
 }
 
 /// From the checkpoint where there is one.
@@ -86,7 +88,8 @@ double entropy_now(const mcm::policy::Policy& policy, const Instance& instance) 
 TrainingOptions options_for(const mcm::policy::Architecture& architecture, bool fine_tuning) {
     TrainingOptions options;
     const bool narrow = architecture.head == mcm::policy::Head::ordinal && architecture.spread < 0.8F;
-    options.ppo.rate = architecture.head == mcm::policy::Head::categorical ? 3e-3 : narrow ? 5e-4 : 2e-3;
+    options.ppo.rate = architecture.head == mcm::policy::Head::categorical ? 3e-3 : narrow ? 1e-3 : 2e-3;
+    if (architecture.head == mcm::policy::Head::ordinal) options.ppo.blame = 2;  // the paper's head learns from throughput alone, as there
     options.entropy_bonus = narrow ? 2e-4 : 1e-3;
     if (fine_tuning) options.ppo.rate /= 2;
     return options;

@@ -158,6 +158,8 @@ Result<Setup> setup(Words& words, bool fine_tuning, const std::stop_token& stop)
     if (!fine_tuning) setup.options.entropy_floor = 0.5;
     words.number("updates", setup.options.updates);
     words.number("rate", setup.options.ppo.rate);
+    words.number("blame", setup.options.ppo.blame);
+    words.number("power", setup.options.ppo.power);
     words.number("entropy-floor", setup.options.entropy_floor);
     words.number("graphs", setup.options.graphs);
     words.number("epochs", setup.options.ppo.epochs);
@@ -268,7 +270,7 @@ int run_finetune(Words& words, const std::stop_token& stop) {
 
 int run_describe(Words& words) {
     for (const std::string& model : words.texts("model")) {
-        const auto instance = make_instance(model, "mcm-36", {.lift_memory = true});
+        const auto instance = make_instance(model, "mcm-36", {.lift_memory = true, .rewrites = true});
         if (!instance) {
             say({{"event", "broken"}, {"graph", model}, {"why", instance.error().message}});
             continue;

@@ -125,7 +125,7 @@ Loss loss_of(const Tensor& logits, std::span<const Rollout* const> rollouts, con
             taken.data_ptr<std::int64_t>()[k] = choice.chip;
             for (std::size_t c = 0; c < chips; ++c) barred.data_ptr<bool>()[k * chips + c] = (choice.mask >> c & 1) == 0;
             old.data_ptr<double>()[k] = static_cast<double>(choice.log_probability);
-            advantage.data_ptr<double>()[k] = rollout->advantage;
+            advantage.data_ptr<double>()[k] = rollout->advantage + static_cast<double>(choice.advantage);
             weight.data_ptr<double>()[k] = 1 / static_cast<double>(rollout->choices.size() * rollouts.size());
             ++k;
         }

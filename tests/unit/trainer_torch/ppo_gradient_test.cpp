@@ -143,6 +143,26 @@ TEST(TorchPolicy, PolicyGradientIsTheDifferenceOfExpectedRewards) {
     }
 }
 
+TEST(TorchPolicy, AChoicesOwnAdvantageCountsAsTheRolloutsDoes) {
+    use_threads(1);
+    const auto problem = tiny(8);
+    const auto weights = doubles(shaken(kTinyOrdinal, 4).weights);
+    auto whole = all_rollouts(*problem, kTinyOrdinal, weights), parts = whole;
+    std::vector<const Rollout*> by_rollout, by_choice;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+        if (whole[i].second.choices.empty()) continue;
+        whole[i].second.advantage = reward(i);
+        parts[i].second.advantage = reward(i) - 0.25;
+        for (Choice& choice : parts[i].second.choices) choice.advantage = 0.25F;
+        by_rollout.push_back(&whole[i].second);
+        by_choice.push_back(&parts[i].second);
+    }
+    const Objective objective{.clip = 0.2, .entropy_bonus = 0, .entropy_floor = 0};
+    const auto expected = exact_gradient(kTinyOrdinal, weights, problem->features, by_rollout, objective);
+    const auto found = exact_gradient(kTinyOrdinal, weights, problem->features, by_choice, objective);
+    for (std::size_t i = 0; i < weights.size(); ++i) ASSERT_NEAR(found.values[i], expected.values[i], 1e-9) << i;
+}
+
 /// The clipped loss with its entropy terms, away from where the ratio is 1.
 TEST(TorchPolicy, GradientOfTheLossIsItsDifference) {
     use_threads(1);
