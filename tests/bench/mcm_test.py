@@ -68,6 +68,46 @@ class Runs(unittest.TestCase):
         self.assertEqual((row["judged_ps"], row["evaluations"], row["not_compiled"]), (5, 7, 0))
         self.assertNotIn("failed", row)
 
+    def test_an_ablation_is_its_rows(self):
+        (self.folder / "build").mkdir()
+        (self.folder / "bench").mkdir()
+        program = self.folder / "bench/bench_mcm"
+        program.write_text("#!/bin/sh\necho '{\"asked\": \"'$*'\"}'\n", encoding="utf-8")
+        program.chmod(0o755)
+        row = run_mcm.execute(self.run_of(ablation="samplers"), str(self.folder / "build/sluice"), "zoo:chain", self.folder)
+        self.assertEqual(row["rows"], [{"asked": "samplers zoo:chain mcm-36 0 10"}])
+
+
+class Tables(unittest.TestCase):
+    def test_draws_are_shares(self):
+        row = {"ablation": "rules", "variant": "all four", "rows": "uniform", "drawn": 200, "none": 10, "legal": 100, "compiled": 50,
+               "best_ps": 3_000_000, "seconds": 0.1}
+        nothing = {**row, "variant": "none", "best_ps": None}
+        line = {"part": "samplers", "instance": "samplers: A ring", "method": "samplers", "rows": [row, nothing]}
+        text = "\n".join(run_mcm.samplers([line], {"name": "samplers"}))
+        self.assertIn("| rules | all four | uniform | 5.0% | 50.0% | 25.0% | 3.0 us | 0.50 |", text)
+        self.assertIn("| rules | none | uniform | 5.0% | 50.0% | 25.0% | – | 0.50 |", text)
+
+    def test_the_best_known_is_of_all_parts(self):
+        curves = [{"variant": "chip times", "curve": [[1, 400], [7, 250]]}, {"variant": "throughput alone", "curve": [[20, 500]]}]
+        lines = [{"part": "residual", "instance": "residual: A ring", "method": "residual", "rows": curves},
+                 {"part": "branchy", "instance": "branchy: A ring", "method": "auto", "judged_ps": 200},
+                 {"part": "branchy", "instance": "branchy: another ring", "method": "auto", "judged_ps": 100}]
+        text = "\n".join(run_mcm.told_or_not(lines, {"name": "residual"}))
+        self.assertIn("| chip times | 0.500 | 0.800 | 0.800 | 0.800 |", text)
+        self.assertIn("| throughput alone | – | – | 0.400 | 0.400 |", text)
+
+
+class Corpus(unittest.TestCase):
+    def test_real_models_join_the_families_of_the_zoo(self):
+        zoo, both = (json.loads((ROOT / name).read_text(encoding="utf-8")) for name in ("sluice/trainer/corpus.json", "bench/corpus.json"))
+        self.assertEqual(both["graphs"][:len(zoo["graphs"])], zoo["graphs"])
+        splits = {}
+        for graph in both["graphs"]:
+            splits.setdefault(graph["family"], set()).add(graph["split"])
+        self.assertTrue(all(len(used) == 1 for used in splits.values()))
+        self.assertGreaterEqual(sum("file" in graph for graph in both["graphs"]), 20)
+
 
 if __name__ == "__main__":
     unittest.main()
