@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sluice/mcm/residual/residual.hpp"
+#include "sluice/mcm/search/keys.hpp"
 #include "sluice/mcm/search/lessons.hpp"
 #include "sluice/mcm/search/lns.hpp"
 #include "sluice/mcm/search/order_dp.hpp"
@@ -14,7 +15,8 @@ namespace sluice::mcm {
 
 namespace {
 
-constexpr std::int64_t kNeighbourhoods = 400;  // evaluations of the last part
+constexpr std::int64_t kNeighbourhoods = 400;  // evaluations of a round of the last part
+constexpr std::uint64_t kBarren = 2;           // rounds without a better plan that end it
 
 /// Orders that a walk tries: what 2,000 operators take half a second for, more where they are fewer.
 std::int64_t orders_of(const ChipProblem& problem) {
@@ -45,7 +47,16 @@ Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions
     // The planners' cost is not all there is to the judge.
     if (!trials.found() || trials.best_period() > bottleneck(problem, trials.best()))
         improve_by_residual(problem, options.seed, lessons, trials, limits);
-    if (trials.found()) improve_by_lns(problem, options.seed, trials, limits, kNeighbourhoods);
+    for (std::uint64_t round = 0, barren = 0; trials.found() && barren < kBarren && !trials.over(); ++round) {
+        const Duration before = trials.best_period();
+        if (round > 0) {
+            OrderCandidate from{trials.best(), bottleneck(problem, trials.best()), order_of(trials.best()), "best so far"};
+            const auto walked = walk_orders(problem, std::move(from), orders_of(problem), proven, lessons, random, limits);
+            judge_slicings(problem, walked.order, walked.source, lessons, trials, limits);
+        }
+        improve_by_lns(problem, options.seed + round, trials, limits, kNeighbourhoods);
+        barren = trials.best_period() < before ? 0 : barren + 1;
+    }
     return std::move(trials).finish();
 }
 
