@@ -273,19 +273,19 @@ def gaps(lines, part):
 
 
 def samplers(lines, part):
-    yield "300 draws a row: legal under all four rules (checked apart), compiled, \"gave up\": 10,000 decisions taken back\n"
+    yield "legal: under all four rules, checked apart; gave up: 10,000 decisions taken back\n"
     for instance, methods in instances(lines, part).items():
         yield f"### {instance.split(': ', 1)[1]}\n"
         for line in [line for runs in methods.values() for line in runs]:
             if "rows" not in line:
                 yield f"{line['failed']}\n"
                 continue
-            yield "| ablation | | rows | gave up | legal | compiled | best of them | ms a draw |"
-            yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+            yield "| ablation | | rows | drawn | gave up | legal | compiled | best of them | ms a draw |"
+            yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
             for row in line["rows"]:
                 best = f"{row['best_ps'] / 1e6:.1f} us" if row["best_ps"] else "–"
                 shares = " | ".join(f"{row[key] / row['drawn']:.1%}" for key in ("none", "legal", "compiled"))
-                yield f"| {row['ablation']} | {row['variant']} | {row['rows']} | {shares} | {best} | {1000 * row['seconds'] / row['drawn']:.2f} |"
+                yield f"| {row['ablation']} | {row['variant']} | {row['rows']} | {row['drawn']} | {shares} | {best} | {1000 * row['seconds'] / row['drawn']:.2f} |"
             yield ""
 
 
@@ -298,7 +298,7 @@ def told_or_not(lines, part):
     for instance, methods in instances(lines, part).items():
         place = instance.split(": ", 1)[1]
         rows = [row for runs in methods.values() for line in runs for row in line.get("rows", [])]
-        known = [line["judged_ps"] for line in lines if line["instance"].split(": ", 1)[1] == place and line.get("judged_ps") and not line.get("options")]
+        known = [line["judged_ps"] for line in lines if line["instance"].split(": ", 1)[1] == place and line.get("judged_ps") and line["part"] in part["alike"]]
         best = min(known + [row["curve"][-1][1] for row in rows if row["curve"]], default=None)
         for variant in ("chip times", "throughput alone"):
             curves = [row for row in rows if row["variant"] == variant]
@@ -317,11 +317,12 @@ def tables(lines, suite, title):
     yield f"# {title}\n"
     about = machine()
     yield f"Made by `./dev bench mcm` on {about['cpu']}, {about['cores']} cores; every run is a line of bench/results/mcm/runs.jsonl.\n"
+    alike = [part["name"] for part in suite["parts"] if part["judge"] == "simulator" and not part.get("options")]
     for part in suite["parts"]:
         if not any(line["part"] == part["name"] for line in lines):
             continue
         yield f"## {part['title']}\n"
-        yield from TABLES[part.get("ablation", part["judge"])](lines, part)
+        yield from TABLES[part.get("ablation", part["judge"])](lines, {**part, "alike": alike})
 
 
 def main():
@@ -337,7 +338,8 @@ def main():
     checkout = arguments.checkout.resolve()
     suite = json.loads((checkout / "bench/suites/mcm.json").read_text())
     sluice = checkout / "build/release/bin/sluice"
-    build = hashlib.sha256(sluice.read_bytes()).hexdigest()[:16]
+    programs = [sluice, sluice.parent.parent / "bench/bench_mcm"]
+    build = hashlib.sha256(b"".join(program.read_bytes() for program in programs)).hexdigest()[:16]
     folder = checkout / ("build/mcm-quick" if arguments.quick else "bench/results/mcm")
     page = checkout / ("build/mcm-quick/mcm.md" if arguments.quick else "docs/results/mcm.md")
     runs = [run for part in suite["parts"] if arguments.part in (None, part["name"]) for run in runs_of(part, arguments.quick)

@@ -156,13 +156,12 @@ void residual(const graph::Graph& model, const platform::Platform& platform, std
         Limits limits;
         limits.evaluations = evaluations;
         const auto begin = std::chrono::steady_clock::now();
-        const auto found =
-            value_of(mcm::find_planner("residual"))->plan(prepared->problem, {.seed = seed, .judge = judge.get()}, observer, limits);
+        const auto found = value_of(
+            value_of(mcm::find_planner("residual"))->plan(prepared->problem, {.seed = seed, .judge = judge.get()}, observer, limits));
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::string curve;
-        if (found)
-            for (const auto& point : found->curve)
-                curve += std::format("{}[{}, {}]", curve.empty() ? "" : ", ", point.evaluations, point.period.count());
+        for (const auto& point : found.curve)
+            curve += std::format("{}[{}, {}]", curve.empty() ? "" : ", ", point.evaluations, point.period.count());
         std::cout << std::format(R"({{"ablation": "residual", "variant": "{}", "curve": [{}], "seconds": {:.3f}}})",
                                  times ? "chip times" : "throughput alone", curve, seconds)
                   << std::endl;

@@ -49,10 +49,10 @@ Result<PlannerResult> plan_auto(const ChipProblem& problem, const PlannerOptions
         improve_by_residual(problem, options.seed, lessons, trials, limits);
     for (std::uint64_t round = 0, barren = 0; trials.found() && barren < kBarren && !trials.over(); ++round) {
         const Duration before = trials.best_period();
-        if (round > 0) {
+        if (round > 0 && problem.rules.acyclic) {  // else the best follows no order
             OrderCandidate from{trials.best(), bottleneck(problem, trials.best()), order_of(trials.best()), "best so far"};
             const auto walked = walk_orders(problem, std::move(from), orders_of(problem), proven, lessons, random, limits);
-            judge_slicings(problem, walked.order, walked.source, lessons, trials, limits);
+            if (walked.chips != trials.best()) judge_slicings(problem, walked.order, walked.source, lessons, trials, limits);
         }
         improve_by_lns(problem, options.seed + round, trials, limits, kNeighbourhoods);
         barren = trials.best_period() < before ? 0 : barren + 1;

@@ -226,8 +226,10 @@ RaisedBound raise_bound(const PreparedChips& prepared, Duration enough, int thre
     offered.push_back(std::move(proven->certificate));
     std::erase_if(offered, [&](const bound::Certificate& certificate) {
         if (certificate.value > enough)
-            raised.warnings.push_back(refused(
-                certificate, std::format("it is {} ps, above the {} ps that a plan reaches", certificate.value.count(), enough.count())));
+            raised.warnings.push_back(
+                internal_error(std::format("a {} bound of {} ps is above the {} ps that a plan reaches and is not used", certificate.kind(),
+                                           certificate.value.count(), enough.count()))
+                    .fix("this is a defect of sluice: please report it with the model"));
         return certificate.value <= prepared.certificate.value || certificate.value > enough;
     });
     for (bound::Certificate& certificate : offered) {

@@ -85,15 +85,16 @@ class Tables(unittest.TestCase):
         nothing = {**row, "variant": "none", "best_ps": None}
         line = {"part": "samplers", "instance": "samplers: A ring", "method": "samplers", "rows": [row, nothing]}
         text = "\n".join(run_mcm.samplers([line], {"name": "samplers"}))
-        self.assertIn("| rules | all four | uniform | 5.0% | 50.0% | 25.0% | 3.0 us | 0.50 |", text)
-        self.assertIn("| rules | none | uniform | 5.0% | 50.0% | 25.0% | – | 0.50 |", text)
+        self.assertIn("| rules | all four | uniform | 200 | 5.0% | 50.0% | 25.0% | 3.0 us | 0.50 |", text)
+        self.assertIn("| rules | none | uniform | 200 | 5.0% | 50.0% | 25.0% | – | 0.50 |", text)
 
     def test_the_best_known_is_of_all_parts(self):
         curves = [{"variant": "chip times", "curve": [[1, 400], [7, 250]]}, {"variant": "throughput alone", "curve": [[20, 500]]}]
         lines = [{"part": "residual", "instance": "residual: A ring", "method": "residual", "rows": curves},
                  {"part": "branchy", "instance": "branchy: A ring", "method": "auto", "judged_ps": 200},
+                 {"part": "planner", "instance": "planner: A ring", "method": "auto", "judged_ps": 150},
                  {"part": "branchy", "instance": "branchy: another ring", "method": "auto", "judged_ps": 100}]
-        text = "\n".join(run_mcm.told_or_not(lines, {"name": "residual"}))
+        text = "\n".join(run_mcm.told_or_not(lines, {"name": "residual", "alike": ["branchy"]}))
         self.assertIn("| chip times | 0.500 | 0.800 | 0.800 | 0.800 |", text)
         self.assertIn("| throughput alone | – | – | 0.400 | 0.400 |", text)
 

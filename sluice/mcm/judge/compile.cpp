@@ -4,6 +4,7 @@
 #include <cmath>
 #include <format>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -258,10 +259,24 @@ private:
 
     void refuse() {
         code_.fits = false;
-        code_.blamed = code_.nodes;
         // Parameters alone that do not fit: operators without any are not to blame.
         if (!compiler_.spills_ && code_.memory.parameters > *compiler_.limit_)
-            std::erase_if(code_.blamed, [&](NodeId node) { return costs_.weights[node.index()].empty(); });
+            std::ranges::copy_if(code_.nodes, std::back_inserter(code_.blamed),
+                                 [&](NodeId node) { return !costs_.weights[node.index()].empty(); });
+        else if (code_.memory.peak() - buffers_for_others() > *compiler_.limit_)
+            code_.blamed = code_.nodes;
+    }
+    /// Of what goes on to other chips: elsewhere the same operators might do without.
+    [[nodiscard]] Bytes buffers_for_others() const {
+        const CompileOptions& options = compiler_.options_;
+        std::int64_t bytes = 0;
+        for (const EdgeId edge : code_.passing) {
+            const bool read = std::ranges::any_of(costs_.consumers[edge.index()], [&](NodeId node) { return here(node); });
+            const std::int64_t count = (read ? 0 : options.receive_buffers) + (relays_.empty() ? 0 : options.send_buffers);
+            bytes += count * compiler_.aligned(costs_.bytes[edge.index()]).count;
+        }
+        for (const MoreBuffers& more : code_.more_buffers) bytes += more.count * compiler_.aligned(costs_.bytes[more.edge.index()]).count;
+        return Bytes{bytes};
     }
 
     // --- time ----------------------------------------------------------------------------------------------------------
@@ -329,7 +344,6 @@ ChipCompiler::ChipCompiler(const graph::Graph& graph, const ChipProblem& problem
       port_rate_(platform.classes.front().memory_rate),
       effects_(node_effects(graph, *problem.costs, platform, options.effects)),
       stamp_(problem.node_count()),
-      kernel_of_(problem.node_count()),
       edge_stamp_(problem.costs->edge_count()),
       tensor_of_(problem.costs->edge_count()),
       weight_stamp_(problem.costs->weight_count()),

@@ -111,7 +111,6 @@ private:
     std::vector<NodeEffects> effects_;  // per node
     // Of the chip under way
     std::vector<std::uint32_t> stamp_;                   // per node
-    std::vector<std::uint32_t> kernel_of_;               // per node, valid where stamped
     std::vector<std::uint32_t> edge_stamp_, tensor_of_;  // per edge
     std::vector<std::uint32_t> weight_stamp_, weight_at_;
     std::uint32_t turn_ = 0;

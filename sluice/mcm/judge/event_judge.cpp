@@ -175,7 +175,7 @@ private:
         codes_.assign(problem_.chips, nullptr);
         for (std::size_t chip = 0; chip < problem_.chips; ++chip) {
             const std::vector<EdgeId>& passing = routes_.passing(chip);
-            // A chip that others only pass by has buffers for that, and nothing else.
+            // A chip that others only pass by has buffers for that, and relays where these are.
             if (nodes_of_[chip].empty() && passing.empty()) continue;
             for (const EdgeId edge : passing) keys_[chip].add(edge_keys_[edge.index()]);
             const std::vector<MoreBuffers>& more = routes_.more_buffers(chip);

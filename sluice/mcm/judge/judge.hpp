@@ -11,9 +11,11 @@
 
 namespace sluice::mcm {
 
+inline constexpr std::size_t kUnknownChip = ~std::size_t{0};
+
 /// The compile step said no.
 struct CompileFailure {
-    std::size_t chip = 0;
+    std::size_t chip = kUnknownChip;
     Diagnostic why;             // of kind infeasible
     std::vector<NodeId> nodes;  // all on that chip: together they do not compile (ChipProblem::nogoods). Empty: nobody knows which
 };

@@ -45,7 +45,10 @@ Result<PlannerResult> plan_by_policy(const ChipProblem& problem, const PlannerOp
         const Verdict* verdict = trials.ask(chips, source);
         if (verdict != nullptr && verdict->failure && !verdict->failure->nodes.empty()) solver.learn(verdict->failure->nodes);
     };
-    if (auto repaired = likeliest(rows, solver, order, random); repaired) ask(repaired->chips, "policy's likeliest");
+    // What every policy starts from: one that learned badly elsewhere is no worse here.
+    ask(features->positions.chips, "equal work");
+    if (auto repaired = likeliest(rows, solver, order, random); repaired && repaired->chips != features->positions.chips)
+        ask(repaired->chips, "policy's likeliest");
     std::optional<Diagnostic> why;
     for (int failures = 0; failures < kMostFailures && trials.evaluations() < most && !trials.over();) {
         auto drawn = sample(solver, rows, order, random);

@@ -41,6 +41,8 @@ public:
     /// The best of the orders' slicings under the correction. nullopt: none is legal. O(orders · slicing).
     [[nodiscard]] std::optional<Plan> plan(const Correction& correction, Lessons& lessons, const Limits& limits);
 
+    [[nodiscard]] std::span<const NodeId> order(OrderKind kind) const { return orders_[static_cast<std::size_t>(kind)]; }
+
 private:
     cost::StageProblem costs_;  // the corrected ones
     ChipProblem problem_;       // on those

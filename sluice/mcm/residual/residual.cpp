@@ -57,7 +57,7 @@ private:
                 return Judged{verdict->period, true};
             }
             judged_.emplace(plan->chips, std::nullopt);
-            if (!lessons_.learn(*verdict->failure, plan->chips)) return Judged{std::nullopt, true};
+            if (!lessons_.learn(*verdict->failure, replanner_.order(plan->order), plan->chips)) return Judged{std::nullopt, true};
         }
         return std::nullopt;
     }

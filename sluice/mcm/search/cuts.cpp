@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "sluice/mcm/chip_mask.hpp"
@@ -30,7 +31,8 @@ void lay_out(const ChipProblem& problem, std::span<const NodeId> nodes, Share sh
     if (total == 0 && share == Share::work) return lay_out(problem, nodes, Share::operators, begin, length, position);
     double before = 0;
     for (const NodeId node : nodes) {
-        position[node.index()] = begin + (before + weight(node) / 2) / total * length;
+        // What weighs nothing at the end stays within, too.
+        position[node.index()] = std::min(begin + (before + weight(node) / 2) / total * length, std::nextafter(begin + length, begin));
         before += weight(node);
     }
 }
@@ -58,9 +60,9 @@ Cut cut(const ChipProblem& problem, std::span<const NodeId> order, Share share) 
     if (!overfull(problem, even.chips)) return even;
     std::optional<Assignment> sliced;
     const EvenProblem alone(problem, share);
-    // With room for what every machine needs beside parameters: two buffers of what crosses, and what is alive within.
-    for (std::int64_t live = 3; live >= 0 && !sliced; --live)
-        sliced = slice_order(alone.problem(), order, {.live_share = live * kLiveUnit});
+    // With room for what every machine needs beside parameters, where there is: two buffers of what crosses, and what is alive within.
+    for (const std::int64_t live : {3, 0})
+        if (!sliced) sliced = slice_order(alone.problem(), order, {.live_share = live * kLiveUnit});
     if (!sliced) return even;
     even.chips = *std::move(sliced);
     for (std::size_t i = 0; i < order.size();) {

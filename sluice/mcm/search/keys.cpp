@@ -75,13 +75,12 @@ Result<Assignment> Decoder::repair(std::span<const NodeId> order, RandomStream& 
 }
 
 Result<Assignment> Decoder::decode(std::span<const NodeId> order, RandomStream& random, const Limits& limits) {
-    if (auto sliced = slice(order, limits)) return *std::move(sliced);
-    return repair(order, random, limits);
+    return repair(order, random, limits);  // which slices first
 }
 
 void Decoder::learn(const Verdict& verdict, std::span<const std::uint8_t> chips) {
     repair_.learn(verdict);
-    if (verdict.failure) lessons_.learn(*verdict.failure, chips);
+    if (verdict.failure) lessons_.learn(*verdict.failure, order_of(chips), chips);
 }
 
 }  // namespace sluice::mcm

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "sluice/mcm/search/keys.hpp"
-
 namespace sluice::mcm {
 
 namespace {
@@ -22,9 +20,8 @@ Bytes parameters_of(const cost::StageProblem& costs, std::span<const NodeId> nod
 
 }  // namespace
 
-bool Lessons::learn(const CompileFailure& failure, std::span<const std::uint8_t> chips) {
+bool Lessons::learn(const CompileFailure& failure, std::span<const NodeId> order, std::span<const std::uint8_t> chips) {
     if (!failure.nodes.empty()) nogoods_.push_back(failure.nodes);
-    const std::vector<NodeId> order = order_of(chips);
     const auto on_chip = std::ranges::equal_range(order, failure.chip, {}, [&](NodeId node) { return std::size_t{chips[node.index()]}; });
     if (!problem_->sram || !problem_->rules.memory || on_chip.empty()) return !failure.nodes.empty();
     const std::vector<std::int64_t> live = live_bytes(*problem_->costs, order);
@@ -47,11 +44,14 @@ std::optional<Assignment> Lessons::slice_within(const ChipProblem& problem, std:
 }
 
 std::optional<Assignment> Lessons::slice(const ChipProblem& problem, std::span<const NodeId> order, const OrderSliceOptions& options) {
-    for (;; live_share_ = live_share_ * 3 / 4) {
+    // An order without any slicing says nothing of the share.
+    for (const std::int64_t known = live_share_;; live_share_ = live_share_ * 3 / 4) {
         auto chips = slice_within(problem, order, options);
         // Below what is asked for there may be nothing with any share; without that question, the share is too much.
         const bool stopped = options.limits != nullptr && (options.limits->interrupted() || options.limits->out_of_time());
-        if (chips || options.below || live_share_ == 0 || stopped) return chips;
+        if (!chips && !options.below && !stopped && live_share_ > 0) continue;
+        if (!chips) live_share_ = known;
+        return chips;
     }
 }
 
@@ -65,7 +65,7 @@ std::optional<Assignment> judge_slicings(const ChipProblem& problem, std::span<c
         const Verdict* verdict = trials.ask(*chips, source);
         if (verdict == nullptr) break;
         if (verdict->fits()) return chips;
-        if (!lessons.learn(*verdict->failure, *chips)) break;
+        if (!lessons.learn(*verdict->failure, order, *chips)) break;
         failed.push_back(*std::move(chips));
     }
     return std::nullopt;

@@ -37,7 +37,7 @@ public:
         if (!verdict->fits()) {
             if (repair_.learn(*verdict))
                 problem_.nogoods.push_back(verdict->failure->nodes);
-            else if (verdict->failure->nodes.empty())
+            else if (verdict->failure->nodes.empty() && verdict->failure->chip != kUnknownChip)
                 failed_.insert(content(chips, verdict->failure->chip));
             return false;
         }
@@ -91,11 +91,11 @@ public:
                 if (!fixed) return fail(std::move(fixed.error()));
                 ask(*fixed, "repaired");
             }
-        constexpr int kMostSamples = 2'000;
-        std::vector<NodeId> own = order_of_numbers();
+        constexpr int kMostSamples = 2'000, kSpreads = 16;
+        std::vector<std::vector<float>> priors;  // wider and wider
         for (int i = 0; current_.empty() && !trials_.over() && i < kMostSamples; ++i) {
-            const auto prior = equal_work_prior(problem_, own, 0.25 * (1 + i % 16));
-            auto drawn = repair_.sample(prior, walk_, random_);
+            if (i < kSpreads) priors.push_back(equal_work_prior(problem_, order_of_numbers(), 0.25 * (1 + i)));
+            auto drawn = repair_.sample(priors[static_cast<std::size_t>(i % kSpreads)], walk_, random_);
             if (!drawn) return fail(std::move(drawn.error()));
             ask(*drawn, "samples");
         }

@@ -78,7 +78,7 @@ TEST(Lessons, WhereNothingIsLeftNogoodsRemain) {
         CompileFailure failure{0, {}, {}};
         for (std::size_t v = 0; v < chips->size(); ++v)
             if ((*chips)[v] == 0) failure.nodes.emplace_back(v);
-        ASSERT_TRUE(lessons.learn(failure, *chips));
+        ASSERT_TRUE(lessons.learn(failure, order, *chips));
         const auto next = lessons.slice(problem, order, {});
         ASSERT_TRUE(next) << i;
         EXPECT_FALSE(

@@ -58,7 +58,7 @@ TEST(EvenCuts, KeepToWhatAChipHolds) {
     auto problem = test::on_chips(costs, 12, {.relay = true});
     const auto order = make_order(costs, OrderKind::depth_first);
     // All work lies in the first tenth, so that equal shares of it leave most parameters to the last chip.
-    for (std::size_t i = order.size() / 10; i < order.size(); ++i) costs.classes.front().work[order[i].index()] = Duration{1};
+    for (std::size_t i = order.size() / 10; i < order.size(); ++i) costs.classes.front().work[order[i].index()] = Duration(i % 2);
     problem.rules.memory = false;
     const Assignment freely = cut_evenly(problem, order, Share::work);
     problem.rules.memory = true;
