@@ -125,6 +125,32 @@ TEST(EventJudge, WhatHandsOnHasBuffersToTakeInAndToSend) {
     EXPECT_EQ(buffers(true, {0, 1, 3}), (std::vector<std::int64_t>{5, 8, 8, 3}));
 }
 
+TEST(EventJudge, OperatorsAreNotToBlameForWhatPassesThem) {
+    // a goes from chip 0 to chip 2; chip 1 has an operator of its own that needs two lines to take in and two to send.
+    GivenGraph graph;
+    const TensorId a = graph.add(10, {}, 25, 128), b = graph.add(10, {}, 25, 128), c = graph.add(10, {b}, 25, 128);
+    graph.add(10, {a, c}, 0);
+    const graph::Graph built = std::move(graph).build();
+    const Assignment chips{0, 0, 1, 2};
+    for (const auto& [relay, lines] : {std::pair{false, 3}, {true, 4}}) {  // of a on chip 1, a third where it waits for b
+        const auto failure = [&](std::int64_t memory) {
+            return judged(built, given_ring(built, 3, StageModel::overlap, memory * 128), no_effects(), {.relay = relay})
+                ->verdict(chips)
+                .failure;
+        };
+        EXPECT_FALSE(failure(4 + lines));
+        const auto passed = failure(3 + lines);
+        ASSERT_TRUE(passed);
+        EXPECT_EQ(passed->chip, 1U);
+        EXPECT_TRUE(passed->nodes.empty()) << "another chip could hold it";
+    }
+    // On its own it is too much for three lines; chip 0, which sends two tensors, is so, too, and the first.
+    const auto own =
+        judged(built, given_ring(built, 3, StageModel::overlap, 3 * 128), no_effects(), {.relay = true})->verdict(chips).failure;
+    ASSERT_TRUE(own);
+    EXPECT_EQ(own->nodes, (std::vector{NodeId(0), NodeId(1)}));
+}
+
 TEST(EventJudge, AMessageThatWaitsForALongerWayHasTheBuffersForIt) {
     // 0 -> 1 -> 2 -> 3 -> 4 and 0 -> 4 beside it: with two buffers only two inputs would be under way.
     GivenGraph graph;
