@@ -247,7 +247,7 @@ std::vector<Flag> make_flags() {
         {"layers", 0, "N", &Arguments::layers, "4", "layers of a new policy", kPolicy, 1},
         {"width", 0, "N", &Arguments::width, "64", "width of a new policy's layers, a multiple of 16", kPolicy, 1},
         {"passes", 0, "N", &Arguments::passes, "1", "passes over the graph of a new policy", kPolicy, 1},
-        {"updates", 0, "N", &Arguments::updates, "100", "train: so many updates of 20 samples each", kPolicy, 1},
+        {"updates", 0, "N", &Arguments::updates, "100", "train: so many updates of 20 samples each; 0: a policy as it begins", kPolicy, 0},
         {"evals", 0, "N", &Arguments::evaluations, "finetune 1000, evaluate 100", "so many samples are judged", kPolicy, 1},
         {"seed", 0, "N", &Arguments::seed, "0", "of first weights and samples", kPolicy, 0},
         {"threads", 0, "N", &Arguments::threads, "1", "threads of libtorch; results depend on it", kPolicy, 1},
