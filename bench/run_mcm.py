@@ -168,7 +168,7 @@ def best_after(line, evaluations):
 def spread(values):
     low, high = min(values), max(values)
     middle = statistics.median(values)
-    return f"{middle:.3f}" if low == high else f"{middle:.3f} ({low:.3f}–{high:.3f})"
+    return f"{middle:.3f}" if f"{low:.3f}" == f"{high:.3f}" else f"{middle:.3f} ({low:.3f}–{high:.3f})"
 
 
 def instances(lines, part):
@@ -366,8 +366,9 @@ def main():
                 print(f"{number}/{len(runs)} {run.key}: {told(line)}", flush=True)
     if absent:
         print(f"{absent} runs need models of ../shared/models, which is absent", file=sys.stderr)
-    wanted = {run.key for run in runs_of_all(suite, arguments.quick)}
-    lines = [line for line in store.read(folder) if line["key"] in wanted]
+    wanted = [run.key for run in runs_of_all(suite, arguments.quick)]
+    place = {key: at for at, key in enumerate(wanted)}  # as the suite has them, whenever they were done
+    lines = sorted((line for line in store.read(folder) if line["key"] in place), key=lambda line: place[line["key"]])
     page.write_text("\n".join(tables(lines, suite, "Partitions for a ring of chips")) + "\n")
     print(f"wrote {page}")
     return 1 if failed else 0
