@@ -82,7 +82,7 @@ private:
     void evolve(const ResidualOptions& options) {
         constexpr std::size_t kChildren = 20, kParents = kChildren / 4, kGenes = kLocalFeatures + 3;
         constexpr double kSpread = 0.25, kLeastSpread = 0.02;
-        constexpr std::size_t kSteps = 4;
+        constexpr std::size_t kSteps = 6;
         using Genes = std::vector<double>;  // bias, weights of the features, log link, message
         double unit = 0;
         for (const Duration transfer : problem_.costs->transfer) unit += static_cast<double>(transfer.count());
