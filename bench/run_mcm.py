@@ -183,7 +183,10 @@ def curves(lines, part):
     """Throughput against evaluations, as a share of what the certified bound allows."""
     for instance, methods in instances(lines, part).items():
         done = [line for runs in methods.values() for line in runs if "curve" in line]
-        if not done:
+        if not done:  # nothing to compare: why
+            yield f"### {instance.split(': ', 1)[1]}\n"
+            yield from (f"- {method}: {runs[0].get('failed', '')}" for method, runs in methods.items())
+            yield ""
             continue
         bound = max(line["bound_ps"] for line in done)
         levels = [level for level in LEVELS if level <= max(line["evaluations"] for line in done)]

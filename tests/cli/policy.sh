@@ -29,9 +29,9 @@ rejects 2 'a corpus is judged' policy evaluate --judge planner
 rejects 1 'no.policy' plan zoo:chain -p mcm-36:devices=4 --method policy --policy no.policy
 run 0 policy finetune zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --policy none --head categorical --layers 1 --width 16 --evals 20 -o c.policy
 says out '20 evaluations'
-run 0 plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --method policy --policy c.policy --evals 5 --seed 3 --json
+run 0 plan zoo:random-ws:operators=100,seed=4,width=512,batch=64 -p mcm-36:devices=4,memory=64MiB --judge planner --method policy --policy c.policy --evals 30 --json
 grep -v seconds out >tuned.json
-run 0 plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=4 --method policy --evals 5 --seed 3 --json
+run 0 plan zoo:random-ws:operators=100,seed=4,width=512,batch=64 -p mcm-36:devices=4,memory=64MiB --judge planner --method policy --evals 30 --json
 grep -v seconds out | cmp -s - tuned.json && fail "--policy changes nothing"
 rejects 1 'trained for 4 chips, the problem has 8' plan zoo:chain:layers=20,width=1024 -p mcm-36:devices=8 --method policy --policy c.policy
 rejects 1 'trained for 4 chips, the problem has 8' policy evaluate zoo:chain:layers=20,width=1024 -p mcm-36:devices=8 --policy c.policy
