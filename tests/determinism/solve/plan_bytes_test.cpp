@@ -6,6 +6,7 @@
 #include "sluice/base/random.hpp"
 #include "sluice/plan/plan_file.hpp"
 #include "sluice/solve/solve.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/unit/plan/sample.hpp"
 
 namespace sluice::solve {
@@ -44,7 +45,8 @@ graph::Graph branches(std::uint64_t seed, std::size_t blocks) {
 
 TEST(Determinism, PlanBytesDoNotDependOnThreads) {
     std::set<std::string> different;
-    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    std::size_t tried = 0;
+    for (std::uint64_t seed = 0; seed < 6; seed += test::one_in(3), ++tried) {
         const graph::Graph graph = branches(seed, 12);
         const platform::Platform platform =
             sample::machine({.model = seed % 2 == 0 ? platform::StageModel::serial : platform::StageModel::overlap});
@@ -69,7 +71,7 @@ TEST(Determinism, PlanBytesDoNotDependOnThreads) {
         }
         different.insert(first);
     }
-    EXPECT_EQ(different.size(), 6u);
+    EXPECT_EQ(different.size(), tried);
 }
 
 TEST(Determinism, AnotherSeedMayFindAnotherPlan) {

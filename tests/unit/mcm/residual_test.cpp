@@ -8,6 +8,7 @@
 
 #include "sluice/mcm/residual/learners.hpp"
 #include "tests/support/chips.hpp"
+#include "tests/support/effort.hpp"
 
 namespace sluice::mcm {
 namespace {
@@ -139,7 +140,8 @@ TEST(Residual, SameSeedSamePlan) {
     const auto costs = test::bert_like(6, false);
     const auto problem = test::on_chips(costs, 9, {.relay = true});
     HiddenMachine machine(problem, false);
-    const auto once = learn(problem, machine, 60), again = learn(problem, machine, 60);
+    const auto evaluations = static_cast<std::int64_t>(60 / test::one_in(4));
+    const auto once = learn(problem, machine, evaluations), again = learn(problem, machine, evaluations);
     ASSERT_TRUE(once && again);
     EXPECT_EQ(once->chips, again->chips);
 }
