@@ -123,7 +123,8 @@ private:
 
     [[nodiscard]] Result<mcm::Verdict> failure_of(const json::Node& document, std::span<const std::uint8_t> candidate,
                                                   std::size_t chips) const {
-        mcm::CompileFailure failure{mcm::kUnknownChip, {DiagnosticKind::infeasible, "the judge says that the plan does not fit", {}, {}, {}}, {}};
+        mcm::CompileFailure failure{
+            mcm::kUnknownChip, {DiagnosticKind::infeasible, "the judge says that the plan does not fit", {}, {}, {}}, {}};
         if (const json::Node* why = document.find("why")) {
             const auto text = why->as_string();
             if (!text) return fail(text.error());

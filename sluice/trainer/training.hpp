@@ -29,7 +29,7 @@ struct TrainingOptions {
     std::string settings;  // of everything outside these options that matters
     std::stop_token stop;
 };
-/// Rates and bonuses that the notes found for a shape: narrow, wide, categorical.
+/// Rates and bonuses for a shape, narrow, wide or categorical: notes/mcm-policy.md, but for the narrow rate and the blame (ADR 12).
 [[nodiscard]] TrainingOptions options_for(const mcm::policy::Architecture& architecture, bool fine_tuning);
 
 struct Progress {

@@ -1,6 +1,6 @@
 // Planner `policy`: the policy's distribution, zero-shot, through SAMPLE (bisection order), every sample judged; Xie et al. (MLSys 2022).
-// The first candidate is the policy's most likely chip for each node, repaired. What did not compile is a nogood from then on.
-// Forward pass once, then 0.2 to 0.5 ms a sample at 2,000 nodes. Deterministic under Limits::evaluations.
+// The first candidates are equal work, and the policy's most likely chip for each node, repaired. What did not compile is a nogood from
+// then on. Forward pass once, then 0.2 to 0.5 ms a sample at 2,000 nodes. Deterministic under Limits::evaluations.
 #pragma once
 
 #include <span>

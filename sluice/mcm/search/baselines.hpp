@@ -4,7 +4,8 @@
 //                    rules leave no choice they win (a chip is overfull while an edge spans it)
 //   equal-operators  every known order cut into equal numbers of operators, or
 //   equal-work       shares of work, the cuts repaired by FIX; the best under the planners' cost is judged
-// The walks of FIX that are tried: bisection and topological.
+// The walks of FIX that are tried: bisection and topological. Where no equal share compiles, repaired or not: the evenest slicings of the
+// known orders, with what failures teach (lessons.hpp).
 #pragma once
 
 #include "sluice/mcm/registry.hpp"
