@@ -11,7 +11,7 @@ namespace sluice::trainer {
 
 namespace {
 
-constexpr std::string_view kTag = "sluice.checkpoint/1\n";
+constexpr std::string_view kTag = "sluice.checkpoint/2\n";
 constexpr std::size_t kDigits = 32, kLargest = std::size_t{64} << 20;
 
 void put(std::string& out, std::uint64_t value) {
@@ -76,9 +76,11 @@ Result<void> write_checkpoint(const std::filesystem::path& path, const State& st
     put(out, state.adam.second);
     for (const std::uint64_t value : {state.adam.steps, state.updates, state.evaluations, std::bit_cast<std::uint64_t>(state.best_value)})
         put(out, value);
-    put(out, std::uint64_t{state.curve.size()});
-    for (const CurvePoint& point : state.curve)
-        for (const std::uint64_t value : {point.updates, point.evaluations, std::bit_cast<std::uint64_t>(point.value)}) put(out, value);
+    for (const std::vector<CurvePoint>* curve : {&state.curve, &state.drawn}) {
+        put(out, std::uint64_t{curve->size()});
+        for (const CurvePoint& point : *curve)
+            for (const std::uint64_t value : {point.updates, point.evaluations, std::bit_cast<std::uint64_t>(point.value)}) put(out, value);
+    }
     put(out, std::string_view(reinterpret_cast<const char*>(state.best_chips.data()), state.best_chips.size()));
     out += fingerprint_of(out);
     return write_file(path, out);
@@ -92,7 +94,7 @@ Result<State> read_checkpoint(const std::filesystem::path& path, const std::stri
             input_error(std::move(what)).at({path.string(), 0, 0}).fix("remove it, or give -o another name, to train from the start"));
     };
     const std::string_view all(*bytes);
-    if (!all.starts_with(kTag)) return refuse("is no checkpoint that this sluice can go on from (sluice.checkpoint/1)");
+    if (!all.starts_with(kTag)) return refuse("is no checkpoint that this sluice can go on from (sluice.checkpoint/2)");
     if (all.size() < kTag.size() + kDigits || fingerprint_of(all.substr(0, all.size() - kDigits)) != all.substr(all.size() - kDigits))
         return refuse("is cut short or damaged: its checksum does not fit");
     Source source{.rest = all.substr(0, all.size() - kDigits).substr(kTag.size())};
@@ -113,11 +115,12 @@ Result<State> read_checkpoint(const std::filesystem::path& path, const std::stri
     state.adam.second = source.floats();
     for (std::uint64_t* value : {&state.adam.steps, &state.updates, &state.evaluations}) *value = source.number();
     state.best_value = source.real();
-    for (std::uint64_t count = source.number(); source.whole && count > 0; --count) {
-        CurvePoint point{.updates = source.number(), .evaluations = source.number()};
-        point.value = source.real();
-        state.curve.push_back(point);
-    }
+    for (std::vector<CurvePoint>* curve : {&state.curve, &state.drawn})
+        for (std::uint64_t count = source.number(); source.whole && count > 0; --count) {
+            CurvePoint point{.updates = source.number(), .evaluations = source.number()};
+            point.value = source.real();
+            curve->push_back(point);
+        }
     const auto chips = source.text();
     state.best_chips.assign(chips.begin(), chips.end());
     if (!source.whole || !source.rest.empty() || state.adam.first.size() != state.now.weights.size() ||

@@ -1,5 +1,5 @@
 // Where training stands, as one file: written whole under a temporary name, so that a killed training loses what came after the last one
-// and nothing else. `sluice.checkpoint/1`, little-endian, with a checksum; refused when it belongs to other settings.
+// and nothing else. `sluice.checkpoint/2`, little-endian, with a checksum; refused when it belongs to other settings.
 #pragma once
 
 #include <filesystem>
@@ -24,6 +24,7 @@ struct State {
     std::uint64_t updates = 0, evaluations = 0;
     double best_value = 0;
     std::vector<CurvePoint> curve;
+    std::vector<CurvePoint> drawn;  // fine-tuning: the same of what was drawn alone, without the likeliest of each update
     mcm::Assignment best_chips;  // fine-tuning
 };
 

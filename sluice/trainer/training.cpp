@@ -51,6 +51,7 @@ Result<State> start(mcm::policy::Policy policy, const TrainingOptions& options, 
                 .evaluations = 0,
                 .best_value = worst,
                 .curve = {},
+                .drawn = {},
                 .best_chips = {}};
     return state;
 }
@@ -270,6 +271,8 @@ Result<TrainingResult> finetune(mcm::policy::Policy policy, const Instance& inst
         for (const Duration period : result->periods) {
             ++state.evaluations;
             note(period, result->best_chips, result->entropy, result->failed);  // the last one noted is the best
+            if (period > Duration{0} && (state.drawn.empty() || seconds(period) < state.drawn.back().value))
+                state.drawn.push_back({state.updates, state.evaluations, seconds(period)});
         }
         state.best = state.now;  // what was found is kept apart: the policy that comes out is the last one
         state.best.provenance.updates = state.updates;

@@ -3,7 +3,8 @@
 //   train     each update is one graph's (or a few's): 20 rollouts each, then PPO over all. Every few updates the policy is tried on the
 //   validation graphs: best of
 //             100 samples against equal work, geometric mean. The best policy there is what comes out, not the last.
-//   finetune  all updates are of one problem; the best assignment found comes out too, with the curve of periods over evaluations.
+//   finetune  all updates are of one problem; the best assignment found comes out too, with the curve of periods over evaluations, and
+//             that of what the policy drew alone: the likeliest assignment of an untrained ordinal head is equal work, which says nothing.
 #pragma once
 
 #include <functional>

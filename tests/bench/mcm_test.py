@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $verb in
-    "policy finetune") echo '{"best": 2e-6, "evaluations": 3, "chips": [0, 1, 1], "curve": [{"evaluations": 1, "value": 2e-6}]}' ;;
+    "policy finetune") echo '{"best": 2e-6, "evaluations": 3, "chips": [0, 1, 1], "curve": [{"evaluations": 1, "value": 2e-6}], "drawn": []}' ;;
     compare*) echo '[{"judged_ps": 5, "bottleneck_ps": 4, "bound_ps": 3, "chips": 2, "seconds": 1, "evaluations": 7, "failed": 0, "curve": [[1, 5]]}]' ;;
 esac
 """
@@ -87,6 +87,17 @@ class Tables(unittest.TestCase):
         text = "\n".join(run_mcm.samplers([line], {"name": "samplers"}))
         self.assertIn("| rules | all four | uniform | 200 | 5.0% | 50.0% | 25.0% | 3.0 us | 0.50 |", text)
         self.assertIn("| rules | none | uniform | 200 | 5.0% | 50.0% | 25.0% | – | 0.50 |", text)
+
+    def test_a_head_start_is_counted_with_and_without_the_likeliest(self):
+        def line(seed, curve, drawn):
+            return {"seed": seed, "curve": curve, "drawn": drawn}
+        methods = {"rl": [line(0, [[1, 100], [400, 90], [600, 10]], [[2, 300], [500, 200]]), line(1, [[1, 100], [450, 80]], [[2, 220]])],
+                   "rl-pretrained": [line(0, [[1, 100], [7, 85]], [[3, 250], [9, 210]]), line(1, [[1, 86]], [])]}
+        text = list(run_mcm.head_start(methods))
+        self.assertIn("| rl-pretrained | with the likeliest | 0.0 us | 7, never |", text)
+        self.assertIn("| rl-pretrained | draws alone | 0.0 us | 9, never |", text)
+        del methods["rl"][0]["drawn"], methods["rl"][1]["drawn"]
+        self.assertEqual(sum("draws alone" in row for row in run_mcm.head_start(methods)), 0)
 
     def test_the_best_known_is_of_all_parts(self):
         curves = [{"variant": "chip times", "curve": [[1, 400], [7, 250]]}, {"variant": "throughput alone", "curve": [[20, 500]]}]

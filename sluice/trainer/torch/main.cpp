@@ -200,6 +200,7 @@ int finish(Setup& setup, Result<TrainingResult> result, const std::string& corpu
          {"best", result->state.best_value},
          {"kept_from_update", best.provenance.updates},
          {"curve", curve_json(result->state.curve)},
+         {"drawn", curve_json(result->state.drawn)},
          {"chips", std::move(chips)}});
     return 0;
 }

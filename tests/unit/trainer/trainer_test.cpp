@@ -212,6 +212,11 @@ TEST(Training, FinetuneCountsEvaluationsAndKeepsTheBest) {
     EXPECT_DOUBLE_EQ(static_cast<double>(mcm::bottleneck((*instance)->problem, first.state.best_chips).count()) * 1e-12,
                      first.state.best_value);
     EXPECT_DOUBLE_EQ(first.state.curve.back().value, first.state.best_value);
+    EXPECT_EQ(first.state.curve.front().evaluations, 1U) << "the likeliest";
+    ASSERT_FALSE(first.state.drawn.empty());
+    EXPECT_GT(first.state.drawn.front().evaluations, 1U);
+    EXPECT_GE(first.state.drawn.back().value, first.state.best_value);
+    EXPECT_TRUE(std::ranges::is_sorted(first.state.drawn, std::ranges::greater_equal(), &CurvePoint::value));
 }
 
 TEST(Training, GoesOnFromACheckpointToTheSameResult) {
@@ -272,12 +277,14 @@ TEST(Checkpoint, RefusesWhatIsNotWhole) {
                       .evaluations = 60,
                       .best_value = 1.5,
                       .curve = {{1, 2, 3}},
+                      .drawn = {{1, 4, 5}, {2, 6, 3}},
                       .best_chips = {1, 2}};
     ASSERT_TRUE(write_checkpoint(path, state));
     const auto back = read_checkpoint(path, "s");
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(back->best_chips, state.best_chips);
     EXPECT_EQ(back->curve, state.curve);
+    EXPECT_EQ(back->drawn, state.drawn);
     EXPECT_EQ(back->now, state.now);
     const std::string bytes = *read_file(path);
     for (const std::size_t size : {std::size_t{0}, std::size_t{30}, bytes.size() / 2, bytes.size() - 1}) {
