@@ -33,6 +33,14 @@ struct Describe {
         return std::format("{} that wait for each other, from '{}' to '{}'", report::counted(witness.nodes.size(), "operator"),
                            label(witness.nodes.front()), label(witness.nodes.back()));
     }
+    std::string operator()(const bound::WaypointsWitness& witness) const {
+        if (witness.nodes.empty()) return "all the work, and all parameters, shared evenly by all stages";
+        return std::format("the stages of what lies before, between and behind {} on one way, from '{}' to '{}'",
+                           report::counted(witness.nodes.size(), "operator"), label(witness.nodes.front()), label(witness.nodes.back()));
+    }
+    std::string operator()(const bound::TriangleWitness& witness) const {
+        return std::format("'{}' feeds '{}': all on ways between them shares their chips", label(witness.from), label(witness.to));
+    }
     std::string operator()(const bound::CutWitness& witness) const {
         return std::format("the stage that holds '{}', whatever else is in it: a flow of {} arcs", label(witness.anchor),
                            report::grouped(witness.flows.size()));

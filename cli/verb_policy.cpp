@@ -9,13 +9,13 @@
 #include "cli/terminal.hpp"
 #include "cli/verbs.hpp"
 #include "sluice/base/json.hpp"
-#include "sluice/mcm/policy/network.hpp"
 #include "sluice/mcm/policy/policy_file.hpp"
 #include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
 #include "sluice/runtime/child.hpp"
 #include "sluice/trainer/corpus.hpp"
+#include "sluice/trainer/validation.hpp"
 
 namespace sluice::cli {
 
@@ -215,24 +215,18 @@ Result<Trial> try_policy(const Arguments& arguments, const trainer::Instance& in
                 .platform = instance.platform,
                 .nodes = instance.costs.node_count(),
                 .usable = instance.features.positions.usable};
-    if (auto fits = mcm::policy::suits(policy.architecture, instance.features); !fits) return fail(std::move(fits.error()));
     const Policy fresh = mcm::policy::fresh_policy(policy.architecture, 0);
     for (const auto& [tried, ratio] : {std::pair{&policy, &trial.policy}, std::pair{&fresh, &trial.untrained}}) {
         const auto judge = trainer::make_judge(instance, judge_name);
         if (!judge) return fail(judge.error());
-        SilentObserver observer;
-        Limits limits;
-        limits.evaluations = arguments.evaluations.value_or(100);
-        limits.stop = stop;
-        const auto plan = mcm::policy::plan_by_policy(
-            instance.problem, {.seed = static_cast<std::uint64_t>(arguments.seed.value_or(0)), .judge = judge->get(), .policy = tried},
-            observer, limits);
-        if (!plan) return fail(plan.error());
+        const auto best = trainer::best_drawn(*tried, instance, **judge, arguments.evaluations.value_or(100),
+                                              static_cast<std::uint64_t>(arguments.seed.value_or(0)), stop);
+        if (!best) return fail(best.error());
         const auto equal_work = (*judge)->judge(instance.features.positions.chips);
         if (!equal_work) return fail(equal_work.error());
         // Where equal work does not compile, what it would be worth if it did.
         const Duration reference = equal_work->fits() ? equal_work->period : instance.features.positions.period;
-        *ratio = static_cast<double>(reference.count()) / static_cast<double>(plan->verdict.period.count());
+        *ratio = static_cast<double>(reference.count()) / static_cast<double>(best->count());
     }
     return trial;
 }
@@ -297,7 +291,7 @@ Result<Outcome> evaluate(Session& session) {
                                                {"models", std::move(rows)}})};
     table.rows.push_back(
         {"geometric mean", "", "", "", std::format("{:.4f}", std::exp(policy)), std::format("{:.4f}", std::exp(untrained))});
-    return Outcome{std::format("throughput over equal work's, best of {}\n\n",
+    return Outcome{std::format("throughput over equal work's, best of {} draws\n\n",
                                report::counted(static_cast<std::size_t>(arguments.evaluations.value_or(100)), "sample")) +
                    report::table_text(table)};
 }

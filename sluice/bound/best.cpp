@@ -9,6 +9,7 @@
 #include "sluice/bound/counting.hpp"
 #include "sluice/bound/covering.hpp"
 #include "sluice/bound/downset_bound.hpp"
+#include "sluice/bound/waypoints.hpp"
 
 namespace sluice::bound {
 
@@ -16,7 +17,7 @@ Result<BoundResult> prove_best(const cost::StageProblem& problem, const BoundOpt
     if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
     auto best = prove_combinatorial(problem, options, observer, limits);
     if (!best) return best;
-    for (const auto raise : {raise_by_cuts, raise_by_chains, raise_by_covering, raise_by_counting, raise_by_downsets}) {
+    for (const auto raise : {raise_by_waypoints, raise_by_cuts, raise_by_chains, raise_by_covering, raise_by_counting, raise_by_downsets}) {
         if (best->termination.reason != StopReason::finished) break;
         Raised raised = raise(problem, options, observer, limits, best->certificate.value);
         best->termination.reason = raised.termination.reason;

@@ -23,6 +23,8 @@ constexpr std::string_view kChainOfCuts = "chain-of-cuts";
 constexpr std::string_view kCountingWeights = "counting-weights";
 constexpr std::string_view kCoveringWeights = "covering-weights";
 constexpr std::string_view kLongestPath = "longest-path";
+constexpr std::string_view kWaypoints = "waypoints";
+constexpr std::string_view kTriangle = "triangle";
 
 ordered_json to_json(const LargestOperatorWitness& witness) { return {{"type", kLargestOperator}, {"node", witness.node.index()}}; }
 
@@ -69,6 +71,12 @@ ordered_json to_json(const CoveringWitness& witness) {
 }
 
 ordered_json to_json(const LongestPathWitness& witness) { return {{"type", kLongestPath}, {"nodes", indices_of(witness.nodes)}}; }
+
+ordered_json to_json(const WaypointsWitness& witness) { return {{"type", kWaypoints}, {"nodes", indices_of(witness.nodes)}}; }
+
+ordered_json to_json(const TriangleWitness& witness) {
+    return {{"type", kTriangle}, {"from", witness.from.index()}, {"to", witness.to.index()}};
+}
 
 Result<CutWitness> read_cut(const Node& node) {
     if (auto known = node.expect_keys({"type", "anchor", "scale", "work", "in", "out", "theta", "arcs", "flows"}); !known)
@@ -192,6 +200,24 @@ Result<LongestPathWitness> read_longest_path(const Node& node) {
     return witness;
 }
 
+Result<WaypointsWitness> read_waypoints(const Node& node) {
+    if (auto known = node.expect_keys({"type", "nodes"}); !known) return fail(known.error());
+    auto nodes = read_nodes(node, "nodes");
+    if (!nodes) return fail(nodes.error());
+    return WaypointsWitness{*std::move(nodes)};
+}
+
+Result<TriangleWitness> read_triangle(const Node& node) {
+    if (auto known = node.expect_keys({"type", "from", "to"}); !known) return fail(known.error());
+    TriangleWitness witness;
+    for (const auto& [key, to] : {std::pair{"from", &witness.from}, {"to", &witness.to}}) {
+        const auto index = read_integer(node, key, 0, kLargestIndex);
+        if (!index) return fail(index.error());
+        *to = NodeId(static_cast<std::size_t>(*index));
+    }
+    return witness;
+}
+
 Result<Witness> read_witness(const Node& node) {
     const auto type = read_text(node, "type");
     if (!type) return fail(type.error());
@@ -203,6 +229,8 @@ Result<Witness> read_witness(const Node& node) {
     if (*type == kLinearProgram) return read_linear_program(node);
     if (*type == kSolverClaim) return read_solver_claim(node);
     if (*type == kLongestPath) return read_longest_path(node);
+    if (*type == kWaypoints) return read_waypoints(node);
+    if (*type == kTriangle) return read_triangle(node);
     if (*type == kTotalWork) {
         if (auto known = node.expect_keys({"type"}); !known) return fail(known.error());
         return TotalWorkWitness{};
@@ -213,15 +241,18 @@ Result<Witness> read_witness(const Node& node) {
         if (!index) return fail(index.error());
         return LargestOperatorWitness{NodeId(static_cast<std::size_t>(*index))};
     }
-    return wrong(node, std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'",
-                                   *type, kLargestOperator, kTotalWork, kLongestPath, kAnchoredCut, kChainOfCuts, kCountingWeights,
-                                   kCoveringWeights, kExactDp, kLinearProgram, kSolverClaim));
+    return wrong(node,
+                 std::format("unknown witness type '{}': expected '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}' or '{}'",
+                             *type, kLargestOperator, kTotalWork, kLongestPath, kWaypoints, kAnchoredCut, kChainOfCuts, kCountingWeights,
+                             kCoveringWeights, kExactDp, kLinearProgram, kTriangle, kSolverClaim));
 }
 
 }  // namespace
 
 std::string_view Certificate::kind() const {
     if (std::holds_alternative<CutWitness>(witness)) return "cut";
+    if (std::holds_alternative<WaypointsWitness>(witness)) return "waypoints";
+    if (std::holds_alternative<TriangleWitness>(witness)) return "triangle";
     if (std::holds_alternative<ChainWitness>(witness)) return "chain";
     if (std::holds_alternative<CountingWitness>(witness)) return "counting";
     if (std::holds_alternative<CoveringWitness>(witness)) return "covering";

@@ -79,6 +79,20 @@ struct ChainWitness {
     friend bool operator==(const ChainWitness&, const ChainWitness&) = default;
 };
 
+/// Nodes of which each is reached from the one before: what lies up to the first, between neighbours and behind the last has stages of its
+/// own but for those of the nodes themselves, and needs enough of them for its work, and for its parameters where every memory is hard.
+struct WaypointsWitness {
+    std::vector<NodeId> nodes;
+    friend bool operator==(const WaypointsWitness&, const WaypointsWitness&) = default;
+};
+
+/// Of plans under the triangle rule of a chip ring (design §3.2) and without rewrites alone: `from` feeds `to` directly, so all that lies
+/// on ways from the one to the other is on the chips of these two.
+struct TriangleWitness {
+    NodeId from, to;
+    friend bool operator==(const TriangleWitness&, const TriangleWitness&) = default;
+};
+
 /// Counting weights (notes/bounds 2.3): work over what the least transfers around each group leave for work.
 struct CountingWitness {
     SerialTerms serial;
@@ -142,7 +156,7 @@ struct SolverClaimWitness {
 };
 
 using Witness = std::variant<LargestOperatorWitness, TotalWorkWitness, CutWitness, LongestPathWitness, ChainWitness, CountingWitness,
-                             CoveringWitness, ExactDpWitness, LinearProgramWitness, SolverClaimWitness>;
+                             CoveringWitness, ExactDpWitness, LinearProgramWitness, SolverClaimWitness, WaypointsWitness, TriangleWitness>;
 
 struct Certificate {
     std::string problem;            // StageProblem::fingerprint
@@ -160,7 +174,7 @@ struct Certificate {
     bool transfers = true;
     friend bool operator==(const Certificate&, const Certificate&) = default;
 
-    /// "combinatorial", "cut", "chain", "counting", "covering", "exact-dp", "exact-lp" or "solver-claimed".
+    /// "combinatorial", "waypoints", "cut", "chain", "counting", "covering", "exact-dp", "exact-lp", "triangle" or "solver-claimed".
     [[nodiscard]] std::string_view kind() const;
 };
 

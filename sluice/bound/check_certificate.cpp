@@ -10,6 +10,7 @@
 #include "sluice/bound/check_exact_dp.hpp"
 #include "sluice/bound/check_lp.hpp"
 #include "sluice/bound/check_terms.hpp"
+#include "sluice/bound/check_ways.hpp"
 #include "sluice/cost/stage_cost.hpp"
 
 namespace sluice::bound {
@@ -164,6 +165,14 @@ Proof prove(const Claim& claim, const ChainWitness& witness) { return refuted_be
 
 Proof prove(const Claim& claim, const CountingWitness& witness) { return refuted_below(claim.value, check_counting(claim, witness)); }
 
+Proof prove(const Claim& claim, const WaypointsWitness& witness) { return refuted_below(claim.value, check_waypoints(claim, witness)); }
+
+Proof prove(const Claim& claim, const TriangleWitness& witness) {
+    const auto proven = bound_by_triangle(claim, witness);
+    if (!proven) return {0, proven.error()};
+    return {*proven, std::nullopt};
+}
+
 Proof prove(const Claim& claim, const CoveringWitness& witness) { return refuted_below(claim.value, check_covering(claim, witness)); }
 
 Proof prove(const Claim& claim, const ExactDpWitness& witness) { return refuted_below(claim.value, check_exact_dp(claim, witness)); }
@@ -191,6 +200,8 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (certificate.objective == cost::Objective::latency && certificate.max_replicas != 1)
         objections.push_back(
             objection(std::format("{} replicas: a bound on the latency is for 1 and so for any", certificate.max_replicas)));
+    if (!certificate.transfers && std::holds_alternative<TriangleWitness>(certificate.witness))
+        objections.push_back(objection("the triangle rule binds plans that run each operator once, the claim is for others, too"));
     if (certificate.value < Duration{0}) objections.push_back(objection("the bound is negative"));
     const std::int64_t devices = devices_of(problem, certificate.stages);
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));

@@ -11,16 +11,19 @@
 #include "sluice/bound/downset_bound.hpp"
 #include "sluice/bound/mip.hpp"
 #include "sluice/bound/relaxation.hpp"
+#include "sluice/bound/waypoints.hpp"
 
 namespace sluice::bound {
 
 namespace {
 
 constexpr std::array kBounds{
-    Bound{"auto", "the best of all: combinatorial, cut, chain, counting, covering, exact-dp, each only for what it adds", "design §5",
-          prove_best},
+    Bound{"auto", "the best of all: combinatorial, waypoints, cut, chain, counting, covering, exact-dp, each only for what it adds",
+          "design §5", prove_best},
     Bound{"combinatorial", "the largest operator; all work, and what fast memory cannot hold, shared by all devices",
           "Archer, Fahrbach, Liu, Prabhu, ICML 2024, simple bounds", prove_combinatorial},
+    Bound{"waypoints", "operators on one way, and the stages that the work and the hard memory of all between them take",
+          "heads and tails of machine scheduling; docs/explanation/bounds.md", prove_waypoints},
     Bound{"cut", "the cheapest stage around each operator, by minimum cuts", "anchored minimum cut, notes/inference 7.1", prove_cut},
     Bound{"chain", "minimum cuts between stages, chained over all of them", "chain of cuts, notes/bounds 2.2", prove_chain},
     Bound{"counting", "shares of stages that operators take, beside the transfers around them", "anchored counting, notes/bounds 2.3",

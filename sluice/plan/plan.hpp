@@ -30,8 +30,9 @@ inline constexpr std::int64_t kMostDevices = std::int64_t{1} << 30;
 
 /// What a bound may rest on (design §5); the last is never certified.
 inline constexpr std::string_view kSolverClaimed = "solver-claimed";
-inline constexpr std::array<std::string_view, 10> kBoundKinds{"combinatorial", "cut",      "chain",      "counting",      "covering",
-                                                              "exact-dp",      "exact-lp", "exact-tree", "work-and-path", kSolverClaimed};
+inline constexpr std::array<std::string_view, 12> kBoundKinds{"combinatorial", "waypoints",  "triangle",      "cut",
+                                                              "chain",         "counting",   "covering",      "exact-dp",
+                                                              "exact-lp",      "exact-tree", "work-and-path", kSolverClaimed};
 
 /// What the plan is a plan for, and how the model must be imported to be that again.
 struct ModelReference {
@@ -111,7 +112,7 @@ struct Plan {
     std::vector<OperatorReference> replicated;
     std::vector<graph::Rewrite> rewrites;  // of the model; the operators above are those of the rewritten graph
     Predicted predicted;
-    std::optional<Judged> judged = {};  // inference, on a platform with chip rules
+    std::optional<Judged> judged = {};                        // inference, on a platform with chip rules
     cost::Objective objective = cost::Objective::throughput;  // what it was optimised for; bound and gap are on that
     std::optional<BoundClaim> bound;                          // training: on the iteration time
     std::optional<BoundClaim> bottleneck_bound;               // training: on the bottleneck

@@ -11,6 +11,8 @@
 
 #include "sluice/bound/check_certificate.hpp"
 #include "sluice/bound/registry.hpp"
+#include "sluice/bound/triangle.hpp"
+#include "sluice/bound/waypoints.hpp"
 #include "sluice/mcm/chip_faults.hpp"
 #include "sluice/mcm/judge/fitting_judge.hpp"
 #include "sluice/mcm/rewrite/finish.hpp"
@@ -104,7 +106,8 @@ Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& m
     if (!plain) return fail(std::move(plain.error()));
     if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
 
-    // The bound: all work over all chips, or the largest operator. Whatever is rewritten, each operator of the model runs at least once.
+    // The bound: all work over all chips, the largest operator, work and memory along a way. Whatever is rewritten, each operator of the
+    // model runs at least once. Where nothing is, the triangle rule speaks, too.
     const auto combinatorial = bound::find_bound("combinatorial");
     if (!combinatorial) return fail(combinatorial.error());
     auto proven = (*combinatorial)->prove(plain->problem, {.stages = plain->problem.classes.front().count}, observer, {});
@@ -116,6 +119,21 @@ Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& m
     const auto objections = bound::check_certificate(plain->problem, prepared->certificate);
     prepared->certified = objections.empty();
     if (!objections.empty()) prepared->warnings.push_back(refused(prepared->certificate, objections.front().message));
+    const bound::BoundOptions raising{.stages = prepared->certificate.stages};
+    const auto offer = [&](bound::Raised raised, bool transfers) {
+        if (!raised.certificate) return;
+        raised.certificate->transfers = transfers;
+        raised.certificate->model = model.fingerprint();
+        if (const auto faults = bound::check_certificate(plain->problem, *raised.certificate); !faults.empty()) {
+            prepared->warnings.push_back(refused(*raised.certificate, faults.front().message));
+            return;
+        }
+        prepared->certificate = *std::move(raised.certificate);
+        prepared->certified = true;
+    };
+    offer(bound::raise_by_waypoints(prepared->work, raising, observer, {}, prepared->certificate.value), false);
+    if (rewrites == ChipRewrites{false, false, false})
+        offer(bound::raise_by_triangles(plain->problem, raising, observer, {}, prepared->certificate.value), true);
 
     if (rewrites.clone)
         if (const auto clones = mcm::shared_clones(model, plain->problem); !clones.rewrites.empty()) {

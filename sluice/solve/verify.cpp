@@ -147,6 +147,9 @@ VerifyReport verify(const graph::Graph& model, const plan::Plan& plan, const bou
     if (report.failures.empty() && plan.platform.chip_rules) add(chip_plan_failures(plan, *graph, *frozen));
     if (certificate) {
         auto failures = compare(plan, *certificate);
+        if (std::holds_alternative<bound::TriangleWitness>(certificate->witness) && !plan.platform.chip_rules)
+            failures.push_back(
+                verification_error("the bound holds under the triangle rule of a chip ring, which the plan's platform lacks"));
         if (plan.platform.chip_rules && !plan.rewrites.empty() && !holds_under_rewrites(*certificate))
             failures.push_back(verification_error(
                 std::format("a bound of kind '{}' counts transfers, which the plan's rewrites can avoid", certificate->kind())));

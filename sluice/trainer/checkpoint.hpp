@@ -25,7 +25,7 @@ struct State {
     double best_value = 0;
     std::vector<CurvePoint> curve;
     std::vector<CurvePoint> drawn;  // fine-tuning: the same of what was drawn alone, without the likeliest of each update
-    mcm::Assignment best_chips;  // fine-tuning
+    mcm::Assignment best_chips;     // fine-tuning
 };
 
 [[nodiscard]] Result<void> write_checkpoint(const std::filesystem::path& path, const State& state);

@@ -6,7 +6,9 @@
 #include <map>
 #include <optional>
 
+#include "sluice/mcm/policy/network.hpp"
 #include "sluice/mcm/policy/policy_planner.hpp"
+#include "sluice/trainer/validation.hpp"
 
 namespace sluice::trainer {
 
@@ -96,52 +98,22 @@ TrainingOptions options_for(const mcm::policy::Architecture& architecture, bool 
     return options;
 }
 
-Result<double> validation_score(const mcm::policy::Policy& policy, std::span<const std::unique_ptr<Instance>> instances,
-                                std::int64_t samples, std::uint64_t seed) {
-    double sum = 0;
-    std::size_t count = 0;
-    SilentObserver observer;
-    for (const auto& instance : instances) {
-        mcm::AnalyticJudge judge(instance->problem);
-        Limits limits;
-        limits.evaluations = samples;
-        const auto plan =
-            mcm::policy::plan_by_policy(instance->problem, {.seed = seed, .judge = &judge, .policy = &policy}, observer, limits);
-        if (!plan) return fail(Diagnostic(plan.error()).note(std::format("validating on '{}', {}", instance->name, instance->platform)));
-        sum +=
-            std::log(static_cast<double>(instance->features.positions.period.count()) / static_cast<double>(plan->verdict.period.count()));
-        ++count;
-    }
-    return std::exp(sum / static_cast<double>(std::max<std::size_t>(count, 1)));
-}
-
 Result<TrainingResult> train(mcm::policy::Policy policy, std::span<const std::unique_ptr<Instance>> instances,
                              const TrainingOptions& options, const GradientFunction& gradient, const ProgressFunction& progress) {
     std::vector<const Instance*> pupils;
     for (const auto& instance : instances)
         if (instance->split == Split::train) pupils.push_back(instance.get());
     if (pupils.empty()) return fail(input_error("the corpus has no graph to train on"));
-    const auto first_other = std::ranges::find_if(instances, [](const auto& i) { return i->split == Split::validation; });
-    if (first_other == instances.end()) return fail(input_error("the corpus has no graph to validate with"));
-    std::vector<std::unique_ptr<Instance>> none;
-    const auto score = [&](const mcm::policy::Policy& tried) -> Result<double> {
-        double sum = 0;
-        std::size_t count = 0;
-        for (std::size_t i = 0; i < instances.size(); ++i) {
-            if (instances[i]->split != Split::validation) continue;
-            const auto one = validation_score(tried, instances.subspan(i, 1), options.validation_samples, options.seed);
-            if (!one) return fail(one.error());
-            sum += std::log(*one);
-            ++count;
-        }
-        return std::exp(sum / static_cast<double>(count));
-    };
+    std::vector<const Instance*> others;
+    for (const auto& instance : instances)
+        if (instance->split == Split::validation) others.push_back(instance.get());
+    if (others.empty()) return fail(input_error("the corpus has no graph to validate with"));
 
     auto started = start(std::move(policy), options, 0, progress);
     if (!started) return fail(std::move(started.error()));
     State state = *std::move(started);
     const auto validate = [&]() -> Result<void> {
-        const auto value = score(state.now);
+        const auto value = validation_score(state.now, others, options.validation_samples, options.seed);
         if (!value) return fail(value.error());
         if (*value > state.best_value) {
             state.best_value = *value;

@@ -1,8 +1,7 @@
 // Trains a policy: from nothing on a corpus (the weights that come with sluice are its result), or on one problem. Resumable to the same
 // result, deterministic for its seed.
 //   train     each update is one graph's (or a few's): 20 rollouts each, then PPO over all. Every few updates the policy is tried on the
-//   validation graphs: best of
-//             100 samples against equal work, geometric mean. The best policy there is what comes out, not the last.
+//             validation graphs (validation.hpp). The best policy there is what comes out, not the last.
 //   finetune  all updates are of one problem; the best assignment found comes out too, with the curve of periods over evaluations, and
 //             that of what the policy drew alone: the likeliest assignment of an untrained ordinal head is equal work, which says nothing.
 #pragma once
@@ -49,10 +48,6 @@ struct TrainingResult {
     State state;
     bool interrupted = false;
 };
-
-/// Geometric mean over instances of equal work's period over that of the policy's best of `samples`, both under the planners' cost.
-[[nodiscard]] Result<double> validation_score(const mcm::policy::Policy& policy, std::span<const std::unique_ptr<Instance>> instances,
-                                              std::int64_t samples, std::uint64_t seed);
 
 /// `instances`: those of splits train and validation count. Diagnostics: no instance to train on or to validate with; a checkpoint that
 /// does not fit; what PPO says.

@@ -158,6 +158,79 @@ TEST(Checker, CombinatorialByHand) {
     EXPECT_NE(objection(problem, certificate), "");
 }
 
+TEST(Checker, WaypointsByHand) {
+    const auto problem = chain_of_three();  // of 2, 3 and 4
+    Certificate certificate = known_cut(problem);
+    const auto with = [&](std::vector<NodeId> nodes, std::int64_t stages, std::int64_t value) {
+        certificate.witness = bound::WaypointsWitness{std::move(nodes)};
+        certificate.stages = stages;
+        certificate.value = Duration{value};
+        return objection(problem, certificate);
+    };
+    EXPECT_EQ(with({}, 2, 5), "") << "9 by two stages";
+    EXPECT_NE(with({}, 2, 6).find("do not refute 5 ps: their parts need 2 devices, there are 2"), std::string::npos);
+    EXPECT_EQ(with({NodeId(1)}, 3, 4), "") << "below 4: two stages up to b, three from b on, one of them for both";
+    EXPECT_NE(with({NodeId(1)}, 4, 4), "");
+    EXPECT_NE(with({}, 3, 4), "");
+    EXPECT_NE(with({NodeId(1)}, 3, 5), "");
+    EXPECT_EQ(with({NodeId(0), NodeId(2)}, 2, 5), "");
+    EXPECT_NE(with({NodeId(2), NodeId(0)}, 2, 5).find("lies on no way"), std::string::npos);
+    EXPECT_NE(with({NodeId(3)}, 2, 1).find("the problem has 3"), std::string::npos);
+    EXPECT_NE(with({NodeId{}}, 2, 1).find("the problem has 3"), std::string::npos);
+    EXPECT_EQ(with({}, 4, 0), "");
+    certificate.transfers = false;
+    EXPECT_EQ(with({NodeId(1)}, 3, 4), "") << "nor do copies help";
+    certificate.transfers = true;
+    certificate.max_replicas = 2;
+    EXPECT_NE(with({NodeId(1)}, 3, 4), "") << "two devices may serve b";
+}
+
+TEST(Checker, TrianglesByHand) {
+    // a feeds b and c, b feeds c: where the triangle rule holds, the three are on two chips.
+    RandomStream random(1);
+    graph::GraphBuilder builder("triangle");
+    graph::GivenCosts given;
+    given.classes.push_back({.name = "d", .count = 4, .memory = {}, .time = {Duration{2}, Duration{3}, Duration{4}, Duration{8}}});
+    given.transfer = {Duration{7}, Duration{9}, Duration{1}};
+    std::vector<TensorId> t;
+    for (const char* name : {"t0", "t1", "t2"}) {
+        graph::Tensor tensor;
+        tensor.name = name;
+        t.push_back(builder.add_tensor(std::move(tensor)));
+    }
+    const auto add = [&](const char* name, std::vector<TensorId> inputs, std::vector<TensorId> outputs) {
+        graph::Operator op;
+        op.name = name;
+        builder.add_operator(std::move(op), inputs, outputs, {});
+    };
+    add("a", {}, {t[0]});
+    add("b", {t[0]}, {t[1]});
+    add("c", {t[0], t[1]}, {t[2]});
+    add("d", {t[2]}, {});
+    builder.set_given_costs(std::move(given));
+    const auto graph = std::move(builder).build();
+    const auto problem = cost::freeze(*graph, platform::given_platform(*graph))->problem;
+    Certificate certificate{.problem = problem.fingerprint,
+                            .model = "m",
+                            .stages = 4,
+                            .max_replicas = 1,
+                            .value = Duration{5},
+                            .witness = bound::TriangleWitness{NodeId(0), NodeId(2)}};
+    EXPECT_EQ(objection(problem, certificate), "") << "(2 + 3 + 4) / 2";
+    certificate.value = Duration{6};
+    EXPECT_NE(objection(problem, certificate).find("its witness proves 5 ps"), std::string::npos);
+    certificate.value = Duration{5};
+    certificate.transfers = false;
+    EXPECT_NE(objection(problem, certificate).find("run each operator once"), std::string::npos);
+    certificate.transfers = true;
+    certificate.witness = bound::TriangleWitness{NodeId(0), NodeId(3)};
+    EXPECT_NE(objection(problem, certificate).find("node 0 does not feed node 3"), std::string::npos);
+    certificate.witness = bound::TriangleWitness{NodeId(0), NodeId(4)};
+    EXPECT_NE(objection(problem, certificate).find("the problem has 4"), std::string::npos);
+    certificate.witness = bound::TriangleWitness{NodeId(), NodeId(2)};
+    EXPECT_NE(objection(problem, certificate).find("the problem has 4"), std::string::npos);
+}
+
 TEST(Checker, LinearProgramByHand) {
     const auto problem = chain_of_three();
     Certificate certificate = known_cut(problem);
@@ -188,7 +261,8 @@ TEST(CertificateFile, RoundTrip) {
     Certificate certificate = known_cut(problem);
     for (const bound::Witness& witness :
          {certificate.witness, bound::Witness{bound::TotalWorkWitness{}}, bound::Witness{bound::LargestOperatorWitness{NodeId(2)}},
-          bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}},
+          bound::Witness{bound::LongestPathWitness{{NodeId(0), NodeId(2)}}}, bound::Witness{bound::WaypointsWitness{}},
+          bound::Witness{bound::WaypointsWitness{{NodeId(0), NodeId(2)}}}, bound::Witness{bound::TriangleWitness{NodeId(0), NodeId(2)}},
           bound::Witness{bound::LinearProgramWitness{
               .blocks = {1, 2, 1}, .threshold = Duration{17}, .unit = 3, .rows = {{0, 5}, {7, std::int64_t{1} << 60}}}},
           bound::Witness{bound::CoveringWitness{.serial = {.scale = 3, .work = 2, .transfer = 1, .merges = {{NodeId(1), NodeId(2)}}},

@@ -121,7 +121,7 @@ Result<bound::BoundResult> knows_no_plan(const cost::StageProblem& problem, cons
 
 TEST(SolveChips, WarnsOfABoundThatFails) {
     int fallen_back = 0;
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {  // waypoints, which are asked first, leave little to raise
         SCOPED_TRACE(seed);
         RandomStream random(seed, 9);
         const auto graph = test::random_graph(random, {.min_operators = 6, .max_operators = 30});
@@ -159,7 +159,7 @@ TEST(SolveChips, WarnsOfABoundThatFails) {
         // No bound is above a plan, whatever the checker says of it.
         const auto above = raised(knows_no_plan, right.certificate->value - Duration(1));
         EXPECT_FALSE(above.certificate && above.certificate->value >= right.certificate->value);
-        EXPECT_FALSE(above.warnings.empty());
+        if (right.certificate->value > (*prepared)->certificate.value + Duration(1)) { EXPECT_FALSE(above.warnings.empty()); }
     }
     EXPECT_GE(fallen_back, 3);
 }
