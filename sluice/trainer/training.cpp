@@ -113,19 +113,22 @@ Result<TrainingResult> train(mcm::policy::Policy policy, std::span<const std::un
     if (!started) return fail(std::move(started.error()));
     State state = *std::move(started);
     const auto validate = [&]() -> Result<void> {
-        const auto value = validation_score(state.now, others, options.validation_samples, options.seed);
-        if (!value) return fail(value.error());
-        if (*value > state.best_value) {
-            state.best_value = *value;
-            state.best = state.now;
+        double value = 0;
+        for (const mcm::policy::Policy& tried : {state.now, mcm::policy::without_places(state.now)}) {
+            const auto score = validation_score(tried, others, options.validation_samples, options.seed);
+            if (!score) return fail(score.error());
+            value = std::max(value, *score);
+            if (*score <= state.best_value) continue;
+            state.best_value = *score;
+            state.best = tried;
             state.best.provenance.updates = state.updates;
         }
-        state.curve.push_back({state.updates, state.evaluations, *value});
+        state.curve.push_back({state.updates, state.evaluations, value});
         progress({.kind = Progress::Kind::validation,
                   .updates = state.updates,
                   .evaluations = state.evaluations,
                   .graph = {},
-                  .value = *value,
+                  .value = value,
                   .best = state.best_value,
                   .entropy = 0,
                   .failed = 0});

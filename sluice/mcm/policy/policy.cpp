@@ -76,4 +76,12 @@ Policy fresh_policy(const Architecture& architecture, std::uint64_t seed) {
     return policy;
 }
 
+Policy without_places(Policy policy) {
+    if (policy.architecture.head != Head::ordinal) return policy;
+    for (const Part& part : parts_of(policy.architecture))
+        if (part.name.starts_with("output"))
+            for (std::size_t row = 0; row < part.rows; ++row) policy.weights[part.offset + row * part.columns] = 0;
+    return policy;
+}
+
 }  // namespace sluice::mcm::policy

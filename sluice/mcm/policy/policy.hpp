@@ -60,6 +60,10 @@ struct Policy {
 /// The same for a seed everywhere. The architecture is one that check() accepts.
 [[nodiscard]] Policy fresh_policy(const Architecture& architecture, std::uint64_t seed);
 
+/// With an ordinal head: positions by work again, as untrained, and the spreads as learnt. A position is an integral over all that comes
+/// before it, so what was learnt of it elsewhere is mostly wrong here; how sure equal work is, is not (notes/mcm-policy.md §5).
+[[nodiscard]] Policy without_places(Policy policy);
+
 /// The one that comes with sluice: zero-shot on any problem. Made by the command in its provenance (docs/how-to/policy.md).
 [[nodiscard]] const Policy& shipped_policy();
 
