@@ -57,7 +57,8 @@ ChipSolver::ChipSolver(const ChipProblem& problem)
       acyclic_(problem.rules.acyclic),
       adjacent_(problem.rules.adjacent),
       triangle_(problem.rules.triangle && !problem.rules.relay),
-      prefix_(problem.rules.no_skip) {
+      prefix_(problem.rules.no_skip),
+      nogoods_(problem.node_count()) {
     assert(nodes_ > 0 && chips_ >= 1 && chips_ <= kMostChips);
     choose_form();
     domain_.assign(nodes_, everything());
@@ -88,7 +89,6 @@ ChipSolver::ChipSolver(const ChipProblem& problem)
         weight_chips_.assign(costs.weight_count(), 0);
         weight_uses_.assign(costs.weight_count() * chips_, 0);
     }
-    nogoods_of_.resize(nodes_);
     for (const auto& nogood : problem.nogoods) learn(nogood);
     if (problem.nogoods.empty()) start();
 }
@@ -153,8 +153,7 @@ void ChipSolver::start() {
     queue_head_ = 0;
     queue_size_ = nodes_;
     if (memory_) memory_due_ = everything();
-    const auto alone = std::ranges::find(nogoods_, std::size_t{1}, [](const auto& nogood) { return nogood.size(); });
-    consistent_ = propagate() && (alone == nogoods_.end() || fail("nogood", alone->front()));
+    consistent_ = propagate() && (!alone_.valid() || fail("nogood", alone_));
     first_change_ = changes_.size();
     first_placed_ = placed_.size();
 }
@@ -199,13 +198,11 @@ void ChipSolver::reset() {
 }
 
 void ChipSolver::learn(std::vector<NodeId> nogood) {
-    undo(0, 0);  // before the books of the nogood are opened
+    undo(0, 0);  // the members to watch must be open
     std::ranges::sort(nogood);
     nogood.erase(std::ranges::unique(nogood).begin(), nogood.end());
-    assert(!nogood.empty());
-    for (const NodeId node : nogood) nogoods_of_[node.index()].push_back(static_cast<std::uint32_t>(nogoods_.size()));
-    nogoods_.push_back(std::move(nogood));
-    together_.emplace_back(chips_, 0);
+    nogoods_.add(nogood);
+    if (nogood.size() == 1 && !alone_.valid()) alone_ = nogood.front();
     start();
 }
 
@@ -316,7 +313,6 @@ bool ChipSolver::place(std::size_t v) {
             memory_due_ |= bit(chip);
             if (weight_chips_[w]++ == 0) unplaced_ -= costs.weight_bytes[w];
         }
-    for (const std::uint32_t nogood : nogoods_of_[v]) ++together_[nogood][chip];
 
     if (memory_ && load_[chip] > sram_) return fail("memory", NodeId(v));
     return near_nogoods(v) && (!triangle_ || triangle_around(v));
@@ -345,18 +341,12 @@ void ChipSolver::unplace(std::size_t v) {
             load_[chip] -= costs.weight_bytes[w];
             if (--weight_chips_[w] == 0) unplaced_ += costs.weight_bytes[w];
         }
-    for (const std::uint32_t nogood : nogoods_of_[v]) --together_[nogood][chip];
 }
 
 bool ChipSolver::near_nogoods(std::size_t v) {
-    const std::size_t chip = chip_[v];
-    for (const std::uint32_t nogood : nogoods_of_[v]) {
-        const auto& members = nogoods_[nogood];
-        const std::size_t here = together_[nogood][chip];
-        if (here == members.size()) return fail("nogood", NodeId(v));
-        if (here + 1 < members.size()) continue;
-        const auto last = std::ranges::find_if(members, [&](NodeId node) { return chip_[node.index()] != chip; });
-        if (!decided(*last) && !narrow(last->index(), ~bit(chip), "nogood", NodeId(v))) return false;
+    for (const auto& [nogood, last] : nogoods_.place(NodeId(v), chip_)) {
+        if (decided(last)) return fail("nogood", NodeId(v));
+        if (!narrow(last.index(), ~bit(chip_[v]), "nogood", NodeId(v))) return false;
     }
     return true;
 }

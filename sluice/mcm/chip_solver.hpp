@@ -18,7 +18,8 @@
 // From a uniform distribution the general form finds next to nothing in graphs of hundreds of operators: use it to repair what is nearly
 // legal, and rule adjacent to sample.
 //
-// Propagation of one decision: O(nodes touched x degree), general also O(C^2 + edges) for each new pair of chips. Deterministic.
+// Propagation of one decision: O(nodes touched x degree), general also O(C^2 + edges) for each new pair of chips; nogoods cost what
+// nogoods.hpp says. Deterministic.
 #pragma once
 
 #include <cstddef>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "sluice/mcm/chip_problem.hpp"
+#include "sluice/mcm/nogoods.hpp"
 
 namespace sluice::mcm {
 
@@ -65,7 +67,7 @@ public:
     [[nodiscard]] const SolverCounts& counts() const { return counts_; }
 
 private:
-    static constexpr std::uint8_t kOpen = 255;
+    static constexpr std::uint8_t kOpen = Nogoods::kOpen;
     struct Change {
         std::uint32_t node;
         std::uint64_t before;
@@ -141,9 +143,8 @@ private:
     std::vector<std::uint32_t> weight_uses_;   // weight x chip: nodes placed there that use it
     std::uint64_t memory_due_ = 0;
 
-    std::vector<std::vector<NodeId>> nogoods_;
-    std::vector<std::vector<std::uint32_t>> nogoods_of_;  // per node
-    std::vector<std::vector<std::uint32_t>> together_;    // per nogood and chip: members placed there
+    Nogoods nogoods_;
+    NodeId alone_;  // a nogood by itself
 };
 
 }  // namespace sluice::mcm

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <functional>
@@ -204,6 +205,107 @@ TEST(ChipSolver, DomainsAreExactInTheDifferenceForm) {
         ++checked;
     }
     EXPECT_GT(checked, test::cases(200));
+}
+
+/// Undoing leaves nothing behind: after any walks and lessons a solver leaves the same chips as one that was only told the lessons.
+TEST(ChipSolver, DecidesAfterManyWalksAsAFreshOneDoes) {
+    std::size_t compared = 0, taken_back = 0;
+    for (std::uint64_t seed = 0; seed < test::cases(600); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 16);
+        const auto costs = test::random_problem(random, {.min_operators = 4, .max_operators = 14});
+        auto problem = test::random_chips(costs, 5, random);
+        problem.chips = std::max<std::size_t>(problem.chips, 3);
+        std::erase_if(problem.nogoods, [](const auto& nogood) { return nogood.size() == 1; });
+        ChipSolver used(problem);
+        const std::size_t nodes = costs.node_count();
+        for (std::size_t walk = 0; walk < 6 && used.consistent(); ++walk) {
+            const auto order = walk_order(costs, kWalkOrders[random.below(kWalkOrders.size())], random);
+            const auto drawn = sample(used, {}, order, random, {.backtracks = random.below(30)});
+            if (!drawn || !random.chance(0.5)) continue;
+            std::vector<NodeId> nogood;
+            for (std::size_t v = 0; v < nodes; ++v)
+                if (drawn->chips[v] == drawn->chips[0] && (nogood.size() < 2 || random.chance(0.5))) nogood.emplace_back(v);
+            problem.nogoods.push_back(nogood);
+            used.learn(nogood);
+        }
+        ChipSolver fresh(problem);
+        if (!used.consistent()) continue;
+        used.reset();
+        const auto before = used.counts().backtracks;
+        for (std::size_t step = 0; step < 8 * nodes; ++step) {
+            for (std::size_t v = 0; v < nodes; ++v) {
+                ASSERT_EQ(used.domain(NodeId(v)), fresh.domain(NodeId(v)));
+                ASSERT_EQ(used.decided(NodeId(v)), fresh.decided(NodeId(v)));
+            }
+            const NodeId node(random.below(nodes));
+            const std::uint64_t mask = random.below(std::uint64_t{1} << problem.chips);
+            const auto stand = used.restrict(node, mask);
+            ASSERT_EQ(stand, fresh.restrict(node, mask));
+            if (!stand) break;
+            ++compared;
+            if (!random.chance(0.02)) continue;
+            used.reset();
+            fresh.reset();
+        }
+        taken_back += used.counts().backtracks - before;
+        ASSERT_EQ(used.counts().backtracks - before, fresh.counts().backtracks);
+    }
+    EXPECT_GT(compared, test::cases(600) * 20);
+    EXPECT_GT(taken_back, test::cases(600));
+}
+
+/// An edge of two decided nodes more, alone, and the chip graph would hold a triangle: such a chip is not left.
+TEST(ChipSolver, LeavesNoNeighbourAChipThatClosesATriangle) {
+    constexpr std::size_t kChips = 5;
+    std::size_t left = 0, refused = 0;
+    for (std::uint64_t seed = 0; seed < test::cases(600); ++seed) {
+        SCOPED_TRACE(seed);
+        RandomStream random(seed, 17);
+        const auto costs = test::random_problem(random, {.min_operators = 6, .max_operators = 14});
+        const auto problem = test::on_chips(costs, kChips, {.acyclic = random.chance(0.6), .no_skip = false, .memory = false});
+        ChipSolver solver(problem);
+        const std::size_t nodes = costs.node_count();
+        using Feeds = std::array<std::uint64_t, kChips>;
+        const auto triangle = [](const Feeds& feeds) {
+            Feeds reached = feeds;
+            for (std::size_t hops = 0; hops < kChips; ++hops)
+                for (std::size_t a = 0; a < kChips; ++a)
+                    for (std::size_t b = 0; b < kChips; ++b)
+                        if ((reached[a] >> b & 1) != 0) reached[a] |= reached[b];
+            for (std::size_t a = 0; a < kChips; ++a)
+                for (std::size_t b = 0; b < kChips; ++b)
+                    if ((feeds[a] >> b & 1) != 0 && (feeds[a] & reached[b]) != 0) return true;
+            return false;
+        };
+        for (std::size_t step = 0; step < 3 * nodes && solver.consistent(); ++step) {
+            const NodeId node(random.below(nodes));
+            if (!solver.restrict(node, std::uint64_t{1} << random.below(kChips))) break;
+            Feeds feeds{};
+            for (std::size_t v = 0; v < nodes; ++v)
+                for (const NodeId next : costs.successors[v])
+                    if (solver.decided(NodeId(v)) && solver.decided(next) && solver.chip(NodeId(v)) != solver.chip(next))
+                        feeds[solver.chip(NodeId(v))] |= std::uint64_t{1} << solver.chip(next);
+            ASSERT_FALSE(triangle(feeds));
+            for (std::size_t v = 0; v < nodes; ++v)
+                for (const NodeId next : costs.successors[v]) {
+                    const bool forward = solver.decided(NodeId(v));
+                    if (forward == solver.decided(next)) continue;
+                    const std::size_t end = solver.chip(forward ? NodeId(v) : next);
+                    for (std::size_t d = 0; d < kChips; ++d) {
+                        if (d == end) continue;
+                        Feeds more = feeds;
+                        more[forward ? end : d] |= std::uint64_t{1} << (forward ? d : end);
+                        const bool possible = (solver.domain(forward ? next : NodeId(v)) >> d & 1) != 0;
+                        if (possible) { ASSERT_FALSE(triangle(more)) << v << " -> " << next.index() << ", " << d; }
+                        left += possible;
+                        refused += triangle(more);
+                    }
+                }
+        }
+    }
+    EXPECT_GT(left, test::cases(600) * 20);
+    EXPECT_GT(refused, test::cases(600) * 20);
 }
 
 TEST(Fix, KeepsALegalCandidateAndMakesOthersLegal) {

@@ -139,6 +139,36 @@ TEST(ChipSolver, LearnsWhatFailed) {
     EXPECT_TRUE(none.error().notes.front().starts_with("rule nogood was the last to fail, at 'op")) << none.error().notes.front();
 }
 
+TEST(ChipSolver, LearnsAboutOperatorsThatAreDecidedAlready) {
+    const auto costs = test::bert_like(1, false);
+    const auto problem = test::on_chips(costs, 2);
+    const NodeId first(0), last(costs.node_count() - 1), middle(costs.node_count() / 2);
+    ChipSolver solver(problem);
+    solver.learn({last, first, last});
+    EXPECT_EQ(solver.domain(first), 0b01u);
+    EXPECT_EQ(solver.domain(last), 0b10u);
+    EXPECT_EQ(solver.domain(middle), 0b11u);
+    solver.learn({first, middle});
+    EXPECT_EQ(solver.domain(middle), 0b10u);
+    EXPECT_EQ(solver.restrict(NodeId(1), 0b01), 1u);
+    solver.learn({first, middle, last});
+    EXPECT_EQ(solver.depth(), 0u);
+    EXPECT_TRUE(solver.consistent());
+    solver.learn({middle, last});
+    EXPECT_FALSE(solver.consistent());
+}
+
+TEST(ChipSolver, LearnsThatAnOperatorFailsByItself) {
+    const auto costs = unjoined(4);
+    const auto problem = test::on_chips(costs, 2);
+    ChipSolver solver(problem);
+    solver.learn({NodeId(2), NodeId(2)});
+    EXPECT_FALSE(solver.consistent());
+    EXPECT_EQ(solver.why().notes.front(), "rule nogood was the last to fail, at 'op2'");
+    solver.learn({NodeId(0), NodeId(1)});
+    EXPECT_FALSE(solver.consistent());
+}
+
 TEST(Sample, FollowsTheProbabilities) {
     const auto costs = test::bert_like(2, false);
     const auto problem = test::on_chips(costs, 4, {.adjacent = true});
