@@ -201,8 +201,11 @@ void ChipSolver::learn(std::vector<NodeId> nogood) {
     undo(0, 0);  // the members to watch must be open
     std::ranges::sort(nogood);
     nogood.erase(std::ranges::unique(nogood).begin(), nogood.end());
-    nogoods_.add(nogood);
-    if (nogood.size() == 1 && !alone_.valid()) alone_ = nogood.front();
+    assert(!nogood.empty());
+    if (nogood.size() > 1)
+        nogoods_.add(nogood);
+    else
+        alone_ = nogood.front();
     start();
 }
 
@@ -344,15 +347,12 @@ void ChipSolver::unplace(std::size_t v) {
 }
 
 bool ChipSolver::near_nogoods(std::size_t v) {
-    for (const auto& [nogood, last] : nogoods_.place(NodeId(v), chip_)) {
-        if (decided(last)) return fail("nogood", NodeId(v));
-        if (!narrow(last.index(), ~bit(chip_[v]), "nogood", NodeId(v))) return false;
-    }
-    return true;
+    return std::ranges::all_of(nogoods_.place(NodeId(v), chip_),
+                               [&](const Nogoods::Last& last) { return narrow(last.node.index(), ~bit(chip_[v]), "nogood", NodeId(v)); });
 }
 
 /// A transfer a -> b that is new closes a triangle if a longer way leads from a to b, or it lies on a way x ~> a -> b ~> y beside a
-/// transfer x -> y, or b leads back to a.
+/// transfer x -> y. That holds, too, if b leads back to a: for x = b, and y any chip that b feeds.
 void ChipSolver::close_chip_graph() {
     chip_graph_changed_ = false;
     chip_graph_wrong_ = false;
@@ -372,7 +372,7 @@ void ChipSolver::close_chip_graph() {
         chip_graph_wrong_ = chip_graph_wrong_ || (hops_[a] & longer) != 0;
         std::uint64_t refused = longer;
         for (std::size_t b = 0; b < chips_; ++b)
-            if (((reached[b] | bit(b)) & beside) != 0 || (reached[b] >> a & 1) != 0) refused |= bit(b);
+            if (((reached[b] | bit(b)) & beside) != 0) refused |= bit(b);
         no_target_[a] = refused & ~hops_[a] & ~bit(a);
         for (std::uint64_t targets = no_target_[a]; targets != 0; targets &= targets - 1) no_source_[lowest(targets)] |= bit(a);
     }

@@ -6,13 +6,13 @@
 namespace sluice::mcm {
 
 void Nogoods::add(std::span<const NodeId> members) {
-    assert(!members.empty());
+    assert(members.size() >= 2);
     const auto number = static_cast<std::uint32_t>(nogoods_.size());
     const auto count = static_cast<std::uint32_t>(members.size());
     nogoods_.push_back({members_.size(), count, 0, {members.front(), members.back()}});
     members_.insert(members_.end(), members.begin(), members.end());
     watching_[members.front().index()].push_back(number);
-    if (count > 1) watching_[members.back().index()].push_back(number);
+    watching_[members.back().index()].push_back(number);
 }
 
 /// A member that is neither on the chip nor `other`, open or not; invalid: there is none. The search goes on where the last one ended.
@@ -27,8 +27,9 @@ NodeId Nogoods::elsewhere(Nogood& nogood, NodeId other, std::uint8_t chip, std::
 
 std::span<const Nogoods::Last> Nogoods::place(NodeId node, std::span<const std::uint8_t> chips) {
     last_.clear();
-    const std::uint8_t chip = chips[node.index()];
     auto& watching = watching_[node.index()];
+    if (watching.empty()) return last_;
+    const std::uint8_t chip = chips[node.index()];
     std::size_t kept = 0;
     for (const std::uint32_t number : watching) {
         Nogood& nogood = nogoods_[number];
@@ -42,7 +43,10 @@ std::span<const Nogoods::Last> Nogoods::place(NodeId node, std::span<const std::
                 watching_[member.index()].push_back(number);
                 continue;
             }
-            if (!member.valid()) last_.push_back({number, other});
+            if (!member.valid()) {
+                assert(others == kOpen);  // it was the last one before
+                last_.push_back({number, other});
+            }
         }
         watching[kept++] = number;
     }

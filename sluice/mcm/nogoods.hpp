@@ -22,17 +22,16 @@ public:
 
     explicit Nogoods(std::size_t nodes) : watching_(nodes) {}
 
-    /// None empty, none twice in it. While no node is placed.
+    /// Two or more, none twice. While no node is placed.
     void add(std::span<const NodeId> members);
 
-    /// All members lie on the chip but one, which is open; or all do, then it is one of them.
     struct Last {
         std::uint32_t nogood;
         NodeId node;
     };
-    /// To be called once for each node that is placed, in that order; `chips`: per node, kOpen where it is not placed, `node` included.
-    /// Nodes are unplaced last first; those whose placing was not told may be unplaced, but nothing be placed on top of them.
-    /// By number of the set. Until the next call.
+    /// The sets of which all members now lie on the node's chip but one, which is open: it must not be placed there. In the order in which
+    /// they were added; until the next call. To be called for each node that is placed; `chips`: per node, kOpen where it is not placed,
+    /// this node's included. Nodes are unplaced last first. One that is unplaced before another is placed need not be told of.
     [[nodiscard]] std::span<const Last> place(NodeId node, std::span<const std::uint8_t> chips);
 
 private:
@@ -40,7 +39,7 @@ private:
         std::size_t first;  // of its members
         std::uint32_t count;
         std::uint32_t next;  // where to look for a member to watch
-        NodeId watched[2];   // of one member: that, twice
+        NodeId watched[2];
     };
     NodeId elsewhere(Nogood& nogood, NodeId other, std::uint8_t chip, std::span<const std::uint8_t> chips) const;
 

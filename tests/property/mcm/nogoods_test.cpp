@@ -62,7 +62,7 @@ TEST(Nogoods, AreLearntUntilNothingLegalIsLeft) {
 
 /// Larger graphs: whatever stands, no set is on one chip, and one that has a single open member left on a chip has lost that chip for it.
 TEST(Nogoods, LeaveNoChipOnWhichASetWouldBeWhole) {
-    std::size_t close = 0, taken_back = 0, at_the_root = 0, ended = 0;
+    std::size_t close = 0, taken_back = 0, ended = 0;
     for (std::uint64_t seed = 0; seed < test::cases(200); ++seed) {
         SCOPED_TRACE(seed);
         RandomStream random(seed, 15);
@@ -104,8 +104,6 @@ TEST(Nogoods, LeaveNoChipOnWhichASetWouldBeWhole) {
             }
             if (!solver.consistent()) break;
             if (random.chance(0.5)) solver.reset();
-            for (const Nodes& nogood : learnt)
-                at_the_root += std::ranges::any_of(nogood, [&](NodeId node) { return solver.decided(node); });
             ASSERT_NO_FATAL_FAILURE(check());
             const auto backtracks = solver.counts().backtracks;
             for (std::size_t step = 0; step < 3 * nodes && solver.counts().backtracks < backtracks + 200; ++step) {
@@ -121,7 +119,6 @@ TEST(Nogoods, LeaveNoChipOnWhichASetWouldBeWhole) {
     }
     EXPECT_GT(close, test::cases(200) * 100);
     EXPECT_GT(taken_back, test::cases(200) * 20);
-    EXPECT_GT(at_the_root, test::cases(200) * 5);
     EXPECT_GT(ended, test::cases(200));
 }
 
