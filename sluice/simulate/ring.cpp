@@ -36,10 +36,9 @@ struct Place {
 struct Track {                 // of a message
     std::uint32_t places = 0;  // first of its own; one a chip on the way
     std::uint32_t count = 0;
-    std::int64_t out = 0;                    // inputs for which its sender's engine is done
-    std::int64_t left = 0;                   // for which the first link has carried it
-    std::int64_t sent = 0;                   // the lesser
-    std::uint32_t handed_from = kNoMessage;  // place that it is handed on from
+    std::int64_t out = 0;   // inputs for which its sender's engine is done
+    std::int64_t left = 0;  // for which the first link has carried it
+    std::int64_t sent = 0;  // the lesser
 };
 
 struct Waiting {
@@ -175,22 +174,13 @@ private:
             track.count = static_cast<std::uint32_t>(places_.size()) - track.places;
         }
         messages_of_.resize(places_.size());
-        handed_to_.assign(places_.size(), kNoMessage);
-        for (std::uint32_t m = 0; m < tracks_.size(); ++m) {
+        for (std::uint32_t m = 0; m < tracks_.size(); ++m)
             for (std::uint32_t p = tracks_[m].places; p < tracks_[m].places + tracks_[m].count; ++p) messages_of_[p] = m;
-            if (const std::uint32_t before = program_.messages[m].hands_on; before != kNoMessage) {
-                const std::uint32_t p = place_index(before, program_.messages[m].from);
-                tracks_[m].handed_from = p;
-                handed_to_[p] = m;
-                places_[p].passed_counts = true;
-            }
-        }
     }
-    [[nodiscard]] std::uint32_t place_index(std::uint32_t m, std::uint32_t chip) const {
+    Place& place_at(std::uint32_t m, std::uint32_t chip) {
         const RingMessage& message = program_.messages[m];
-        return tracks_[m].places + (message.from_host ? 0 : chip - message.from - 1);
+        return places_[tracks_[m].places + (message.from_host ? 0 : chip - message.from - 1)];
     }
-    Place& place_at(std::uint32_t m, std::uint32_t chip) { return places_[place_index(m, chip)]; }
     [[nodiscard]] MachineId machine(std::uint32_t chip, std::uint32_t engine) const {
         return MachineId(engines_ == 1 ? chip : 3 * chip + engine);
     }
@@ -336,11 +326,7 @@ private:
         keep(RingTrack::in, c, messages_of_[p], chip.in_input, chip.in_since);
         chip.serial_busy = false;
         wake(c);
-        Place& place = places_[p];
-        if (++place.taken <= place.arrived) hand_on(p);
-    }
-    void hand_on(std::uint32_t p) {
-        if (handed_to_[p] != kNoMessage) chips_[places_[p].chip].sends.push_back({handed_to_[p], places_[p].there() - 1});
+        ++places_[p].taken;
     }
     /// The link from chip `l` begins to carry the message.
     void come(std::uint32_t m, std::uint32_t l, std::int64_t input) {
@@ -373,16 +359,12 @@ private:
             ++places_[p - 1].passed;
             wake_sender(m);
         }
-        if (place.reads && place.arrived <= place.taken) hand_on(p);
         wake(place.chip);
     }
     void has_left(std::uint32_t m) {
         Track& track = tracks_[m];
         track.sent = std::min(track.out, track.left);
         wake(program_.messages[m].from);
-        if (track.handed_from == kNoMessage) return;
-        places_[track.handed_from].passed = track.sent;
-        wake_sender(messages_of_[track.handed_from]);
     }
 
     /// A chip, or the host, is done with the input.
@@ -473,7 +455,6 @@ private:
     std::vector<Track> tracks_;
     std::vector<Place> places_;
     std::vector<std::uint32_t> messages_of_;  // per place
-    std::vector<std::uint32_t> handed_to_;    // per place: the message that hands it on
     std::vector<Waiting> streams_;            // chips that wait for the channel, the first has it
     Time stream_since_ = 0;
     std::uint32_t items_ = 0;                // chips that compute and messages to the host

@@ -14,7 +14,7 @@
 //               when the engine and the link are done with it. Chips on the way that read it take it in as it passes: one message serves
 //               them all.
 //   Buffers     of a message at a chip on the way: `buffers`, held from the sending until the last segment that reads it has ended
-//               and the link, or the message that hands it on, has taken it further. At its sender: `send_buffers`, held from the beginning
+//               and the link has taken it further. At its sender: `send_buffers`, held from the beginning
 //               of the segment that fills it until it has left.
 // All ends of one instant count before anything begins; then chips begin in their order, on each sending before taking in before computing.
 // Times are integer picoseconds. Deterministic. O(log(chips)) an event.
@@ -30,14 +30,11 @@
 
 namespace sluice::simulate {
 
-inline constexpr std::uint32_t kNoMessage = ~std::uint32_t{0};
-
-/// Once an input.
+/// Once an input. A relay is a segment that waits for one message and fills the next.
 struct RingMessage {
-    std::uint32_t from = 0, to = 0;       // equal: from or to the host, no link on the way
-    bool from_host = false;               // there as soon as there is a buffer for it
-    std::uint64_t readers = 0;            // chips that take it in: the last, and any on the way
-    std::uint32_t hands_on = kNoMessage;  // ready once this message has been taken in at `from`; none: once a segment has filled it
+    std::uint32_t from = 0, to = 0;  // equal: from or to the host, no link on the way
+    bool from_host = false;          // there as soon as there is a buffer for it
+    std::uint64_t readers = 0;       // chips that take it in: the last, and any on the way
     Duration out{0}, wire{0}, in{0};
     std::int64_t buffers = 2;  // at each chip on the way
 };

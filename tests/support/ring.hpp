@@ -42,12 +42,7 @@ public:
         read(reader, reader, m);
         return m;
     }
-    /// Hands message `before` on to the next chip; `reader` there may be none (chip beyond all).
-    std::uint32_t hand_on(std::uint32_t before, std::int64_t out, std::int64_t wire, std::int64_t in) {
-        const std::uint32_t chip = program_.messages[before].to;
-        return add({.from = chip, .to = chip + 1, .from_host = false, .readers = std::uint64_t{2} << chip, .hands_on = before}, out, wire,
-                   in);
-    }
+    void wait(Segment reader, std::uint32_t m) { at(reader).waits.push_back(m); }
     void read(Segment first, Segment last, std::uint32_t m) {
         at(first).waits.push_back(m);
         at(last).last.push_back(m);
@@ -114,21 +109,31 @@ inline simulate::RingProgram random_ring(RandomStream& random, std::uint32_t mos
         }
         if (from + 1 == chips) continue;
         const bool relayed = random.chance(0.3);
-        std::vector<RingBuilder::Segment> none;
         std::uint64_t readers = 0;
         std::uint32_t to = from;
         for (std::uint32_t c = from + 1; c < chips; ++c)
             if (!segments[c].empty() && random.chance(0.5)) readers |= std::uint64_t{1} << (to = c);
         if (to == from) continue;
         const std::int64_t out = time(6), wire = time(6), in = time(6);
-        std::uint32_t m = builder.send(any(from), none, out, wire, in);
-        simulate::RingMessage& message = builder.program().messages[m];
-        message.to = relayed ? from + 1 : to;
-        message.readers = relayed ? std::uint64_t{2} << from : readers;
-        for (std::uint32_t c = from + 1; c <= to; ++c) {
-            if ((readers >> c) & 1) read(c, m);
-            if (relayed && c < to) m = builder.hand_on(m, out, wire, in);
+        if (!relayed) {
+            const std::uint32_t m = builder.send(any(from), {}, out, wire, in);
+            builder.program().messages[m].to = to;
+            builder.program().messages[m].readers = readers;
+            for (std::uint32_t c = from + 1; c <= to; ++c)
+                if ((readers >> c) & 1) read(c, m);
+            continue;
         }
+        auto sender = any(from);
+        for (std::uint32_t c = from + 1; c < to; ++c) {
+            const auto relay = builder.compute(c, time(3));
+            const std::uint32_t m = builder.send(sender, {relay}, out, wire, in);
+            if ((readers >> c) & 1) builder.wait(any(c), m);  // the relay comes later, and reads it last
+            sender = relay;
+        }
+        const auto first = any(to), last = any(to);
+        const bool swapped = last.at < first.at;
+        const std::uint32_t m = builder.send(sender, {swapped ? first : last}, out, wire, in);
+        if (first.at != last.at) builder.wait(swapped ? last : first, m);
     }
     simulate::RingProgram program = builder.build();
     program.serial = random.chance(0.5);

@@ -90,11 +90,6 @@ private:
                 if (other == m) return true;
         return false;
     }
-    std::uint32_t handed_on_as(std::uint32_t m, std::uint32_t chip) const {
-        for (std::uint32_t next = 0; next < program_.messages.size(); ++next)
-            if (message(next).hands_on == m && message(next).from == chip) return next;
-        return simulate::kNoMessage;
-    }
     bool has_left(std::uint32_t m, std::int64_t input) {
         const Copy& c = copy(m, input);
         return c.out && (message(m).to == message(m).from || c.stops.front().arrived);
@@ -103,9 +98,7 @@ private:
         const std::uint32_t chip = chip_of(m, stop);
         const Stop& at = copy(m, input).stops[stop];
         if (read_by_segment(m, chip) && !at.read) return false;
-        if (!message(m).from_host && chip < message(m).to && !at.passed) return false;
-        const std::uint32_t next = handed_on_as(m, chip);
-        return next == simulate::kNoMessage || has_left(next, input);
+        return message(m).from_host || chip == message(m).to || at.passed;
     }
     bool buffers_for(std::uint32_t m, std::int64_t input) {
         for (std::size_t stop = 0; stop < stops(m); ++stop) {
@@ -148,7 +141,6 @@ private:
         Chip& chip = chips_[c];
         if (was.kind == Kind::in) {
             copy(was.what, was.input).stops[stop_at(was.what, c)].taken = true;
-            if (copy(was.what, was.input).stops[stop_at(was.what, c)].arrived) hand_on(was.what, c, was.input);
         } else if (was.kind == Kind::out) {
             copy(was.what, was.input).out = true;
         } else {
@@ -161,9 +153,6 @@ private:
             }
         }
     }
-    void hand_on(std::uint32_t m, std::uint32_t c, std::int64_t input) {
-        if (const std::uint32_t next = handed_on_as(m, c); next != simulate::kNoMessage) chips_[c].sends.push_back({next, input});
-    }
     void comes(std::uint32_t l, const OnLink& what) {
         if (reads(what.message, l + 1)) chips_[l + 1].arrivals.push_back({what.message, what.input});
     }
@@ -172,7 +161,6 @@ private:
         Copy& c = copy(done.message, done.input);
         c.stops[stop].arrived = true;
         if (stop > 0) c.stops[stop - 1].passed = true;
-        if (reads(done.message, l + 1) && c.stops[stop].taken) hand_on(done.message, l + 1, done.input);
     }
     void count_outputs() {
         for (;;) {

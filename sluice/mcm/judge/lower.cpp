@@ -157,7 +157,6 @@ LoweredRing lower(const ChipProblem& problem, const ChipCompiler& compiler, std:
                                       .to = route.to,
                                       .from_host = route.from_host,
                                       .readers = route.readers,
-                                      .hands_on = simulate::kNoMessage,
                                       .out = time,
                                       .wire = time,
                                       .in = time,

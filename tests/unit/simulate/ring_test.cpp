@@ -113,13 +113,9 @@ TEST(Ring, BackPressureReachesTheFirstChip) {
 
 TEST(Ring, ARelayTakesInAndSendsAgain) {
     RingBuilder ring(3);
-    const auto a = ring.compute(0, 10);
-    const auto c = ring.compute(2, 10);
-    const std::uint32_t first = ring.send(a, {}, 20, 20, 20);
-    ring.program().messages[first].to = 1;
-    ring.program().messages[first].readers = 0b10;
-    const std::uint32_t second = ring.hand_on(first, 20, 20, 20);
-    ring.read(c, c, second);
+    const auto a = ring.compute(0, 10), relay = ring.compute(1, 0), c = ring.compute(2, 10);
+    ring.send(a, {relay}, 20);
+    ring.send(relay, {c}, 20);
     EXPECT_EQ(simulate_ring(ring.build(), {.inputs = 1}).first_output.count(), 10 + 20 + 20 + 10);
     expect_period(ring.build(), 20);
     RingProgram serial = ring.build();
@@ -128,15 +124,11 @@ TEST(Ring, ARelayTakesInAndSendsAgain) {
 }
 
 TEST(Ring, RelaysThatRunAheadDoNotBlockTheirChip) {
-    // Chip 1 hands t on and makes u from other work; chip 2 needs both. With one way through the out engine, t of later inputs would fill
-    // chip 2's buffers and the engine, and u could never pass.
+    // Chip 1 hands t on before it makes u; chip 2 needs both, and has one buffer for each. t of the next input waits for chip 2's.
     RingBuilder ring(3);
-    const auto a = ring.compute(0, 1), b = ring.compute(1, 50), c = ring.compute(2, 5);
-    const std::uint32_t t = ring.send(a, {}, 1, 1, 1);
-    ring.program().messages[t].to = 1;
-    ring.program().messages[t].readers = 0b10;
-    const std::uint32_t again = ring.hand_on(t, 1, 1, 1);
-    ring.read(c, c, again);
+    const auto a = ring.compute(0, 1), relay = ring.compute(1, 0), b = ring.compute(1, 50), c = ring.compute(2, 5);
+    ring.send(a, {relay}, 1);
+    ring.send(relay, {c}, 1);
     ring.send(b, {c}, 1);
     for (const bool serial : {false, true}) {
         RingProgram program = ring.build();
@@ -148,6 +140,21 @@ TEST(Ring, RelaysThatRunAheadDoNotBlockTheirChip) {
         EXPECT_GE(result.period.count(), 50);
         EXPECT_LE(result.period.count(), 60);
     }
+}
+
+TEST(Ring, AMessageWithoutABufferLetsOthersPass) {
+    // t of the next input is ready before u, and waits until chip 2 is done with the one before. Behind it u would come to chip 1 too late.
+    RingBuilder ring(3);
+    const auto makes_t = ring.compute(0, 1), makes_u = ring.compute(0, 1), b = ring.compute(1, 50), c = ring.compute(2, 40);
+    ring.send(makes_t, {c}, 1);
+    ring.send(makes_u, {b}, 1);
+    ring.send(b, {c}, 1);
+    RingProgram program = ring.build();
+    for (RingMessage& message : program.messages) message.buffers = 1;
+    const RingResult result = steady(program);
+    EXPECT_TRUE(result.repeats);
+    EXPECT_GE(result.period.count(), 50);
+    EXPECT_LE(result.period.count(), 55);
 }
 
 TEST(Ring, TheMemoryChannelServesOneChipAtATime) {
