@@ -35,18 +35,14 @@ std::span<const Nogoods::Last> Nogoods::place(NodeId node, std::span<const std::
         Nogood& nogood = nogoods_[number];
         const std::size_t own = nogood.watched[0] == node ? 0 : 1;
         const NodeId other = nogood.watched[1 - own];
-        const std::uint8_t others = chips[other.index()];
-        if (others == kOpen || others == chip) {
+        if (chips[other.index()] == kOpen) {
             const NodeId member = elsewhere(nogood, other, chip, chips);
             if (member.valid() && chips[member.index()] == kOpen) {
                 nogood.watched[own] = member;
                 watching_[member.index()].push_back(number);
                 continue;
             }
-            if (!member.valid()) {
-                assert(others == kOpen);  // it was the last one before
-                last_.push_back({number, other});
-            }
+            if (!member.valid()) last_.push_back({number, other});
         }
         watching[kept++] = number;
     }

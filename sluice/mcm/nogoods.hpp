@@ -4,6 +4,7 @@
 // Two members of each are watched, as literals of a clause are in Chaff (Moskewicz et al., DAC 2001): as long as two are open, those
 // watched are open. A placed one passes the watch on to an open member; there is no need to where members lie on different chips, since
 // what was placed last is unplaced first: the watch is open again before the set can be in danger. So unplacing needs nothing done here.
+// Where one watched member stayed placed, the set was apart, or the other was the last one and is now on another chip: it is apart.
 //
 // place(): O(members) at worst for each set that watches the node, mostly O(1); no other set costs anything.
 #pragma once

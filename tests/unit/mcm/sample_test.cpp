@@ -138,21 +138,21 @@ TEST(ChipSolver, ParametersNotPlacedYetNeedRoomSomewhere) {
         builder.add_operator(std::move(op), {}, {}, std::vector{weight});
         given.classes[0].time.emplace_back(Duration{1});
     };
-    const ParameterId shared = parameter(2);
+    const ParameterId shared = parameter(3);
     add(shared), add(shared);
-    for (int i = 0; i < 3; ++i) add(parameter(1));
+    for (int i = 0; i < 10; ++i) add(parameter(1));
     builder.set_given_costs(std::move(given));
     const graph::Graph graph = test::detail::must(std::move(builder).build());
     const auto costs = test::detail::must(cost::freeze(graph, platform::given_platform(graph))).problem;
-    auto problem = test::on_chips(costs, 3);
-    problem.sram = Bytes{2};
+    auto problem = test::on_chips(costs, 5, {.no_skip = false});
+    problem.sram = Bytes{3};
     ChipSolver solver(problem);
     for (int walk = 0; walk < 3; ++walk) {
         solver.reset();
-        ASSERT_EQ(solver.restrict(NodeId(0), 0b001), 1u);
-        // On another chip `shared` would take 2 of 6 a second time; 3 are still to come.
-        ASSERT_EQ(solver.restrict(NodeId(1), 0b010), 1u);
-        EXPECT_EQ(solver.domain(NodeId(1)) & 0b010, 0u);
+        ASSERT_EQ(solver.restrict(NodeId(0), 0b00001), 1u);
+        // Each of the ten finds room. But a second copy of `shared` leaves 9 bytes for them all.
+        ASSERT_EQ(solver.restrict(NodeId(1), 0b00010), 1u);
+        EXPECT_EQ(solver.domain(NodeId(1)), 0b11101u);
     }
 }
 
