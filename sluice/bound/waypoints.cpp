@@ -22,17 +22,6 @@ struct Load {
     std::int64_t stages = 0;  // that hold its parameters; 0: nothing lies there
 };
 
-/// The largest memory of a stage; nullopt: some class has no hard limit.
-std::optional<std::int64_t> hard_memory(const cost::StageProblem& problem) {
-    std::int64_t memory = 0;
-    for (const auto& device : problem.classes) {
-        if (device.count < 1) continue;
-        if (device.overflow != cost::Overflow::hard) return std::nullopt;
-        memory = std::max(memory, device.fast_memory.count);
-    }
-    return memory;
-}
-
 /// Spread over the operators by work and parameters; of neighbours the one that the fewest tensors pass.
 std::vector<std::size_t> candidates_of(const cost::StageProblem& problem, const Relaxation& relaxation) {
     const std::size_t n = problem.node_count();
@@ -207,6 +196,16 @@ private:
 };
 
 }  // namespace
+
+std::optional<std::int64_t> hard_memory(const cost::StageProblem& problem) {
+    std::int64_t memory = 0;
+    for (const auto& device : problem.classes) {
+        if (device.count < 1) continue;
+        if (device.overflow != cost::Overflow::hard) return std::nullopt;
+        memory = std::max(memory, device.fast_memory.count);
+    }
+    return memory;
+}
 
 Raised raise_by_waypoints(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
                           Duration floor) {
