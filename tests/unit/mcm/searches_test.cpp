@@ -222,8 +222,10 @@ TEST(Brkga, GoesOnFromWhatIsFound) {
 }
 
 TEST(Auto, BreedsOrdersWhereItIsFarFromWhatIsProven) {
-    const auto costs = branchy();
-    const auto problem = test::on_chips(costs, 24);
+    RandomStream random(1);
+    const auto costs =
+        test::random_problem(random, {.min_operators = 60, .max_operators = 60, .largest_time = 2000, .largest_transfer = 100, .spill = 0});
+    const auto problem = test::on_chips(costs, 8);
     Duration work{0};
     for (const Duration one : costs.classes.front().work) work += one;
     const auto plan = [&](std::optional<Duration> proven) {
@@ -235,7 +237,7 @@ TEST(Auto, BreedsOrdersWhereItIsFarFromWhatIsProven) {
         options.proven = proven;
         return *plan_auto(problem, options, observer, limits);
     };
-    const auto near = plan(std::nullopt), far = plan(work / 30);
+    const auto near = plan(std::nullopt), far = plan(work / 12);
     EXPECT_GT(far.termination.evaluations, near.termination.evaluations + 500);
     EXPECT_LE(far.verdict.period, near.verdict.period);
     const auto close = plan(near.verdict.period - near.verdict.period / 100);
