@@ -113,9 +113,6 @@ public:
     }
 
     [[nodiscard]] Duration total() const { return Duration{static_cast<std::int64_t>(std::min<Wide>(all_.work, kLargestTotal))}; }
-    [[nodiscard]] Duration even_share() const {
-        return Duration{static_cast<std::int64_t>(std::min<Wide>(ceil_divide(all_.work, relaxation_.devices), kLargestTotal))};
-    }
     /// Of the last value that was refuted.
     [[nodiscard]] const WaypointsWitness& witness() const { return witness_; }
 
@@ -213,15 +210,25 @@ Raised raise_by_waypoints(const cost::StageProblem& problem, const BoundOptions&
     if (ascent.ended()) return {std::nullopt, ascent.termination()};
     const Relaxation relaxation = relax(problem, options.stages, options.max_replicas);
     Waypoints waypoints(problem, relaxation, limits);
-    WaypointsWitness best;
-    ascent.raise(
-        waypoints.even_share(), std::max(waypoints.total(), floor),
-        [&](Duration value) -> std::optional<bool> {
-            const bool refuted = waypoints.refutes(value);
-            if (refuted) best = waypoints.witness();
-            return refuted;
-        },
-        [&] { return best; });
+    // A refutation is cheap: bisected to the end, unlike Ascent::raise.
+    WaypointsWitness witness;
+    std::int64_t known = floor.count(), limit = std::max(waypoints.total(), floor).count();
+    if (const auto enough = ascent.enough()) limit = std::min(limit, enough->count());
+    const auto ask = [&](std::int64_t value) {
+        ascent.count_evaluation();
+        if (!waypoints.refutes(Duration{value})) return false;
+        known = value;
+        witness = waypoints.witness();
+        return true;
+    };
+    if (known < limit && ask(known + 1) && known < limit && !ask(limit)) {
+        while (limit - known > 1 && !ascent.ended()) {
+            const std::int64_t middle = known + (limit - known) / 2;
+            if (!ask(middle)) limit = middle;
+        }
+    }
+    if (known > floor.count()) ascent.prove(Duration{known}, std::move(witness));
+    (void)ascent.ended();
     return {ascent.take(), ascent.termination()};
 }
 
