@@ -41,6 +41,7 @@ class Run:
     options: tuple = ()
     learn: str = ""      # arguments of `sluice policy finetune`; the row is what it found on the way
     train: str = ""      # of `sluice policy train` before it, once for all runs; not counted
+    plan: str = ""       # the method that plans with that policy, instead of learning on
     ablation: str = ""   # what bench_mcm is asked for
 
     @property
@@ -63,7 +64,8 @@ def runs_of(part, quick):
                 for method in part["methods"]:
                     if seed < method["seeds"] and not (quick and (part.get("full") or method.get("full"))):
                         yield Run(part["name"], model["model"], model["name"], platform, part["judge"], method["method"], seed, evaluations, limit,
-                                  tuple(part.get("options", ())), method.get("learn", ""), method.get("train", ""), part.get("ablation", ""))
+                                  tuple(part.get("options", ())), method.get("learn", ""), method.get("train", ""), method.get("plan", ""),
+                                  part.get("ablation", ""))
 
 
 def locate(model, shared):
@@ -119,7 +121,7 @@ def learned(done, wall):
 
 
 def execute(run, sluice, model, folder):
-    command = [sluice, "compare", model, "-p", run.platform, "--methods", run.method, "--judge", run.judge, "--seed", str(run.seed), "--json", "--quiet",
+    command = [sluice, "compare", model, "-p", run.platform, "--methods", run.plan or run.method, "--judge", run.judge, "--seed", str(run.seed), "--json", "--quiet",
                *run.options]
     if run.evaluations:
         command += ["--evals", str(run.evaluations)]
@@ -130,7 +132,9 @@ def execute(run, sluice, model, folder):
         if run.ablation:
             done = ask([str(Path(sluice).parent.parent / "bench/bench_mcm"), run.ablation, model, run.platform, str(run.seed), str(run.evaluations)])
         else:
-            done = learn(run, sluice, model, folder) if run.learn or run.train else ask(command)
+            if run.plan:
+                command += ["--policy", str(pretrained(run, sluice, folder))]
+            done = ask(command) if run.plan or not (run.learn or run.train) else learn(run, sluice, model, folder)
     except NoPolicy as failure:
         done = failure.done
     except subprocess.TimeoutExpired:
@@ -141,7 +145,7 @@ def execute(run, sluice, model, folder):
         return {"wall": wall, "failed": first[0] if first else f"exit {done.returncode}"}
     if run.ablation:
         return {"wall": wall, "rows": [json.loads(line) for line in done.stdout.splitlines()]}
-    if run.learn or run.train:
+    if not run.plan and (run.learn or run.train):
         return learned(done, wall)
     row = json.loads(done.stdout)[0]
     return {"wall": wall, **{key: row[key] for key in ("judged_ps", "bottleneck_ps", "bound_ps", "chips", "seconds", "evaluations", "failed", "curve")
@@ -218,9 +222,9 @@ def learned_against(methods, evaluations):
     rows = [method for method in methods if method.startswith("rl-") and middle(method)]
     if not rows:
         return
-    columns = [method for method in ("random", "random-bisection", "policy", "anneal-node", "anneal-cut", "equal-work", "anneal-cut-equal-work", "order-dp", "auto")
+    columns = [method for method in ("random", "random-bisection", "policy-untrained", "policy", "anneal-node", "anneal-cut", "equal-work", "anneal-cut-equal-work", "order-dp", "auto")
                if middle(method)]
-    yield f"throughput of learned policies over others', medians after {evaluations:,} evaluations; `policy` is the prior of rl-narrow, unlearned\n"
+    yield f"throughput of learned policies over others', medians after {evaluations:,} evaluations; `policy-untrained` is the prior of rl-narrow, `policy` what comes with sluice\n"
     yield "| over | " + " | ".join(columns) + " |"
     yield "| --- | " + " | ".join("---" for _ in columns) + " |"
     for method in rows:

@@ -19,6 +19,7 @@ Result<BoundResult> prove_best(const cost::StageProblem& problem, const BoundOpt
     if (!best) return best;
     for (const auto raise : {raise_by_waypoints, raise_by_cuts, raise_by_chains, raise_by_covering, raise_by_counting, raise_by_downsets}) {
         if (best->termination.reason != StopReason::finished) break;
+        if (raise == &raise_by_waypoints && !hard_memory(problem)) continue;  // what they say of work the chain says, too
         Raised raised = raise(problem, options, observer, limits, best->certificate.value);
         best->termination.reason = raised.termination.reason;
         best->termination.seconds += raised.termination.seconds;

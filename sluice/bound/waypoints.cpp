@@ -22,17 +22,6 @@ struct Load {
     std::int64_t stages = 0;  // that hold its parameters; 0: nothing lies there
 };
 
-/// The largest memory of a stage; nullopt: some class has no hard limit.
-std::optional<std::int64_t> hard_memory(const cost::StageProblem& problem) {
-    std::int64_t memory = 0;
-    for (const auto& device : problem.classes) {
-        if (device.count < 1) continue;
-        if (device.overflow != cost::Overflow::hard) return std::nullopt;
-        memory = std::max(memory, device.fast_memory.count);
-    }
-    return memory;
-}
-
 /// Spread over the operators by work and parameters; of neighbours the one that the fewest tensors pass.
 std::vector<std::size_t> candidates_of(const cost::StageProblem& problem, const Relaxation& relaxation) {
     const std::size_t n = problem.node_count();
@@ -124,9 +113,6 @@ public:
     }
 
     [[nodiscard]] Duration total() const { return Duration{static_cast<std::int64_t>(std::min<Wide>(all_.work, kLargestTotal))}; }
-    [[nodiscard]] Duration even_share() const {
-        return Duration{static_cast<std::int64_t>(std::min<Wide>(ceil_divide(all_.work, relaxation_.devices), kLargestTotal))};
-    }
     /// Of the last value that was refuted.
     [[nodiscard]] const WaypointsWitness& witness() const { return witness_; }
 
@@ -208,21 +194,41 @@ private:
 
 }  // namespace
 
+std::optional<std::int64_t> hard_memory(const cost::StageProblem& problem) {
+    std::int64_t memory = 0;
+    for (const auto& device : problem.classes) {
+        if (device.count < 1) continue;
+        if (device.overflow != cost::Overflow::hard) return std::nullopt;
+        memory = std::max(memory, device.fast_memory.count);
+    }
+    return memory;
+}
+
 Raised raise_by_waypoints(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer, const Limits& limits,
                           Duration floor) {
     Ascent ascent(problem, options, observer, limits, floor, "waypoints");
     if (ascent.ended()) return {std::nullopt, ascent.termination()};
     const Relaxation relaxation = relax(problem, options.stages, options.max_replicas);
     Waypoints waypoints(problem, relaxation, limits);
-    WaypointsWitness best;
-    ascent.raise(
-        waypoints.even_share(), std::max(waypoints.total(), floor),
-        [&](Duration value) -> std::optional<bool> {
-            const bool refuted = waypoints.refutes(value);
-            if (refuted) best = waypoints.witness();
-            return refuted;
-        },
-        [&] { return best; });
+    // A refutation is cheap: bisected to the end, unlike Ascent::raise.
+    WaypointsWitness witness;
+    std::int64_t known = floor.count(), limit = std::max(waypoints.total(), floor).count();
+    if (const auto enough = ascent.enough()) limit = std::min(limit, enough->count());
+    const auto ask = [&](std::int64_t value) {
+        ascent.count_evaluation();
+        if (!waypoints.refutes(Duration{value})) return false;
+        known = value;
+        witness = waypoints.witness();
+        return true;
+    };
+    if (known < limit && ask(known + 1) && known < limit && !ask(limit)) {
+        while (limit - known > 1 && !ascent.ended()) {
+            const std::int64_t middle = known + (limit - known) / 2;
+            if (!ask(middle)) limit = middle;
+        }
+    }
+    if (known > floor.count()) ascent.prove(Duration{known}, std::move(witness));
+    (void)ascent.ended();
     return {ascent.take(), ascent.termination()};
 }
 

@@ -10,6 +10,9 @@
 
 namespace sluice::bound {
 
+/// Of the largest class with devices, in bytes; nullopt: some class has no hard limit, so parameters say nothing of stages.
+[[nodiscard]] std::optional<std::int64_t> hard_memory(const cost::StageProblem& problem);
+
 /// The best bound by waypoints; one of that kind in any case, if only the trivial one.
 [[nodiscard]] Result<BoundResult> prove_waypoints(const cost::StageProblem& problem, const BoundOptions& options, Observer& observer,
                                                   const Limits& limits);

@@ -68,6 +68,13 @@ class Runs(unittest.TestCase):
         self.assertEqual((row["judged_ps"], row["evaluations"], row["not_compiled"]), (5, 7, 0))
         self.assertNotIn("failed", row)
 
+    def test_a_trained_policy_can_plan_without_learning_on(self):
+        row = self.execute(self.run_of(train="--updates 0", plan="policy"))
+        self.assertEqual(row["judged_ps"], 5)
+        self.assertEqual([call.split()[:2] for call in self.calls()], [["policy", "train"], ["compare", "zoo:chain"]])
+        self.assertIn("--methods policy", self.calls()[1])
+        self.assertIn("--policy", self.calls()[1])
+
     def test_an_ablation_is_its_rows(self):
         (self.folder / "build").mkdir()
         (self.folder / "bench").mkdir()

@@ -41,8 +41,22 @@ run 5 verify zoo:bert-base:vocab=1000 slower.json
 says err 'simulated it is every'
 
 # Without rewrites one mask holds the model on few chips
-run 0 plan zoo:bert-base:vocab=1000 -p mcm-36:memory=1GiB --rewrites none --evals 5 --json --quiet
+run 0 plan zoo:bert-base:vocab=1000 -p mcm-36:memory=1GiB --rewrites none --evals 5 --json --quiet -o few.json
 json 'len(d["stages"]) <= 5 and d["rewrites"] == [] and d["options"]["rewrites"] == "none"'
+# and the triangle rule proves that no more can be had; of plans without rewrites, on chips
+json 'd["bound"]["kind"] == "triangle" and d["bound"]["certified"] and d["bound"]["value_ps"] > 0.9 * d["predicted"]["bottleneck_ps"]'
+run 0 verify zoo:bert-base:vocab=1000 few.json few.certificate.json
+says out 'triangle, certificate checked'
+"$python" - <<'PY'
+import json
+plan, certificate = json.load(open("plan.json")), json.load(open("few.certificate.json"))
+plan["bound"] = plan["gap"] = None
+json.dump(plan, open("rewritten.json", "w"))
+certificate["bound"]["value_ps"] = 1
+json.dump(certificate, open("low.certificate.json", "w"))
+PY
+run 5 verify zoo:bert-base:vocab=1000 rewritten.json low.certificate.json
+says err "a bound of kind 'triangle' counts transfers, which the plan's rewrites can avoid"
 run 0 plan zoo:bert-base:vocab=1000 -p mcm-36:memory=1GiB --rewrites clone --evals 5 --json --quiet
 json 'len(d["stages"]) > 20 and all(r["kind"] != "relay" for r in d["rewrites"])'
 

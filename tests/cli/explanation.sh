@@ -17,6 +17,9 @@ PY
     says bounds.md "method $2"
 }
 proves example.json combinatorial combinatorial
+proves example.json waypoints waypoints
+run 0 bound example.json -k 5 --method waypoints --json
+json 'd["bound"]["value_ps"] == 8 * 10**6 and d["bound"]["certified"] and len(d["witness"]["nodes"]) == 1'
 proves example.json cut 'anchored cut'
 proves example.json counting counting
 proves example.json chain 'chain of cuts'

@@ -21,34 +21,37 @@ constexpr double kElite = 0.2, kMutants = 0.15, kBias = 0.7;
 
 class Evolution {
 public:
-    Evolution(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits)
+    /// `evaluations`: of its own, at most.
+    Evolution(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits, std::int64_t evaluations)
         : problem_(problem),
-          options_(options),
+          seed_(seed),
           limits_(limits),
-          trials_(problem, options, observer, limits),
-          budget_(trials_, limits),
+          trials_(trials),
+          budget_(trials, limits),
+          last_(trials.evaluations() + evaluations),
           decoder_(problem),
           levels_(*problem.costs),
-          arena_(std::max(options.threads, 1)) {
-        const auto evaluations = static_cast<double>(limits.evaluations.value_or(Budget::kEvaluations));
-        population_ = static_cast<std::size_t>(std::clamp(std::sqrt(evaluations), 10.0, 100.0));
+          arena_(std::max(threads, 1)) {
+        population_ = static_cast<std::size_t>(std::clamp(std::sqrt(static_cast<double>(evaluations)), 10.0, 100.0));
         elite_ = std::max<std::size_t>(1, static_cast<std::size_t>(kElite * static_cast<double>(population_)));
         mutants_ = std::max<std::size_t>(1, static_cast<std::size_t>(kMutants * static_cast<double>(population_)));
     }
 
-    Result<PlannerResult> run() {
+    /// `start`: one more order of the first generation; judged when nothing is known of it, at `verdict`. Fails where nothing was judged.
+    Result<void> run(const Assignment* start, const Verdict* verdict) {
         constexpr int kMostIdle = 10;  // generations in a row of which everything is known
-        if (options_.start) judge(*options_.start, "start");
-        std::vector<Member> members = first();
-        if (auto done = evaluate(members, 0); !done && trials_.evaluations() == 0) return fail(std::move(done.error()));
-        for (int idle = 0; !budget_.spent() && idle < kMostIdle;) {
+        if (start != nullptr && verdict != nullptr) known_[*start] = verdict->period;
+        if (start != nullptr) judge(*start, "start");
+        std::vector<Member> members = first(start);
+        if (auto done = evaluate(members, 0); !done && trials_.evaluations() == 0) return done;
+        for (int idle = 0; !spent() && idle < kMostIdle;) {
             ++generation_;
             const std::int64_t before = trials_.evaluations();
             members = breed(members);
             if (!evaluate(members, elite_)) break;
             idle = trials_.evaluations() > before ? 0 : idle + 1;
         }
-        return std::move(trials_).finish();
+        return {};
     }
 
 private:
@@ -58,16 +61,18 @@ private:
         std::optional<Assignment> chips;
     };
 
-    [[nodiscard]] RandomStream stream(std::size_t member) const { return RandomStream(options_.seed, generation_ * population_ + member); }
+    [[nodiscard]] RandomStream stream(std::size_t member) const { return RandomStream(seed_, generation_ * population_ + member); }
 
-    std::vector<Member> first() {
+    [[nodiscard]] bool spent() const { return budget_.spent() || trials_.evaluations() >= last_; }
+
+    std::vector<Member> first(const Assignment* start) {
         std::vector<Member> members(population_);
         const auto known = known_orders(*problem_.costs);
         std::size_t next = 0;
         const auto add = [&](std::span<const NodeId> order) {
             if (next < population_) members[next++].keys = keys_of(order);
         };
-        if (options_.start && problem_.rules.acyclic) add(order_of(*options_.start));
+        if (start != nullptr && problem_.rules.acyclic) add(order_of(*start));
         for (const auto& order : known) add(order);
         for (std::size_t i = 0; next < population_ / 2; ++i) {
             RandomStream random = stream(next);
@@ -104,16 +109,16 @@ private:
     Result<void> evaluate(std::vector<Member>& members, std::size_t from) {
         constexpr std::size_t kBatch = 16;  // fixed: what a batch teaches is known to the next one
         for (std::size_t begin = from; begin < members.size(); begin += kBatch) {
-            if (budget_.spent()) return {};
+            if (spent()) return {};
             const std::size_t end = std::min(begin + kBatch, members.size());
             arena_.execute([&] {
                 tbb::parallel_for(begin, end, [&](std::size_t i) {
                     members[i].chips = decoder_.slice(order_by_keys(*problem_.costs, members[i].keys), limits_);
                 });
             });
-            for (std::size_t i = begin; i < end && !budget_.spent(); ++i) {
+            for (std::size_t i = begin; i < end && !spent(); ++i) {
                 if (!members[i].chips) {
-                    RandomStream random(options_.seed, generation_ * population_ + i + (std::uint64_t{1} << 40));
+                    RandomStream random(seed_, generation_ * population_ + i + (std::uint64_t{1} << 40));
                     auto repaired = decoder_.repair(order_by_keys(*problem_.costs, members[i].keys), random, limits_);
                     if (!repaired) return fail(std::move(repaired.error()));
                     members[i].chips = *std::move(repaired);
@@ -134,10 +139,11 @@ private:
     }
 
     const ChipProblem& problem_;
-    const PlannerOptions& options_;
+    std::uint64_t seed_;
     const Limits& limits_;
-    Trials trials_;
+    Trials& trials_;
     Budget budget_;
+    std::int64_t last_;  // of the evaluations of `trials_`
     Decoder decoder_;
     LevelKeys levels_;
     tbb::task_arena arena_;
@@ -149,7 +155,19 @@ private:
 }  // namespace
 
 Result<PlannerResult> plan_by_brkga(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
-    return Evolution(problem, options, observer, limits).run();
+    Trials trials(problem, options, observer, limits);
+    const std::int64_t evaluations = limits.evaluations.value_or(Budget::kEvaluations);
+    Evolution evolution(problem, options.seed, options.threads, trials, limits, evaluations);
+    if (auto done = evolution.run(options.start, nullptr); !done) return fail(std::move(done.error()));
+    return std::move(trials).finish();
+}
+
+void improve_by_brkga(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits,
+                      std::int64_t evaluations) {
+    const Assignment start = trials.best();
+    const Verdict verdict = trials.best_verdict();
+    // It cannot fail: something is judged.
+    (void)Evolution(problem, seed, threads, trials, limits, evaluations).run(&start, &verdict);
 }
 
 }  // namespace sluice::mcm

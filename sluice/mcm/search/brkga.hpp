@@ -6,11 +6,15 @@
 // random stream, so the result depends on seed and evaluations only. O(slicing) a member.
 #pragma once
 
-#include "sluice/mcm/registry.hpp"
+#include "sluice/mcm/search/trials.hpp"
 
 namespace sluice::mcm {
 
 [[nodiscard]] Result<PlannerResult> plan_by_brkga(const ChipProblem& problem, const PlannerOptions& options, Observer& observer,
                                                   const Limits& limits);
+
+/// From the best of `trials`, which has one. `evaluations`: of its own, at most.
+void improve_by_brkga(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits,
+                      std::int64_t evaluations);
 
 }  // namespace sluice::mcm

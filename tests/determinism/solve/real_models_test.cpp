@@ -106,7 +106,7 @@ std::vector<std::string> workloads() {
 TEST(Workloads, PlanTheSameAtAnyThreads) {
     const auto files = workloads();
     if (files.empty()) GTEST_SKIP() << "no workloads in " << kWorkloads.string();
-    for (std::size_t i = 0; i < files.size(); i += test::one_in(4)) {
+    for (std::size_t i = 0; i < files.size(); i += test::one_in(8)) {
         const std::string& file = files[i];
         SCOPED_TRACE(file);
         const auto model = onnx::load_model(file);

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "sluice/mcm/auto.hpp"
 #include "sluice/mcm/search/baselines.hpp"
+#include "sluice/mcm/search/brkga.hpp"
 #include "sluice/mcm/search/exact.hpp"
 #include "sluice/mcm/search/keys.hpp"
 #include "sluice/mcm/search/lns.hpp"
@@ -12,6 +14,7 @@
 #include "sluice/mcm/search/random_search.hpp"
 #include "sluice/mcm/search/window.hpp"
 #include "tests/support/chips.hpp"
+#include "tests/support/effort.hpp"
 #include "tests/support/judges.hpp"
 
 namespace sluice::mcm {
@@ -197,6 +200,50 @@ TEST(Brkga, BeginsWithTheKnownOrdersAndGoesOn) {
         if (const auto chips = slice_order(problem, order)) known = std::min(known, bottleneck(problem, *chips));
     EXPECT_LE(period_of("brkga", problem, 20), known);
     EXPECT_LT(period_of("brkga", problem, 200), known);
+}
+
+TEST(Brkga, GoesOnFromWhatIsFound) {
+    const auto costs = branchy();
+    const auto problem = test::on_chips(costs, 24);
+    const auto improved = [&](int threads) {
+        AnalyticJudge judge(problem);
+        const PlannerOptions options{.seed = 3, .threads = threads, .judge = &judge};
+        SilentObserver observer;
+        const Limits limits;
+        Trials trials(problem, options, observer, limits);
+        trials.ask(*slice_order(problem, known_orders(costs).front()), "start");
+        const Duration before = trials.best_period();
+        improve_by_brkga(problem, options.seed, threads, trials, limits, static_cast<std::int64_t>(150 / test::one_in(3)));
+        EXPECT_LE(trials.evaluations(), 151);
+        EXPECT_LT(trials.best_period(), before);
+        EXPECT_TRUE(chip_faults(problem, trials.best()).empty());
+        return trials.best();
+    };
+    EXPECT_EQ(improved(1), improved(4));
+}
+
+TEST(Auto, BreedsOrdersWhereItIsFarFromWhatIsProven) {
+    const std::size_t kOperators = 60 / test::one_in(3);
+    RandomStream random(1);
+    const auto costs = test::random_problem(
+        random, {.min_operators = kOperators, .max_operators = kOperators, .largest_time = 2000, .largest_transfer = 100, .spill = 0});
+    const auto problem = test::on_chips(costs, 8);
+    Duration work{0};
+    for (const Duration one : costs.classes.front().work) work += one;
+    const auto plan = [&](std::optional<Duration> proven) {
+        AnalyticJudge judge(problem);
+        SilentObserver observer;
+        Limits limits;
+        limits.evaluations = 20'000;
+        PlannerOptions options{.seed = 1, .judge = &judge};
+        options.proven = proven;
+        return *plan_auto(problem, options, observer, limits);
+    };
+    const auto near = plan(std::nullopt), far = plan(work / 12);
+    EXPECT_GT(far.termination.evaluations, near.termination.evaluations);
+    EXPECT_LE(far.verdict.period, near.verdict.period);
+    const auto close = plan(near.verdict.period - near.verdict.period / 100);
+    EXPECT_EQ(close.termination.evaluations, near.termination.evaluations) << "within 5 %";
 }
 
 TEST(Keys, GiveTheirOrderBack) {

@@ -104,6 +104,13 @@ TEST_F(Verify, AFlowWithOneUnitTooMuch) {
     }
 }
 
+TEST_F(Verify, ATriangleOffTheRing) {
+    plan.bound.reset();
+    certificate.value = Duration{0};
+    certificate.witness = bound::TriangleWitness{NodeId(0), NodeId(1)};
+    expect_failure(plan, certificate, "triangle rule of a chip ring");
+}
+
 TEST_F(Verify, AnotherModel) {
     const graph::Graph other = sample::model("other", 1001);
     const VerifyReport report = verify(other, plan, &certificate);
