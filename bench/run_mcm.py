@@ -235,13 +235,16 @@ def learned_against(methods, evaluations):
 
 
 def head_start(methods):
-    """Evaluations that a pre-trained policy needs for what learning from scratch has after 500: the median over seeds."""
+    """Evaluations, by seeds, that a pre-trained policy needs for what learning from scratch has after 500 (the median over seeds)."""
     rows = []
     for tuned in [method for method in methods if method.endswith("-pretrained")]:
         scratch = tuned.removesuffix("-pretrained")
         for curve, what in (("curve", "with the likeliest"), ("drawn", "draws alone")):
             reached = [best_after(line, 500, curve) for line in methods.get(scratch, []) if curve in line]
-            if not reached or None in reached:
+            if not reached:
+                continue
+            if None in reached:
+                rows.append(f"| {tuned} | {what} | – | |")
                 continue
             level = statistics.median(reached)
             needed = [next((count for count, period in line[curve] if period <= level), None) for line in methods[tuned] if curve in line]

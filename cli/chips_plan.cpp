@@ -96,7 +96,7 @@ Result<std::optional<platform::Platform>> chip_platform(const Arguments& argumen
           Misplaced{arguments.objective == "latency", "--objective latency", "chips are planned for throughput"},
           Misplaced{arguments.genetic.has_value(), "--genetic", "no method for chips takes it"},
           Misplaced{arguments.from.has_value(), "--from", "plans for chips are made anew"},
-          Misplaced{arguments.bounds.has_value(), "--bounds", "one kind of bound holds whatever is rewritten: all work over all chips"}})
+          Misplaced{arguments.bounds.has_value(), "--bounds", "what holds whatever is rewritten is tried in any case"}})
         if (given)
             return fail(usage_error(std::format("{} means nothing on '{}', whose devices are chips on a ring", flag, platform->name))
                             .note(std::string(why))
@@ -151,7 +151,8 @@ Result<Outcome> compare_chips(Session& session, const platform::Platform& platfo
     auto options = chip_options(arguments, platform, model, loaded->measured(), interrupt.token());
     if (!options) return fail(std::move(options.error()));
     Progress preparing(session, "compare");
-    const auto prepared = solve::prepare_chips(model, platform, loaded->measured(), options->chips, options->rewrites, preparing);
+    const auto prepared = solve::prepare_chips(model, platform, loaded->measured(), options->chips, options->rewrites, preparing,
+                                               limits_of_each(arguments, interrupt.token()));
     if (!prepared) return fail(with_labels(prepared.error(), model));
     show_warnings(session, (*prepared)->warnings);
     std::vector<report::ChipRow> rows;

@@ -112,8 +112,8 @@ Result<Outcome> run_bound(Session& session) {
     if (!chips) return fail(chips.error());
     if (*chips)
         terminal.warn(
-            "on chips this bounds plans whose operators run once each: clones and recomputation can avoid transfers (kind combinatorial "
-            "holds for all)");
+            "on chips this bounds plans whose operators run once each: clones and recomputation can avoid transfers (kinds combinatorial "
+            "and waypoints hold for all)");
 
     std::optional<OldPlan> old;
     Arguments filled = arguments;

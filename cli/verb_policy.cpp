@@ -10,7 +10,6 @@
 #include "cli/verbs.hpp"
 #include "sluice/base/json.hpp"
 #include "sluice/mcm/policy/policy_file.hpp"
-#include "sluice/mcm/policy/policy_planner.hpp"
 #include "sluice/report/table.hpp"
 #include "sluice/report/text.hpp"
 #include "sluice/runtime/child.hpp"
@@ -241,6 +240,7 @@ Result<Outcome> evaluate(Session& session) {
         const auto policy = policy_of(arguments, (*instance)->problem.chips);
         if (!policy) return fail(policy.error());
         auto trial = try_policy(arguments, **instance, judge_name, *policy, interrupt.token());
+        if (!trial && trial.error().kind == DiagnosticKind::stopped) return {};  // half a trial says nothing
         if (!trial) return fail(std::move(trial.error()));
         trials.push_back(*std::move(trial));
         if (session.terminal.live()) session.terminal.show_line(std::format("policy: {} models tried", trials.size()));
@@ -291,8 +291,8 @@ Result<Outcome> evaluate(Session& session) {
                                                {"models", std::move(rows)}})};
     table.rows.push_back(
         {"geometric mean", "", "", "", std::format("{:.4f}", std::exp(policy)), std::format("{:.4f}", std::exp(untrained))});
-    return Outcome{std::format("throughput over equal work's, best of {} draws\n\n",
-                               report::counted(static_cast<std::size_t>(arguments.evaluations.value_or(100)), "sample")) +
+    return Outcome{std::format("throughput over equal work's, best of {}\n\n",
+                               report::counted(static_cast<std::size_t>(arguments.evaluations.value_or(100)), "draw")) +
                    report::table_text(table)};
 }
 

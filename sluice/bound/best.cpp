@@ -1,7 +1,7 @@
 #include "sluice/bound/best.hpp"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "sluice/bound/anchored_cut.hpp"
 #include "sluice/bound/chain.hpp"
@@ -17,9 +17,10 @@ Result<BoundResult> prove_best(const cost::StageProblem& problem, const BoundOpt
     if (auto sound = refuse_empty(problem, options); !sound) return fail(sound.error());
     auto best = prove_combinatorial(problem, options, observer, limits);
     if (!best) return best;
-    for (const auto raise : {raise_by_waypoints, raise_by_cuts, raise_by_chains, raise_by_covering, raise_by_counting, raise_by_downsets}) {
+    std::vector raises{raise_by_cuts, raise_by_chains, raise_by_covering, raise_by_counting, raise_by_downsets};
+    if (hard_memory(problem)) raises.insert(raises.begin(), raise_by_waypoints);  // what they say of work the chain mostly says, too
+    for (const auto raise : raises) {
         if (best->termination.reason != StopReason::finished) break;
-        if (raise == &raise_by_waypoints && !hard_memory(problem)) continue;  // what they say of work the chain says, too
         Raised raised = raise(problem, options, observer, limits, best->certificate.value);
         best->termination.reason = raised.termination.reason;
         best->termination.seconds += raised.termination.seconds;

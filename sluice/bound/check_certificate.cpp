@@ -189,7 +189,8 @@ Proof prove(const Claim&, const SolverClaimWitness& witness) {
 
 }  // namespace
 
-std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate, const Limits& limits) {
+std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Certificate& certificate, const Limits& limits,
+                                          Partitions of) {
     std::vector<Diagnostic> objections;
     if (certificate.problem != problem.fingerprint)
         objections.push_back(objection("the certificate is for another problem")
@@ -200,8 +201,8 @@ std::vector<Diagnostic> check_certificate(const StageProblem& problem, const Cer
     if (certificate.objective == cost::Objective::latency && certificate.max_replicas != 1)
         objections.push_back(
             objection(std::format("{} replicas: a bound on the latency is for 1 and so for any", certificate.max_replicas)));
-    if (!certificate.transfers && std::holds_alternative<TriangleWitness>(certificate.witness))
-        objections.push_back(objection("the triangle rule binds plans that run each operator once, the claim is for others, too"));
+    if (std::holds_alternative<TriangleWitness>(certificate.witness) && (of != Partitions::triangle || !certificate.transfers))
+        objections.push_back(objection("a bound of kind 'triangle' holds for plans on a ring of chips without rewrites alone"));
     if (certificate.value < Duration{0}) objections.push_back(objection("the bound is negative"));
     const std::int64_t devices = devices_of(problem, certificate.stages);
     if (objections.empty() && devices < 1) objections.push_back(objection("the problem has no device"));

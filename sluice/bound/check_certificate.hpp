@@ -13,10 +13,14 @@
 
 namespace sluice::bound {
 
+/// Of which partitions a certificate is to hold. triangle: of those alone that run each operator once on a ring of chips whose triangle
+/// rule they keep (design §3.2), where witnesses of kind triangle are accepted, too.
+enum class Partitions { all, triangle };
+
 /// Empty: every partition of `problem` on at most certificate.stages devices, none of its stages on more than certificate.max_replicas, has
 /// a bottleneck of at least certificate.value; for the objective latency: every partition, whatever its replicas, a latency of at least
 /// that. The model's fingerprint is for the caller to compare: the problem does not know it. Stopped by the limits, it objects.
 [[nodiscard]] std::vector<Diagnostic> check_certificate(const cost::StageProblem& problem, const Certificate& certificate,
-                                                        const Limits& limits = {});
+                                                        const Limits& limits = {}, Partitions of = Partitions::all);
 
 }  // namespace sluice::bound

@@ -9,6 +9,8 @@ namespace sluice::bound {
 
 namespace {
 
+constexpr std::size_t kMostSteps = 400'000'000;  // over nodes and what they feed; beyond, the best so far
+
 struct Pair {
     Wide most = 0;  // work of all nodes numbered from one to the other
     NodeId from, to;
@@ -34,6 +36,7 @@ public:
 
     [[nodiscard]] Wide work(NodeId from, NodeId to) {
         ++mark_;
+        steps_ += 2 * (to.index() - from.index());
         after_[from.index()] = before_[to.index()] = mark_;
         for (std::size_t v = from.index(); v < to.index(); ++v)
             if (after_[v] == mark_)
@@ -47,11 +50,13 @@ public:
         return sum;
     }
 
+    [[nodiscard]] std::size_t steps() const { return steps_; }
+
 private:
     const cost::StageProblem& problem_;
     const Relaxation& relaxation_;
     std::vector<std::size_t> after_, before_;  // the pair that marked it last
-    std::size_t mark_ = 0;
+    std::size_t mark_ = 0, steps_ = 0;
 };
 
 }  // namespace
@@ -64,7 +69,9 @@ Raised raise_by_triangles(const cost::StageProblem& problem, const BoundOptions&
     const Wide two = 2 * Wide{relaxation.replicas};
     std::optional<Pair> best;  // its `most`: of what does lie between
     for (const Pair& pair : pairs_of(problem, relaxation)) {
-        if ((best && pair.most <= best->most) || ceil_divide(pair.most, two) <= ascent.best().count() || ascent.ended()) break;
+        if ((best && pair.most <= best->most) || ceil_divide(pair.most, two) <= ascent.best().count() || ascent.ended() ||
+            between.steps() > kMostSteps)
+            break;
         ascent.count_evaluation();
         if (const Wide work = between.work(pair.from, pair.to); !best || work > best->most) best = Pair{work, pair.from, pair.to};
     }

@@ -3,7 +3,8 @@
 // threshold, or its parameters at the largest memory when every class has a hard limit, take. The first argument after heads and tails of
 // machine scheduling; the second is what makes a hard memory count. No waypoint: all work over all devices, all parameters over all
 // memories. Holds without transfers, and for plans that run operators more than once (Certificate::transfers).
-// At most 192 candidates: O(192 (n + m) + 192^2 n). Deterministic; anytime: what was proven so far is returned.
+// At most 192 candidates: O(192 (n + m) + 192^2 (n + users of shared parameters)). Deterministic; anytime: what was proven so far is
+// returned.
 #pragma once
 
 #include "sluice/bound/registry.hpp"

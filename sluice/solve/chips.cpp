@@ -101,7 +101,7 @@ cost::Partition chip_partition(const cost::StageProblem& problem, std::span<cons
 
 Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
                                                            const cost::MeasuredCosts* measured, std::int64_t chips,
-                                                           const ChipRewrites& rewrites, Observer& observer) {
+                                                           const ChipRewrites& rewrites, Observer& observer, const Limits& limits) {
     auto plain = cost::freeze(model, platform, chips, measured);
     if (!plain) return fail(std::move(plain.error()));
     if (auto fits = parameters_fit(plain->problem); !fits) return fail(std::move(fits.error()));
@@ -119,21 +119,24 @@ Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& m
     const auto objections = bound::check_certificate(plain->problem, prepared->certificate);
     prepared->certified = objections.empty();
     if (!objections.empty()) prepared->warnings.push_back(refused(prepared->certificate, objections.front().message));
+    Limits proving;  // no deadline: what follows would depend on the time that they took
+    proving.stop = limits.stop;
     const bound::BoundOptions raising{.stages = prepared->certificate.stages};
-    const auto offer = [&](bound::Raised raised, bool transfers) {
+    const auto offer = [&](bound::Raised raised, bound::Partitions of) {
         if (!raised.certificate) return;
-        raised.certificate->transfers = transfers;
+        raised.certificate->transfers = of == bound::Partitions::triangle;
         raised.certificate->model = model.fingerprint();
-        if (const auto faults = bound::check_certificate(plain->problem, *raised.certificate); !faults.empty()) {
+        if (const auto faults = bound::check_certificate(plain->problem, *raised.certificate, {}, of); !faults.empty()) {
             prepared->warnings.push_back(refused(*raised.certificate, faults.front().message));
             return;
         }
         prepared->certificate = *std::move(raised.certificate);
         prepared->certified = true;
     };
-    offer(bound::raise_by_waypoints(prepared->work, raising, observer, {}, prepared->certificate.value), false);
+    offer(bound::raise_by_waypoints(prepared->work, raising, observer, proving, prepared->certificate.value), bound::Partitions::all);
     if (rewrites == ChipRewrites{false, false, false})
-        offer(bound::raise_by_triangles(plain->problem, raising, observer, {}, prepared->certificate.value), true);
+        offer(bound::raise_by_triangles(plain->problem, raising, observer, proving, prepared->certificate.value),
+              bound::Partitions::triangle);
 
     if (rewrites.clone)
         if (const auto clones = mcm::shared_clones(model, plain->problem); !clones.rewrites.empty()) {
@@ -265,7 +268,7 @@ RaisedBound raise_bound(const PreparedChips& prepared, Duration enough, int thre
 
 Result<ChipSolveResult> solve_chips(const graph::Graph& model, const platform::Platform& platform, const cost::MeasuredCosts* measured,
                                     const ChipSolveOptions& options, Observer& observer, const Limits& limits) {
-    auto prepared = prepare_chips(model, platform, measured, options.chips, options.rewrites, observer);
+    auto prepared = prepare_chips(model, platform, measured, options.chips, options.rewrites, observer, limits);
     if (!prepared) return fail(std::move(prepared.error()));
     Limits planning = limits;
     if (limits.deadline) {

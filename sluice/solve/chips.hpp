@@ -55,10 +55,12 @@ struct PreparedChips {
     cost::FrozenProblem frozen;
     mcm::ChipProblem problem;
 };
-/// What it refers to outlives it. Diagnostics: a platform without a ring (mcm::chip_problem), freezing's, parameters beyond all SRAM.
+/// What it refers to outlives it. Of `limits` the stop token alone counts. Diagnostics: a platform without a ring (mcm::chip_problem),
+/// freezing's, parameters beyond all SRAM.
 [[nodiscard]] Result<std::unique_ptr<const PreparedChips>> prepare_chips(const graph::Graph& model, const platform::Platform& platform,
                                                                          const cost::MeasuredCosts* measured, std::int64_t chips,
-                                                                         const ChipRewrites& rewrites, Observer& observer);
+                                                                         const ChipRewrites& rewrites, Observer& observer,
+                                                                         const Limits& limits = {});
 
 /// A bound above the prepared one, with its certificate checked: of the model's work alone, so that it holds whatever is rewritten. None:
 /// there is none to be had within the limits; where the bound failed, or the checker refused what it gave, a warning says so.

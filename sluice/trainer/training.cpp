@@ -114,7 +114,9 @@ Result<TrainingResult> train(mcm::policy::Policy policy, std::span<const std::un
     State state = *std::move(started);
     const auto validate = [&]() -> Result<void> {
         double value = 0;
-        for (const mcm::policy::Policy& tried : {state.now, mcm::policy::without_places(state.now)}) {
+        std::vector<mcm::policy::Policy> candidates{state.now};
+        if (auto other = mcm::policy::without_places(state.now); other.weights != state.now.weights) candidates.push_back(std::move(other));
+        for (const mcm::policy::Policy& tried : candidates) {
             const auto score = validation_score(tried, others, options.validation_samples, options.seed);
             if (!score) return fail(score.error());
             value = std::max(value, *score);

@@ -23,7 +23,8 @@ Result<Duration> best_drawn(const mcm::policy::Policy& policy, const Instance& i
     RandomStream random(seed);
     const auto order = mcm::walk_order(instance.costs, mcm::WalkOrder::bisection, random);
     std::optional<Duration> best;
-    for (int failures = 0; samples > 0 && failures < kMostFailures && solver.consistent() && !stop.stop_requested();) {
+    for (int failures = 0; samples > 0 && failures < kMostFailures && solver.consistent();) {
+        if (stop.stop_requested()) return fail(Diagnostic{DiagnosticKind::stopped, "stopped before all samples were drawn", {}, {}, {}});
         const auto drawn = mcm::sample(solver, rows, order, random);
         if (!drawn) {
             ++failures;

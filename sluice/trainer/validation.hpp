@@ -2,7 +2,6 @@
 // `policy` judges first, would hide whatever lies below them. Deterministic for the seed.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <stop_token>
 
@@ -12,7 +11,8 @@
 namespace sluice::trainer {
 
 /// The best period of `samples` draws (SAMPLE, bisection) under `judge`, which teaches the solver what does not compile. Draws end after 20
-/// in a row that gave up. Where none compiles, all work: one chip's period. Diagnostics: the judge's; a head for another number of chips.
+/// in a row that gave up. Where none compiles, all work: one chip's period. Diagnostics: the judge's; a head for another
+/// number of chips; stopped before the last sample.
 [[nodiscard]] Result<Duration> best_drawn(const mcm::policy::Policy& policy, const Instance& instance, mcm::Judge& judge,
                                           std::int64_t samples, std::uint64_t seed, const std::stop_token& stop = {});
 

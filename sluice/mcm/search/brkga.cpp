@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -21,18 +22,20 @@ constexpr double kElite = 0.2, kMutants = 0.15, kBias = 0.7;
 
 class Evolution {
 public:
-    /// `evaluations`: of its own, at most.
-    Evolution(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits, std::int64_t evaluations)
+    /// `most`: evaluations of its own; none: what the limits allow.
+    Evolution(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits,
+              std::optional<std::int64_t> most)
         : problem_(problem),
           seed_(seed),
           limits_(limits),
           trials_(trials),
           budget_(trials, limits),
-          last_(trials.evaluations() + evaluations),
+          last_(most ? trials.evaluations() + *most : std::numeric_limits<std::int64_t>::max()),
           decoder_(problem),
           levels_(*problem.costs),
           arena_(std::max(threads, 1)) {
-        population_ = static_cast<std::size_t>(std::clamp(std::sqrt(static_cast<double>(evaluations)), 10.0, 100.0));
+        const auto evaluations = static_cast<double>(most.value_or(limits.evaluations.value_or(Budget::kEvaluations)));
+        population_ = static_cast<std::size_t>(std::clamp(std::sqrt(evaluations), 10.0, 100.0));
         elite_ = std::max<std::size_t>(1, static_cast<std::size_t>(kElite * static_cast<double>(population_)));
         mutants_ = std::max<std::size_t>(1, static_cast<std::size_t>(kMutants * static_cast<double>(population_)));
     }
@@ -156,8 +159,7 @@ private:
 
 Result<PlannerResult> plan_by_brkga(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
     Trials trials(problem, options, observer, limits);
-    const std::int64_t evaluations = limits.evaluations.value_or(Budget::kEvaluations);
-    Evolution evolution(problem, options.seed, options.threads, trials, limits, evaluations);
+    Evolution evolution(problem, options.seed, options.threads, trials, limits, std::nullopt);
     if (auto done = evolution.run(options.start, nullptr); !done) return fail(std::move(done.error()));
     return std::move(trials).finish();
 }

@@ -108,7 +108,7 @@ TEST_F(Verify, ATriangleOffTheRing) {
     plan.bound.reset();
     certificate.value = Duration{0};
     certificate.witness = bound::TriangleWitness{NodeId(0), NodeId(1)};
-    expect_failure(plan, certificate, "triangle rule of a chip ring");
+    expect_failure(plan, certificate, "on a ring of chips without rewrites alone");
 }
 
 TEST_F(Verify, AnotherModel) {

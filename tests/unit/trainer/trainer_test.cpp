@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <filesystem>
@@ -13,9 +14,11 @@
 
 #include "sluice/base/files.hpp"
 #include "sluice/mcm/chip_faults.hpp"
+#include "sluice/mcm/policy/network.hpp"
 #include "sluice/trainer/checkpoint.hpp"
 #include "sluice/trainer/corpus.hpp"
 #include "sluice/trainer/training.hpp"
+#include "sluice/trainer/validation.hpp"
 #include "tests/support/chips.hpp"
 
 namespace sluice::trainer {
@@ -217,6 +220,107 @@ TEST(Training, FinetuneCountsEvaluationsAndKeepsTheBest) {
     EXPECT_GT(first.state.drawn.front().evaluations, 1U);
     EXPECT_GE(first.state.drawn.back().value, first.state.best_value);
     EXPECT_TRUE(std::ranges::is_sorted(first.state.drawn, std::ranges::greater_equal(), &CurvePoint::value));
+}
+
+/// The last layer is zero in an untrained policy: here it says something of both places and spreads.
+mcm::policy::Policy outspoken(std::uint64_t seed) {
+    auto policy = mcm::policy::fresh_policy(kSmall, seed);
+    RandomStream random(seed, 5);
+    for (const auto& part : mcm::policy::parts_of(policy.architecture))
+        if (part.name.starts_with("output"))
+            for (std::size_t i = 0; i < part.rows * part.columns; ++i)
+                policy.weights[part.offset + i] = static_cast<float>(random.unit() - 0.5);
+    return policy;
+}
+
+TEST(Validation, WithoutPlacesTheSpreadsStay) {
+    const auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", {});
+    ASSERT_TRUE(instance) << instance.error().message;
+    const auto& features = (*instance)->features;
+    const auto policy = outspoken(1), bare = mcm::policy::without_places(policy), fresh = mcm::policy::fresh_policy(kSmall, 1);
+    const auto spoken = mcm::policy::logits(policy, features), kept = mcm::policy::logits(bare, features),
+               prior = mcm::policy::logits(fresh, features);
+    EXPECT_NE(spoken, kept);
+    std::size_t moved = 0, wider = 0;
+    for (std::size_t v = 0; v < features.nodes; ++v) {
+        const auto likeliest = [&](const std::vector<float>& rows) {
+            const std::span row(rows.data() + v * features.chips, features.chips);
+            return std::ranges::max_element(row) - row.begin();
+        };
+        EXPECT_EQ(likeliest(kept), likeliest(prior)) << v;
+        moved += likeliest(spoken) != likeliest(prior);
+        // With the same place the logits are those of the prior times (prior spread / spread) squared, as long as tails are not met.
+        wider += kept[v * features.chips] != prior[v * features.chips];
+    }
+    EXPECT_GT(moved, 0U);
+    EXPECT_GT(wider, features.nodes / 2);
+    auto categorical = mcm::policy::fresh_policy({.head = mcm::policy::Head::categorical, .layers = 1, .width = 16, .chips = 6}, 1);
+    std::ranges::fill(categorical.weights, 0.5F);
+    EXPECT_EQ(mcm::policy::without_places(categorical), categorical);
+}
+
+/// Refuses everything, or asks for a stop at the first.
+class NoJudge final : public mcm::Judge {
+public:
+    explicit NoJudge(std::stop_source* stop = nullptr) : stop_(stop) {}
+    Result<mcm::Verdict> judge(std::span<const std::uint8_t>) override {
+        if (stop_ != nullptr) stop_->request_stop();
+        mcm::Verdict verdict;
+        verdict.failure.emplace();
+        return verdict;
+    }
+
+private:
+    std::stop_source* stop_;
+};
+
+TEST(Validation, DrawsAreCountedAlone) {
+    const auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", {});
+    ASSERT_TRUE(instance) << instance.error().message;
+    mcm::AnalyticJudge judge((*instance)->problem);
+    auto architecture = kSmall;
+    architecture.spread = 16;  // no draw of a few is near equal work
+    const auto policy = mcm::policy::fresh_policy(architecture, 0);
+    const auto few = best_drawn(policy, **instance, judge, 3, 7), again = best_drawn(policy, **instance, judge, 3, 7),
+               more = best_drawn(policy, **instance, judge, 60, 7);
+    ASSERT_TRUE(few && again && more);
+    EXPECT_EQ(*few, *again);
+    EXPECT_LE(*more, *few);
+    EXPECT_GT(*few, (*instance)->features.positions.period) << "equal work is not judged";
+    const Instance* const one = instance->get();
+    const auto score = validation_score(policy, {&one, 1}, 3, 7);
+    ASSERT_TRUE(score);
+    EXPECT_DOUBLE_EQ(*score, static_cast<double>(one->features.positions.period.count()) / static_cast<double>(few->count()));
+    NoJudge refuses;
+    Duration all{0};
+    for (const Duration work : one->costs.classes.front().work) all += work;
+    EXPECT_EQ(best_drawn(policy, *one, refuses, 3, 7).value(), all);
+    std::stop_source stop;
+    NoJudge stops(&stop);
+    const auto stopped = best_drawn(policy, *one, stops, 3, 7, stop.get_token());
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().kind, DiagnosticKind::stopped);
+}
+
+TEST(Training, KeepsAPolicyWithoutItsPlacesWhereThatDrawsBetter) {
+    std::vector<std::unique_ptr<Instance>> instances;
+    for (const Split split : {Split::train, Split::validation}) {
+        auto instance = make_instance("zoo:chain:layers=20,width=1024", "mcm-36:devices=6", {});
+        ASSERT_TRUE(instance);
+        (*instance)->split = split;
+        instances.push_back(*std::move(instance));
+    }
+    TrainingOptions options = options_for(kSmall, false);
+    options.updates = 0;
+    options.validation_samples = 30;
+    auto lost = outspoken(2);  // places at random, far off
+    for (const auto& part : mcm::policy::parts_of(lost.architecture))
+        if (part.name.starts_with("output"))
+            for (std::size_t row = 0; row < part.rows; ++row) lost.weights[part.offset + row * part.columns] *= 20;
+    const auto kept = train(lost, instances, options, still, [](const Progress&) {});
+    ASSERT_TRUE(kept) << kept.error().message;
+    EXPECT_EQ(kept->state.best.weights, mcm::policy::without_places(lost).weights);
+    EXPECT_EQ(kept->state.now.weights, lost.weights) << "training goes on with what it has";
 }
 
 TEST(Training, GoesOnFromACheckpointToTheSameResult) {
