@@ -80,9 +80,9 @@ public:
             else if (users.size() > 1)
                 shared_.push_back(w);
         }
-        whole_ = NodeSet(problem.node_count());
-        for (std::size_t v = 0; v < problem.node_count(); ++v) whole_.insert(v);
-        all_ = load_of(whole_);
+        NodeSet whole(problem.node_count());
+        for (std::size_t v = 0; v < problem.node_count(); ++v) whole.insert(v);
+        all_ = load_of(whole);
         measure(limits);
     }
 
@@ -186,7 +186,6 @@ private:
     std::vector<std::int64_t> own_bytes_;  // parameters that no other node uses
     std::vector<std::size_t> shared_;      // the other parameters
     std::vector<std::size_t> candidates_;  // ascending
-    NodeSet whole_;
     Load all_;
     std::vector<Loads> loads_;
     WaypointsWitness witness_;

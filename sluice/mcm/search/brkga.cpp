@@ -40,10 +40,10 @@ public:
         mutants_ = std::max<std::size_t>(1, static_cast<std::size_t>(kMutants * static_cast<double>(population_)));
     }
 
-    /// `start`: one more order of the first generation; judged when nothing is known of it, at `verdict`. Fails where nothing was judged.
-    Result<void> run(const Assignment* start, const Verdict* verdict) {
+    /// `start`: one more order of the first generation, judged unless it is the best already. Fails where nothing was judged.
+    Result<void> run(const Assignment* start) {
         constexpr int kMostIdle = 10;  // generations in a row of which everything is known
-        if (start != nullptr && verdict != nullptr) known_[*start] = verdict->period;
+        if (trials_.found()) known_[trials_.best()] = trials_.best_period();
         if (start != nullptr) judge(*start, "start");
         std::vector<Member> members = first(start);
         if (auto done = evaluate(members, 0); !done && trials_.evaluations() == 0) return done;
@@ -160,16 +160,15 @@ private:
 Result<PlannerResult> plan_by_brkga(const ChipProblem& problem, const PlannerOptions& options, Observer& observer, const Limits& limits) {
     Trials trials(problem, options, observer, limits);
     Evolution evolution(problem, options.seed, options.threads, trials, limits, std::nullopt);
-    if (auto done = evolution.run(options.start, nullptr); !done) return fail(std::move(done.error()));
+    if (auto done = evolution.run(options.start); !done) return fail(std::move(done.error()));
     return std::move(trials).finish();
 }
 
 void improve_by_brkga(const ChipProblem& problem, std::uint64_t seed, int threads, Trials& trials, const Limits& limits,
                       std::int64_t evaluations) {
     const Assignment start = trials.best();
-    const Verdict verdict = trials.best_verdict();
     // It cannot fail: something is judged.
-    (void)Evolution(problem, seed, threads, trials, limits, evaluations).run(&start, &verdict);
+    (void)Evolution(problem, seed, threads, trials, limits, evaluations).run(&start);
 }
 
 }  // namespace sluice::mcm
